@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include <Eigen/Core>
+
+#include <descent/hyperparameter.hpp>
+#include <descent/optimizer.hpp>
+
+namespace descent {
+
+namespace rules {
+
+/// AdaDelta (Zeiler 2012, arXiv:1212.5701, Algorithm 1).
+///
+///     s <- decay s + (1 - decay) g^2
+///     u  = sqrt((d + epsilon) / (s + epsilon)) g
+///     d <- decay d + (1 - decay) u^2
+///     step = learning_rate * u
+///
+/// The paper has no learning rate (1); PyTorch's default is 1, that of Keras 0.001. The first steps
+/// are about sqrt(epsilon) long, whatever the gradient: a slow start.
+///
+/// State: "squared_gradient" (s) and "squared_step" (d), one scalar per parameter each, from 0.
+struct AdaDelta {
+  double learning_rate = 1;  ///< eta, finite and >= 0
+  double decay = 0.95;       ///< rho, in [0, 1)
+  double epsilon = 1e-6;     ///< finite and > 0
+
+  static constexpr std::array<std::string_view, 2> state_names{"squared_gradient", "squared_step"};
+
+  template <class Scalar = double>
+  void validate() const {
+    require<Scalar>("AdaDelta", "learning_rate", learning_rate, interval::nonnegative);
+    require<Scalar>("AdaDelta", "decay", decay, interval::below_one);
+    require<Scalar>("AdaDelta", "epsilon", epsilon, interval::positive);
+  }
+
+  template <class Scalar>
+  struct Kernel {
+    Scalar learning_rate, decay, one_minus_decay, epsilon;
+
+    template <class Pack>
+    [[gnu::always_inline]] Pack operator()(const Pack&, const Pack& g, Pack& s, Pack& d) const {
+      s = decay * s + one_minus_decay * (g * g);
+      const Pack u = sqrt((d + epsilon) / (s + epsilon)) * g;
+      d = decay * d + one_minus_decay * (u * u);
+      return learning_rate * u;
+    }
+  };
+
+  template <class Scalar>
+  Kernel<Scalar> kernel(std::int64_t) const {
+    return {static_cast<Scalar>(learning_rate), static_cast<Scalar>(decay), static_cast<Scalar>(1 - decay),
+            static_cast<Scalar>(epsilon)};
+  }
+};
+
+}  // namespace rules
+
+template <class Scalar = double, int Size = Eigen::Dynamic>
+using AdaDelta = Optimizer<rules::AdaDelta, Scalar, Size>;
+
+}  // namespace descent

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+#include <variant>
+
+#include <Eigen/Core>
+
+#include <descent/epsilon.hpp>
+#include <descent/hyperparameter.hpp>
+#include <descent/optimizer.hpp>
+
+namespace descent {
+
+namespace rules {
+
+/// AdaGrad (Duchi, Hazan & Singer 2011, Adaptive Subgradient Methods for Online Learning and
+/// Stochastic Optimization, Figure 1, with diagonal matrices).
+///
+///     s <- s + g^2
+///     outside:  step = learning_rate * g / (sqrt(s) + epsilon)
+///     inside:   step = learning_rate * g / sqrt(s + epsilon)
+///
+/// Frameworks differ in epsilon (PyTorch 1e-10 outside, Keras 1e-7 and optax 1e-7 inside) and in the
+/// accumulator's start (PyTorch 0, Keras and optax 0.1).
+///
+/// State: "squared_gradient", one scalar per parameter, from initial_accumulator.
+struct AdaGrad {
+  double learning_rate = 0.01;                                     ///< eta, finite and >= 0
+  double epsilon = 1e-8;                                           ///< finite and > 0
+  EpsilonPlacement epsilon_placement = EpsilonPlacement::outside;  ///< outside or inside
+  double initial_accumulator = 0;  ///< where s starts, finite and >= 0; counts from the next reset
+
+  static constexpr std::array<std::string_view, 1> state_names{"squared_gradient"};
+
+  template <class Scalar = double>
+  void validate() const {
+    require<Scalar>("AdaGrad", "learning_rate", learning_rate, interval::nonnegative);
+    require<Scalar>("AdaGrad", "epsilon", epsilon, interval::positive);
+    require_outside_or_inside("AdaGrad", epsilon_placement);
+    require<Scalar>("AdaGrad", "initial_accumulator", initial_accumulator, interval::nonnegative);
+  }
+
+  std::array<double, 1> initial_state() const { return {initial_accumulator}; }
+
+  template <class Scalar, EpsilonPlacement placement>
+  struct Kernel {
+    Scalar learning_rate, epsilon;
+
+    template <class Pack>
+    [[gnu::always_inline]] Pack operator()(const Pack&, const Pack& g, Pack& s) const {
+      s = s + g * g;
+      return scaled<placement>(learning_rate, g, s, epsilon);
+    }
+  };
+
+  template <class Scalar>
+  std::variant<Kernel<Scalar, EpsilonPlacement::outside>, Kernel<Scalar, EpsilonPlacement::inside>> kernel(
+      std::int64_t) const {
+    const auto eta = static_cast<Scalar>(learning_rate);
+    const auto eps = static_cast<Scalar>(epsilon);
+    if (epsilon_placement == EpsilonPlacement::inside) return Kernel<Scalar, EpsilonPlacement::inside>{eta, eps};
+    return Kernel<Scalar, EpsilonPlacement::outside>{eta, eps};
+  }
+};
+
+}  // namespace rules
+
+template <class Scalar = double, int Size = Eigen::Dynamic>
+using AdaGrad = Optimizer<rules::AdaGrad, Scalar, Size>;
+
+}  // namespace descent

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: MIT
+//
+// What a rule must have, what `step` accepts, and the small concepts that both are made of: an error
+// in a rule or in an argument names the one that is not met.
+#pragma once
+
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include <Eigen/Core>
+
+#include <descent/kernel/pack.hpp>
+
+namespace descent {
+
+// ---- Rules ----------------------------------------------------------------------------------------
+
+/// `static constexpr std::array<std::string_view, K> state_names`: the names of the K >= 0 arrays of
+/// state, each as long as the parameters.
+template <class R>
+concept NamesItsState = requires {
+  { R::state_names.size() } -> std::convertible_to<std::size_t>;
+  requires std::same_as<std::remove_cvref_t<decltype(R::state_names)>,
+                        std::array<std::string_view, R::state_names.size()>>;
+};
+
+/// `void validate() const`: throws std::invalid_argument where a hyperparameter is out of range. As a
+/// template, `template <class Scalar = double> void validate() const`, it is told for which scalar.
+template <class R>
+concept ValidatesItself = requires(const R& rule) {
+  rule.validate();
+};
+
+/// `std::array<double, P> running_factors() const`, for a rule that needs products such as beta^t:
+/// the optimizer keeps the product of each factor over all steps taken so far, this one included,
+/// and hands the products to `kernel` after t.
+template <class R>
+concept HasRunningFactors = requires(const R& rule) {
+  std::tuple_size_v<decltype(rule.running_factors())>;
+};
+
+/// `std::array<double, K> initial_state() const`, for a rule whose state does not start at zero.
+template <class R>
+concept HasInitialState = requires(const R& rule) {
+  { rule.initial_state() } -> std::same_as<std::array<double, R::state_names.size()>>;
+};
+
+namespace detail {
+
+template <class R>
+constexpr std::size_t count_running_factors() {
+  if constexpr (HasRunningFactors<R>)
+    return std::tuple_size_v<decltype(std::declval<const R&>().running_factors())>;
+  else
+    return 0;
+}
+
+/// The products of a rule's running factors, each 1 before the first step.
+template <class R>
+using RunningProducts = std::array<double, count_running_factors<R>()>;
+
+template <class Scalar, class R>
+auto kernel_of(const R& rule, std::int64_t t, const RunningProducts<R>& products) requires requires {
+  rule.template kernel<Scalar>(t, products);
+} || requires {
+  rule.template kernel<Scalar>(t);
+}
+{
+  if constexpr (HasRunningFactors<R>)
+    return rule.template kernel<Scalar>(t, products);
+  else
+    return rule.template kernel<Scalar>(t);
+}
+
+template <class K, class Pack, std::size_t... Slot>
+constexpr bool steps_on_packs(std::index_sequence<Slot...>) {
+  return requires(const K& kernel, const Pack& x, const Pack& g, std::array<Pack, sizeof...(Slot)>& state) {
+    { kernel(x, g, state[Slot]...) } -> std::convertible_to<Pack>;
+  };
+}
+
+template <class K>
+inline constexpr bool is_variant = false;
+template <class... Ks>
+inline constexpr bool is_variant<std::variant<Ks...>> = true;
+
+template <class K, std::size_t Slots>
+struct IsStepKernel
+    : std::bool_constant<steps_on_packs<K, kernel::Pack<double, 0>>(std::make_index_sequence<Slots>{})> {};
+template <class... Ks, std::size_t Slots>
+struct IsStepKernel<std::variant<Ks...>, Slots> : std::conjunction<IsStepKernel<Ks, Slots>...> {};
+
+}  // namespace detail
+
+/// `template <class Scalar> auto kernel(std::int64_t t) const`, t = 1 at the first step; with
+/// running factors `kernel(std::int64_t t, const std::array<double, P>& products) const`.
+template <class R>
+concept HasKernel = requires(const R& rule, const detail::RunningProducts<R>& products) {
+  detail::kernel_of<double>(rule, std::int64_t{1}, products);
+};
+
+/// What `kernel` returns is called as `step = k(x, g, state...)` on packs (x and g const, each state
+/// by reference) and gives a pack. A rule that chooses among several kernels returns a std::variant
+/// of them: the choice is made once a step, outside the loop over memory.
+template <class R>
+concept KernelReturnsStep = requires(const R& rule, const detail::RunningProducts<R>& products) {
+  requires detail::IsStepKernel<decltype(detail::kernel_of<double>(rule, std::int64_t{1}, products)),
+                                R::state_names.size()>::value;
+};
+
+/// `template <class Scalar> auto lookahead_kernel() const`, for a rule whose gradient is to be taken
+/// ahead of the parameters: called as `step = k(x, s)` with the rule's first state s, it gives the
+/// step from the parameters to that point.
+template <class R>
+concept LooksAhead = requires(const R& rule, const kernel::Pack<double, 0>& pack) {
+  { rule.template lookahead_kernel<double>()(pack, pack) } -> std::convertible_to<kernel::Pack<double, 0>>;
+};
+
+/// An update rule: its hyperparameters and its formula, without memory.
+template <class R>
+concept Rule = std::is_aggregate_v<R> && std::copyable<R> && NamesItsState<R> && ValidatesItself<R> && HasKernel<R> &&
+    KernelReturnsStep<R>;
+
+// ---- Arguments of `step` ---------------------------------------------------------------------------
+
+namespace detail {
+
+template <class Derived>
+void as_dense(const Eigen::DenseBase<Derived>&);
+template <class Derived>
+void as_plain(const Eigen::PlainObjectBase<Derived>&);
+
+template <class T>
+concept Plain = requires(const T& t) {
+  as_plain(t);
+};
+
+}  // namespace detail
+
+/// One dense Eigen object: a matrix, an array, or any expression of them.
+template <class T>
+concept Tensor = requires(const std::remove_cvref_t<T>& t) {
+  detail::as_dense(t);
+};
+
+namespace detail {
+
+template <class T>
+using RangeElement = decltype(*std::begin(std::declval<T&>()));
+
+template <class T>
+concept TensorRange = !Tensor<T> && requires(T & t) {
+  std::begin(t);
+  std::end(t);
+  requires Tensor<RangeElement<T>>;
+};
+
+template <class T, std::size_t I>
+using TupleElement = decltype(std::get<I>(std::declval<T>()));
+
+template <class T>
+inline constexpr auto tuple_indices = std::make_index_sequence<std::tuple_size_v<std::remove_cvref_t<T>>>{};
+
+template <class T, std::size_t... I>
+constexpr bool all_tensors(std::index_sequence<I...>) {
+  return (Tensor<TupleElement<T, I>> && ...);
+}
+
+template <class T>
+concept TensorTuple = !Tensor<T> && !TensorRange<T> && requires {
+  std::tuple_size<std::remove_cvref_t<T>>::value;
+}
+&&all_tensors<T>(tuple_indices<T>);
+
+/// Whether every tensor type in T, as T hands it out, has the property.
+template <class T, class Property>
+constexpr bool for_all_tensors(Property property) {
+  if constexpr (Tensor<T>)
+    return property(std::type_identity<T>{});
+  else if constexpr (TensorRange<T>)
+    return property(std::type_identity<RangeElement<T>>{});
+  else
+    return [&]<std::size_t... I>(std::index_sequence<I...>) {
+      return (property(std::type_identity<TupleElement<T, I>>{}) && ...);
+    }
+  (tuple_indices<T>);
+}
+
+template <class T>
+inline constexpr bool is_writable_tensor =
+    !std::is_const_v<std::remove_reference_t<T>> && (std::remove_cvref_t<T>::Flags & Eigen::LvalueBit) != 0 &&
+    (std::remove_cvref_t<T>::Flags & Eigen::DirectAccessBit) != 0 &&
+    (std::is_lvalue_reference_v<T> || !Plain<std::remove_cvref_t<T>>);
+
+template <class T>
+constexpr bool is_writable() {
+  // A range that dies with the call must not own what is written: its elements stay writable where
+  // the range itself is const.
+  if constexpr (TensorRange<T> && !std::is_lvalue_reference_v<T>)
+    return is_writable_tensor<RangeElement<const T>>;
+  else
+    return for_all_tensors<T>([]<class E>(std::type_identity<E>) { return is_writable_tensor<E>; });
+}
+
+template <class T, class Scalar>
+constexpr bool is_of_scalar() {
+  return for_all_tensors<T>(
+      []<class E>(std::type_identity<E>) { return std::is_same_v<typename std::remove_cvref_t<E>::Scalar, Scalar>; });
+}
+
+template <class T>
+constexpr int static_size() {
+  if constexpr (Tensor<T>) {
+    return std::remove_cvref_t<T>::SizeAtCompileTime;
+  } else if constexpr (TensorTuple<T>) {
+    return []<std::size_t... I>(std::index_sequence<I...>) {
+      const bool known = ((static_size<TupleElement<T, I>>() != Eigen::Dynamic) && ...);
+      return known ? (0 + ... + static_size<TupleElement<T, I>>()) : Eigen::Dynamic;
+    }
+    (tuple_indices<T>);
+  } else {
+    return Eigen::Dynamic;
+  }
+}
+
+template <class A, class B>
+constexpr bool pairs_up() {
+  if constexpr (TensorTuple<A> && TensorTuple<B>)
+    return std::tuple_size_v<std::remove_cvref_t<A>> == std::tuple_size_v<std::remove_cvref_t<B>>;
+  else
+    return (Tensor<A> && Tensor<B>) || (TensorRange<A> && TensorRange<B>);
+}
+
+}  // namespace detail
+
+/// One tensor, a tuple of tensors (`std::tie(W, b)`), or a range of tensors.
+template <class T>
+concept Tensors = Tensor<T> || detail::TensorRange<T> || detail::TensorTuple<T>;
+
+/// Tensors that can be written in place: not const, not a temporary that owns its numbers, not an
+/// expression.
+template <class T>
+concept Writable = detail::is_writable<T>();
+
+/// Tensors of that very scalar; nothing is converted.
+template <class T, class Scalar>
+concept OfScalar = detail::is_of_scalar<T, Scalar>();
+
+/// Tensors that can have `Size` elements in all (always so where either is Eigen::Dynamic).
+template <class T, int Size>
+concept OfSize = Size == Eigen::Dynamic || detail::static_size<T>() == Eigen::Dynamic
+                 || detail::static_size<T>() == Size;
+
+/// One gradient for each tensor of Params: a tensor for a tensor, a tuple for a tuple of the same
+/// length, a range for a range.
+template <class Gradient, class Params>
+concept PairsUpWith = detail::pairs_up<Gradient, Params>();
+
+/// What `step` takes as parameters; Params is an lvalue reference type for an lvalue.
+template <class Params, class Scalar, int Size>
+concept ParametersOf = Tensors<Params> && Writable<Params> && OfScalar<Params, Scalar> && OfSize<Params, Size>;
+
+/// What `step` takes as their gradient.
+template <class Gradient, class Params, class Scalar>
+concept GradientOf = Tensors<Gradient> && OfScalar<Gradient, Scalar> && PairsUpWith<Gradient, Params>;
+
+/// `optimizer.step(params, gradient)` is valid for an lvalue of Params.
+template <class O, class Params, class Gradient>
+concept OptimizerFor = requires(O& optimizer, Params& params, const Gradient& gradient) {
+  optimizer.step(params, gradient);
+};
+
+}  // namespace descent

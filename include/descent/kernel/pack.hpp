@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+//
+// A pack: one register full of numbers, with the arithmetic that a rule's kernel needs.
+//
+// Pack<Scalar, Bytes> holds `Bytes` bytes of lanes; Pack<Scalar, 0> is a single lane of any Scalar.
+// Every operator is one correctly rounded IEEE operation per lane, so a kernel gives the same bits
+// on packs of every width. Two things would break that, and are kept out here:
+//   - contraction of a * b + c into one fused operation, by an empty asm on every product;
+//   - -ffast-math, by the check below.
+//
+// A pack keeps its lanes as an array, not as a vector: the calling convention of a vector depends on
+// the instruction set of the function, and a helper of a user's kernel that is not inlined would be
+// called in one convention and compiled in another. Arrays are passed in memory by everyone.
+#pragma once
+
+#include <cfloat>
+#include <cmath>
+#include <cstdint>
+#include <type_traits>
+
+#if (defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)) && \
+    !defined(DESCENT_ALLOW_FAST_MATH)
+#error \
+    "descent promises the same bits everywhere, which -ffast-math breaks: compile without it, or define DESCENT_ALLOW_FAST_MATH to give the promise up"
+#endif
+#if FLT_EVAL_METHOD != 0 && !defined(DESCENT_ALLOW_FAST_MATH)
+#error \
+    "descent needs float and double arithmetic without excess precision (FLT_EVAL_METHOD == 0; on 32-bit x86: -msse2 -mfpmath=sse)"
+#endif
+
+// The register class of a floating-point operand in asm.
+#if defined(__AVX512F__)
+#define DESCENT_FP_REGISTER "v"
+#elif defined(__x86_64__)
+#define DESCENT_FP_REGISTER "x"
+#elif defined(__aarch64__)
+#define DESCENT_FP_REGISTER "w"
+#elif defined(__riscv_flen) && __riscv_flen >= 64
+#define DESCENT_FP_REGISTER "f"
+#else
+#define DESCENT_FP_REGISTER "m"
+#endif
+
+namespace descent::kernel {
+
+/// The product of two coefficients, rounded before anything is added to it.
+inline double rounded_product(double a, double b) {
+  double product = a * b;
+  asm("" : "+" DESCENT_FP_REGISTER(product));
+  return product;
+}
+
+/// The compiler's types for `Bytes` bytes of lanes: to compute with, to read from a pack's own
+/// lanes, and to read from memory of any alignment. Only the last two may alias other types: a
+/// may_alias type in arithmetic would force every intermediate result into memory.
+template <class Scalar, int Bytes>
+struct Register {
+  typedef Scalar Value __attribute__((vector_size(Bytes)));
+  typedef Scalar InLanes __attribute__((vector_size(Bytes), may_alias));
+  typedef Scalar InMemory __attribute__((vector_size(Bytes), may_alias, aligned(alignof(Scalar))));
+};
+
+template <class Scalar>
+struct Register<Scalar, 0> {
+  using Value = Scalar;
+  using InLanes = Scalar;
+  using InMemory = Scalar;
+};
+
+template <class Scalar, int Bytes>
+class Pack;
+
+}  // namespace descent::kernel
+
+// The definition of Pack is one text for all widths, read once for each: the target attribute, which
+// lets a program compiled for any x86-64 contain wider packs, cannot depend on a template parameter.
+#define DESCENT_PACK_BYTES 0
+#define DESCENT_PACK_TARGET
+#include <descent/kernel/pack.inc>
+
+#if defined(__x86_64__) || defined(__aarch64__)
+#define DESCENT_PACK_BYTES 16
+#define DESCENT_PACK_TARGET
+#include <descent/kernel/pack.inc>
+#endif
+
+#if defined(__AVX2__)
+#define DESCENT_TARGET_AVX2
+#elif defined(__x86_64__)
+#define DESCENT_TARGET_AVX2 [[gnu::target("avx2")]]
+#endif
+
+#if defined(__x86_64__)
+#define DESCENT_PACK_BYTES 32
+#define DESCENT_PACK_TARGET DESCENT_TARGET_AVX2
+#include <descent/kernel/pack.inc>
+#endif

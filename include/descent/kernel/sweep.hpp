@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+//
+// The one pass over memory: x <- x - kernel(x, g, state...), element by element, on whole packs.
+//
+// x, every state array and g are contiguous and of any alignment; x and the state arrays do not
+// overlap, and g is either apart from them or x itself. Elements never look at each other and every
+// operation is correctly rounded, so the width of the packs, the order and the splitting leave no
+// trace in the bits.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <type_traits>
+#include <utility>
+
+#include <descent/kernel/dispatch.hpp>
+#include <descent/kernel/pack.hpp>
+
+namespace descent::kernel {
+
+/// The state arrays of one sweep.
+template <class Scalar, std::size_t Slots>
+using Arrays = std::array<Scalar*, Slots>;
+
+/// One pack of everything that a step writes.
+template <class Pack, std::size_t Slots>
+struct Stepped {
+  Pack x;
+  std::array<Pack, Slots> state;
+
+  template <class Scalar>
+  [[gnu::always_inline]] void store(Scalar* to, const Arrays<Scalar, Slots>& arrays, std::ptrdiff_t at) const {
+    x.store(to + at);
+    for (std::size_t k = 0; k < Slots; ++k) state[k].store(arrays[k] + at);
+  }
+};
+
+template <class Pack, class Kernel, class Scalar, std::size_t Slots>
+[[gnu::always_inline]] inline Stepped<Pack, Slots> step_at(const Kernel& kernel, const Scalar* x, const Scalar* g,
+                                                           const Arrays<Scalar, Slots>& arrays, std::ptrdiff_t at) {
+  return [&]<std::size_t... K>(std::index_sequence<K...>) __attribute__((always_inline)) {
+    Stepped<Pack, Slots> stepped{Pack::load(x + at), {Pack::load(arrays[K] + at)...}};
+    const Pack gradient = Pack::load(g + at);
+    stepped.x = stepped.x - kernel(std::as_const(stepped.x), gradient, stepped.state[K]...);
+    return stepped;
+  }
+  (std::make_index_sequence<Slots>{});
+}
+
+/// The kernel and the arrays are taken by value: what a function owns, its stores to memory cannot
+/// change, so the coefficients stay in registers.
+///
+/// Two packs at a time. What is left of n at the end, one pack or two, is computed first, from
+/// packs that overlap what the loop is going to write, and stored last: the overlapping elements
+/// get the same values twice. n is at least one pack.
+template <class Pack, class Kernel, class Scalar, std::size_t Slots>
+[[gnu::always_inline]] inline void sweep_packs(const Kernel kernel, Scalar* x, const Scalar* g,
+                                               const Arrays<Scalar, Slots> arrays, std::ptrdiff_t n) {
+  constexpr std::ptrdiff_t lanes = Pack::lanes;
+  const std::ptrdiff_t paired = n - n % (2 * lanes);
+  const auto pair_at = [&](std::ptrdiff_t first, std::ptrdiff_t second) __attribute__((always_inline)) {
+    return std::array{step_at<Pack>(kernel, x, g, arrays, first), step_at<Pack>(kernel, x, g, arrays, second)};
+  };
+  const auto store = [&](const auto& pair, std::ptrdiff_t first, std::ptrdiff_t second) __attribute__((always_inline)) {
+    pair[0].store(x, arrays, first);
+    pair[1].store(x, arrays, second);
+  };
+  const auto loop = [&]() __attribute__((always_inline)) {
+    for (std::ptrdiff_t i = 0; i < paired; i += 2 * lanes) store(pair_at(i, i + lanes), i, i + lanes);
+  };
+
+  if (paired == n) return loop();
+  const std::ptrdiff_t first = n < 2 * lanes ? 0 : n - 2 * lanes;
+  const auto last = pair_at(first, n - lanes);
+  loop();
+  store(last, first, n - lanes);
+}
+
+template <class Kernel, class Scalar, std::size_t Slots>
+[[gnu::flatten]] void sweep_lanes(const Kernel& kernel, Scalar* x, const Scalar* g, const Arrays<Scalar, Slots>& arrays,
+                                  std::ptrdiff_t n) {
+  for (std::ptrdiff_t i = 0; i < n; ++i) step_at<Pack<Scalar, 0>>(kernel, x, g, arrays, i).store(x, arrays, i);
+}
+
+#if defined(__x86_64__) || defined(__aarch64__)
+template <class Kernel, class Scalar, std::size_t Slots>
+[[gnu::flatten]] void sweep_baseline(const Kernel& kernel, Scalar* x, const Scalar* g,
+                                     const Arrays<Scalar, Slots>& arrays, std::ptrdiff_t n) {
+  sweep_packs<Pack<Scalar, 16>>(kernel, x, g, arrays, n);
+}
+#endif
+
+#if defined(__x86_64__)
+template <class Kernel, class Scalar, std::size_t Slots>
+DESCENT_TARGET_AVX2 [[gnu::flatten, gnu::noinline]] void sweep_avx2(const Kernel& kernel, Scalar* x, const Scalar* g,
+                                                                    const Arrays<Scalar, Slots>& arrays,
+                                                                    std::ptrdiff_t n) {
+  sweep_packs<Pack<Scalar, 32>>(kernel, x, g, arrays, n);
+}
+#endif
+
+/// The pass of one thread, on the widest packs that fit both this CPU and n.
+template <class Kernel, class Scalar, std::size_t Slots>
+void sweep(const Kernel& kernel, Scalar* x, const Scalar* g, const Arrays<Scalar, Slots>& arrays, std::ptrdiff_t n) {
+  if constexpr (baseline_bytes > 0 && !std::is_same_v<Scalar, long double>) {
+    const std::ptrdiff_t bytes = n * static_cast<std::ptrdiff_t>(sizeof(Scalar));
+#if defined(__x86_64__)
+    if (bytes >= 32 && widest_bytes() >= 32) return sweep_avx2(kernel, x, g, arrays, n);
+#endif
+    if (bytes >= baseline_bytes) return sweep_baseline(kernel, x, g, arrays, n);
+  }
+  sweep_lanes(kernel, x, g, arrays, n);
+}
+
+/// Below this many elements a second thread costs more than it brings.
+inline constexpr std::ptrdiff_t parallel_threshold = 50'000;
+
+/// The pass itself, shared by up to `threads` threads.
+template <class Kernel, class Scalar, std::size_t Slots>
+void sweep(const Kernel& kernel, Scalar* x, const Scalar* g, const Arrays<Scalar, Slots>& arrays, std::ptrdiff_t n,
+           [[maybe_unused]] int threads) {
+#if defined(_OPENMP)
+  if (threads > 1 && n >= parallel_threshold) {
+    // Parts of whole cache lines, so that no two threads write the same one.
+    const std::ptrdiff_t part = (n / threads + 63) / 64 * 64;
+#pragma omp parallel for num_threads(threads) schedule(static, 1)
+    for (int i = 0; i < threads; ++i) {
+      const std::ptrdiff_t begin = std::min(i * part, n);
+      const std::ptrdiff_t end = i + 1 == threads ? n : std::min(begin + part, n);
+      Arrays<Scalar, Slots> own = arrays;
+      for (Scalar*& array : own) array += begin;
+      sweep(kernel, x + begin, g + begin, own, end - begin);
+    }
+    return;
+  }
+#endif
+  sweep(kernel, x, g, arrays, n);
+}
+
+}  // namespace descent::kernel

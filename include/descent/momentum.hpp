@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include <Eigen/Core>
+
+#include <descent/hyperparameter.hpp>
+#include <descent/optimizer.hpp>
+
+namespace descent {
+
+/// What the velocity of Momentum gathers: steps, gradients, or an average of gradients.
+enum class MomentumForm { velocity, accumulated, averaged };
+
+namespace rules {
+
+/// Gradient descent with momentum, the heavy ball (Polyak 1964, Some methods of speeding up the
+/// convergence of iteration methods).
+///
+///     velocity:     v <- momentum v + learning_rate g,    step = v
+///     accumulated:  v <- momentum v + g,                  step = learning_rate v
+///     averaged:     v <- momentum v + (1 - momentum) g,   step = learning_rate v
+///
+/// The forms differ once the learning rate changes during a run: `velocity` keeps the steps taken at
+/// the old rate in motion, the others rescale them at once. `accumulated` is PyTorch's SGD, `velocity`
+/// that of Keras and of Sutskever et al. (2013); `averaged` takes steps 1 - momentum times as long.
+///
+/// State: "velocity", one scalar per parameter, from 0.
+struct Momentum {
+  double learning_rate = 0.01;                 ///< eta, finite and >= 0
+  double momentum = 0.9;                       ///< mu, in [0, 1]; 1 is the limit without friction
+  MomentumForm form = MomentumForm::velocity;  ///< which of the three recurrences
+
+  static constexpr std::array<std::string_view, 1> state_names{"velocity"};
+
+  template <class Scalar = double>
+  void validate() const {
+    require<Scalar>("Momentum", "learning_rate", learning_rate, interval::nonnegative);
+    require<Scalar>("Momentum", "momentum", momentum, interval::unit_interval);
+    require_choice(
+        form == MomentumForm::velocity || form == MomentumForm::accumulated || form == MomentumForm::averaged,
+        "Momentum", "form must be velocity, accumulated or averaged");
+  }
+
+  /// All three forms: multiplying by a factor of 1 is exact.
+  template <class Scalar>
+  struct Kernel {
+    Scalar momentum, gradient_factor, step_factor;
+
+    template <class Pack>
+    [[gnu::always_inline]] Pack operator()(const Pack&, const Pack& g, Pack& v) const {
+      v = momentum * v + gradient_factor * g;
+      return step_factor * v;
+    }
+  };
+
+  template <class Scalar>
+  Kernel<Scalar> kernel(std::int64_t) const {
+    const auto mu = static_cast<Scalar>(momentum);
+    const auto eta = static_cast<Scalar>(learning_rate);
+    switch (form) {
+      case MomentumForm::accumulated:
+        return {mu, 1, eta};
+      case MomentumForm::averaged:
+        return {mu, static_cast<Scalar>(1 - momentum), eta};
+      default:
+        return {mu, eta, 1};
+    }
+  }
+};
+
+}  // namespace rules
+
+template <class Scalar = double, int Size = Eigen::Dynamic>
+using Momentum = Optimizer<rules::Momentum, Scalar, Size>;
+
+}  // namespace descent

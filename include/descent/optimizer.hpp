@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: MIT
+//
+// Optimizer: a rule with a memory. A step checks everything that could go wrong, lets the rule turn
+// its hyperparameters and t into a kernel, and sends that kernel over the parameters in one pass.
+#pragma once
+
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include <Eigen/Core>
+
+#include <descent/concepts.hpp>
+#include <descent/kernel/sweep.hpp>
+#include <descent/memory.hpp>
+#include <descent/tensors.hpp>
+
+namespace descent {
+
+namespace detail {
+
+template <class R>
+constexpr RunningProducts<R> no_products_yet() {
+  RunningProducts<R> products;
+  products.fill(1);
+  return products;
+}
+
+/// The products after one more step. One of less than 2^-60 becomes 0: next to 1 both are nothing,
+/// and it would otherwise end in the slow subnormal numbers.
+template <class R>
+RunningProducts<R> next_products(const R& rule, RunningProducts<R> products) {
+  if constexpr (HasRunningFactors<R>) {
+    const RunningProducts<R> factors = rule.running_factors();
+    for (std::size_t i = 0; i < products.size(); ++i) {
+      products[i] = kernel::rounded_product(products[i], factors[i]);
+      if (std::abs(products[i]) < 0x1p-60) products[i] = 0;
+    }
+  }
+  return products;
+}
+
+/// use(kernel), with the kernel that was chosen where there are several.
+template <class Kernel, class Use>
+void with_kernel(const Kernel& kernel, Use&& use) {
+  if constexpr (is_variant<Kernel>)
+    std::visit(use, kernel);
+  else
+    use(kernel);
+}
+
+}  // namespace detail
+
+/// A first-order optimizer: `optimizer.step(params, gradient)` moves the parameters once.
+///
+/// The hyperparameters are the members of the rule R; each may be read and set at any time and counts
+/// from the next step. Copies and moves are independent values: a copy goes on exactly as the
+/// original would, and what was moved from is as freshly constructed.
+///
+/// Scalar is float, double or long double, for parameters, gradient and state alike. State: one
+/// scalar per parameter for each of R::state_names. With a fixed Size, the number of parameters in
+/// all tensors together, nothing is ever allocated on the heap; with Eigen::Dynamic only the first
+/// step after construction or `reset` allocates.
+template <Rule R, class Scalar = double, int Size = Eigen::Dynamic>
+class Optimizer : public R {
+  static_assert(std::is_same_v<Scalar, float> || std::is_same_v<Scalar, double> || std::is_same_v<Scalar, long double>,
+                "descent: the scalar of an optimizer is float, double or long double");
+  static_assert(Size >= 0 || Size == Eigen::Dynamic, "descent: the size of an optimizer is >= 0 or Eigen::Dynamic");
+
+  static constexpr std::size_t slots = R::state_names.size();
+
+ public:
+  /// The rule, with its defaults where none is given. Throws std::invalid_argument where a
+  /// hyperparameter is out of range.
+  explicit Optimizer(R rule = {}) : R(std::move(rule)) { validate_rule(); }
+
+  Optimizer(const Optimizer&) = default;
+  Optimizer(Optimizer&& other) noexcept
+      : R(std::move(other)), memory_(std::exchange(other.memory_, Memory{})), threads_(other.threads_) {}
+  Optimizer& operator=(const Optimizer& other) { return *this = Optimizer(other); }
+  Optimizer& operator=(Optimizer&& other) noexcept {
+    R::operator=(std::move(other));
+    memory_ = std::exchange(other.memory_, Memory{});
+    threads_ = other.threads_;
+    return *this;
+  }
+  ~Optimizer() = default;
+
+  /// params <- params - the rule's step for this gradient.
+  ///
+  /// params is a writable dense Eigen object (Matrix, Array, Map, Ref, Block, row, strided …), a tuple
+  /// of them (`std::tie(W, b)`) or a range of them; gradient has the same shape, for several tensors
+  /// one gradient each. All tensors share one state and one counter. A gradient that is an expression,
+  /// or that shares memory with parameters, is copied before anything is written.
+  ///
+  /// The first step fixes the shapes until `reset`. Throws std::invalid_argument where a shape differs
+  /// or a hyperparameter is out of range, std::bad_alloc where there is no memory; whenever it throws,
+  /// parameters, state and counter are as before.
+  template <class Params, class Gradient>
+  requires ParametersOf<Params, Scalar, Size> && GradientOf<Gradient, Params, Scalar>
+  void step(Params&& params, const Gradient& gradient) {
+    if constexpr (!detail::in_memory<Gradient>) {
+      step_in_memory(params, detail::copies_of(gradient));
+    } else {
+      step_in_memory(params, gradient);
+    }
+  }
+
+  /// The number of steps taken since construction or `reset`.
+  std::int64_t steps() const { return memory_.t; }
+
+  /// Forgets state, counter and shapes; the hyperparameters stay.
+  void reset() { memory_ = Memory{}; }
+
+  /// The state array of that index in `state_names`, flat: tensor after tensor, each in the storage
+  /// order in which the first step saw it. Empty before the first step; valid until the next step,
+  /// reset, move or destruction. Throws std::out_of_range for an index or a name that is not there.
+  Eigen::Map<const Eigen::Vector<Scalar, Eigen::Dynamic>> state(std::size_t index) const {
+    if (index >= slots) throw std::out_of_range("descent: no state " + std::to_string(index) + "; " + known_states());
+    return {memory_.state.array(index), memory_.t == 0 ? 0 : memory_.size};
+  }
+  Eigen::Map<const Eigen::Vector<Scalar, Eigen::Dynamic>> state(std::string_view name) const {
+    for (std::size_t index = 0; index < slots; ++index)
+      if (R::state_names[index] == name) return state(index);
+    throw std::out_of_range("descent: no state \"" + std::string(name) + "\"; " + known_states());
+  }
+
+  /// How many threads may share a large step, where the program is compiled with OpenMP: 1 by
+  /// default, 0 for as many as Eigen::nbThreads(). The bits of a step do not depend on it.
+  void set_threads(int threads) {
+    if (threads < 0)
+      throw std::invalid_argument("descent: threads = " + std::to_string(threads) +
+                                  "; it must be >= 1, or 0 for as many as Eigen::nbThreads()");
+    threads_ = threads;
+  }
+
+  /// The point where a rule with a look-ahead wants its gradient, x - momentum * velocity for
+  /// Nesterov; x itself before the first step. For several tensors a tuple or a vector of them.
+  /// Throws std::invalid_argument where a shape differs from that of the steps so far.
+  template <class Params>
+  requires LooksAhead<R> && Tensors<Params> && OfScalar<Params, Scalar> && OfSize<Params, Size>
+  auto lookahead(const Params& params) const {
+    validate_rule();
+    auto point = detail::copies_of(params);
+    if (memory_.t == 0) return point;
+    check_shapes(point);
+    const auto kernel = this->template lookahead_kernel<Scalar>();
+    const Scalar* direction = memory_.state.array(0);
+    Eigen::Index tensor = 0;
+    detail::for_each_tensor(point, [&](auto& p) {
+      const auto x = detail::walk(p, memory_.shapes[tensor++].row_major);
+      const detail::Walk<const Scalar> along{direction, x.inner, x.outer, 1, x.inner};
+      detail::sweep_tensor(kernel, x, along, kernel::Arrays<Scalar, 0>{}, threads());
+      direction += p.size();
+    });
+    return point;
+  }
+
+ private:
+  struct Memory {
+    std::int64_t t = 0;
+    detail::RunningProducts<R> products = detail::no_products_yet<R>();
+    Eigen::Index size = 0;
+    detail::Shapes<Size> shapes;
+    detail::StateArrays<Scalar, slots, Size> state;
+  };
+
+  template <class Params, class Gradient>
+  void step_in_memory(Params& params, const Gradient& gradient) {
+    validate_rule();
+    check_pairs(params, gradient);
+    if (detail::steps_disturb(params, gradient)) [[unlikely]]
+      return step_in_memory(params, detail::copies_of(gradient));
+    if (memory_.t == 0) [[unlikely]]
+      remember(params);
+    else
+      check_shapes(params);
+
+    const std::int64_t t = memory_.t + 1;
+    const detail::RunningProducts<R> products = detail::next_products<R>(*this, memory_.products);
+    detail::with_kernel(detail::kernel_of<Scalar, R>(*this, t, products), [&](const auto& kernel) {
+      auto state = memory_.state.arrays();
+      Eigen::Index tensor = 0;
+      detail::for_each_pair(params, gradient, [&](auto& p, const auto& g) {
+        const bool row_major = memory_.shapes[tensor++].row_major;
+        detail::sweep_tensor(kernel, detail::walk(p, row_major), detail::walk(g, row_major), state, threads());
+        for (Scalar*& array : state) array += p.size();
+      });
+    });
+    memory_.t = t;
+    memory_.products = products;
+  }
+
+  void validate_rule() const {
+    if constexpr (requires(const R& rule) { rule.template validate<Scalar>(); })
+      this->template validate<Scalar>();
+    else
+      this->validate();
+  }
+
+  /// One gradient of the same shape for each tensor.
+  template <class Params, class Gradient>
+  static void check_pairs(const Params& params, const Gradient& gradient) {
+    const Eigen::Index count = detail::count_tensors(params);
+    const Eigen::Index gradients = detail::count_tensors(gradient);
+    if (count != gradients) [[unlikely]]
+      throw std::invalid_argument("descent: " + std::to_string(gradients) + " gradients for " + std::to_string(count) +
+                                  " tensors of parameters");
+    Eigen::Index tensor = 0;
+    detail::for_each_pair(params, gradient, [&](const auto& p, const auto& g) {
+      const detail::Shape shape = detail::shape_of(p);
+      if (detail::shape_of(g) != shape) [[unlikely]]
+        throw std::invalid_argument("descent: the gradient" + detail::place(tensor, count) + " is " +
+                                    detail::to_string(detail::shape_of(g)) + ", but the parameters are " +
+                                    detail::to_string(shape));
+      ++tensor;
+    });
+  }
+
+  /// The same shapes as in the steps so far.
+  template <class Params>
+  void check_shapes(const Params& params) const {
+    const Eigen::Index count = detail::count_tensors(params);
+    if (count != memory_.shapes.size()) [[unlikely]]
+      throw std::invalid_argument("descent: " + std::to_string(count) +
+                                  " tensors of parameters, but the steps so far had " +
+                                  std::to_string(memory_.shapes.size()) + "; reset() starts anew");
+    Eigen::Index tensor = 0;
+    detail::for_each_tensor(params, [&](const auto& p) {
+      if (detail::shape_of(p) != memory_.shapes[tensor]) [[unlikely]]
+        throw std::invalid_argument("descent: the parameters" + detail::place(tensor, count) + " are " +
+                                    detail::to_string(detail::shape_of(p)) + ", but in the steps so far they were " +
+                                    detail::to_string(memory_.shapes[tensor]) + "; reset() starts anew");
+      ++tensor;
+    });
+  }
+
+  /// Before the first step: the shapes, and state for them.
+  template <class Params>
+  void remember(const Params& params) {
+    Eigen::Index size = 0;
+    detail::for_each_tensor(params, [&](const auto& p) { size += p.size(); });
+    if (Size != Eigen::Dynamic && size != Size)
+      throw std::invalid_argument("descent: " + std::to_string(size) +
+                                  " parameters, but the optimizer has the fixed size " + std::to_string(Size));
+    memory_.shapes.resize(detail::count_tensors(params));
+    Eigen::Index tensor = 0;
+    detail::for_each_tensor(params, [&](const auto& p) { memory_.shapes[tensor++] = detail::shape_of(p); });
+    if constexpr (HasInitialState<R>)
+      memory_.state.fill(size, this->initial_state());
+    else
+      memory_.state.fill(size, {});
+    memory_.size = size;
+  }
+
+  int threads() const { return threads_ == 0 ? Eigen::nbThreads() : threads_; }
+
+  static std::string known_states() {
+    std::string known = slots == 0 ? "this rule has none" : "the known ones are";
+    for (std::size_t index = 0; index < slots; ++index)
+      known += (index == 0 ? " \"" : ", \"") + std::string(R::state_names[index]) + "\"";
+    return known;
+  }
+
+  Memory memory_;
+  int threads_ = 1;
+};
+
+}  // namespace descent

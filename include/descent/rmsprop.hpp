@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+#include <variant>
+
+#include <Eigen/Core>
+
+#include <descent/epsilon.hpp>
+#include <descent/hyperparameter.hpp>
+#include <descent/optimizer.hpp>
+
+namespace descent {
+
+namespace rules {
+
+/// RMSProp (Tieleman & Hinton 2012, Lecture 6.5 of Neural Networks for Machine Learning, Coursera).
+///
+///     s <- decay s + (1 - decay) g^2
+///     outside:  step = learning_rate * g / (sqrt(s) + epsilon)
+///     inside:   step = learning_rate * g / sqrt(s + epsilon)
+///
+/// Frameworks differ in decay (PyTorch 0.99, Keras and optax 0.9) and in where epsilon stands (PyTorch
+/// outside, Keras and optax inside).
+///
+/// State: "squared_gradient", one scalar per parameter, from 0.
+struct RMSProp {
+  double learning_rate = 0.001;                                    ///< eta, finite and >= 0
+  double decay = 0.9;                                              ///< gamma, in [0, 1)
+  double epsilon = 1e-8;                                           ///< finite and > 0
+  EpsilonPlacement epsilon_placement = EpsilonPlacement::outside;  ///< outside or inside
+
+  static constexpr std::array<std::string_view, 1> state_names{"squared_gradient"};
+
+  template <class Scalar = double>
+  void validate() const {
+    require<Scalar>("RMSProp", "learning_rate", learning_rate, interval::nonnegative);
+    require<Scalar>("RMSProp", "decay", decay, interval::below_one);
+    require<Scalar>("RMSProp", "epsilon", epsilon, interval::positive);
+    require_outside_or_inside("RMSProp", epsilon_placement);
+  }
+
+  template <class Scalar, EpsilonPlacement placement>
+  struct Kernel {
+    Scalar learning_rate, decay, one_minus_decay, epsilon;
+
+    template <class Pack>
+    [[gnu::always_inline]] Pack operator()(const Pack&, const Pack& g, Pack& s) const {
+      s = decay * s + one_minus_decay * (g * g);
+      return scaled<placement>(learning_rate, g, s, epsilon);
+    }
+  };
+
+  template <class Scalar>
+  std::variant<Kernel<Scalar, EpsilonPlacement::outside>, Kernel<Scalar, EpsilonPlacement::inside>> kernel(
+      std::int64_t) const {
+    const auto eta = static_cast<Scalar>(learning_rate);
+    const auto gamma = static_cast<Scalar>(decay);
+    const auto one_minus_gamma = static_cast<Scalar>(1 - decay);
+    const auto eps = static_cast<Scalar>(epsilon);
+    if (epsilon_placement == EpsilonPlacement::inside)
+      return Kernel<Scalar, EpsilonPlacement::inside>{eta, gamma, one_minus_gamma, eps};
+    return Kernel<Scalar, EpsilonPlacement::outside>{eta, gamma, one_minus_gamma, eps};
+  }
+};
+
+}  // namespace rules
+
+template <class Scalar = double, int Size = Eigen::Dynamic>
+using RMSProp = Optimizer<rules::RMSProp, Scalar, Size>;
+
+}  // namespace descent

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT
+//
+// How the arguments of `step` lie in memory: visiting their tensors in order, comparing their shapes,
+// and walking one tensor of any strides through the sweep.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <functional>
+#include <stdexcept>
+#include <string>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <Eigen/Core>
+
+#include <descent/concepts.hpp>
+#include <descent/kernel/sweep.hpp>
+
+namespace descent::detail {
+
+using Eigen::Index;
+
+/// Rows and columns of one tensor, and the order in which its elements lie in the state.
+struct Shape {
+  Index rows = 0;
+  Index cols = 0;
+  bool row_major = false;
+
+  friend bool operator==(const Shape& a, const Shape& b) { return a.rows == b.rows && a.cols == b.cols; }
+};
+
+inline std::string to_string(const Shape& shape) {
+  return std::to_string(shape.rows) + "x" + std::to_string(shape.cols);
+}
+
+/// Which of several tensors, for an error's text.
+inline std::string place(Index tensor, Index count) {
+  return count == 1 ? std::string()
+                    : " of tensor " + std::to_string(tensor) + " (of " + std::to_string(count) + ", from 0)";
+}
+
+template <Tensor T>
+Shape shape_of(const T& tensor) {
+  return {tensor.rows(), tensor.cols(), (std::remove_cvref_t<T>::Flags & Eigen::RowMajorBit) != 0};
+}
+
+// ---- Visiting --------------------------------------------------------------------------------------
+
+/// visit(tensor) for each tensor, in order.
+template <class T, class Visit>
+void for_each_tensor(T&& tensors, Visit&& visit) {
+  if constexpr (Tensor<T>)
+    visit(tensors);
+  else if constexpr (TensorRange<T>)
+    for (auto&& tensor : tensors) visit(tensor);
+  else
+    std::apply([&](auto&&... tensor) { (visit(tensor), ...); }, tensors);
+}
+
+/// visit(a's tensor, b's tensor) for each pair, in order; the two have equally many.
+template <class A, class B, class Visit>
+void for_each_pair(A&& a, B&& b, Visit&& visit) {
+  if constexpr (Tensor<A>) {
+    visit(a, b);
+  } else if constexpr (TensorRange<A>) {
+    auto other = std::begin(b);
+    for (auto&& tensor : a) {
+      auto&& partner = *other;
+      visit(tensor, partner);
+      ++other;
+    }
+  } else {
+    [&]<std::size_t... I>(std::index_sequence<I...>) { (visit(std::get<I>(a), std::get<I>(b)), ...); }
+    (tuple_indices<A>);
+  }
+}
+
+template <class T>
+Index count_tensors(const T& tensors) {
+  if constexpr (Tensor<T>)
+    return 1;
+  else if constexpr (TensorRange<T>)
+    return static_cast<Index>(std::distance(std::begin(tensors), std::end(tensors)));
+  else
+    return static_cast<Index>(std::tuple_size_v<T>);
+}
+
+/// The same tensors as objects that own their numbers: a plain object, a tuple or a vector of them.
+template <class T>
+auto copies_of(const T& tensors) {
+  if constexpr (Tensor<T>)
+    return typename T::PlainObject(tensors);
+  else if constexpr (TensorRange<T>) {
+    std::vector<typename std::remove_cvref_t<RangeElement<const T>>::PlainObject> copies;
+    for (auto&& tensor : tensors) copies.emplace_back(tensor);
+    return copies;
+  } else
+    return std::apply([](const auto&... tensor) { return std::tuple(copies_of(tensor)...); }, tensors);
+}
+
+/// Whether every tensor lies in memory, so that nothing needs to be evaluated.
+template <class T>
+inline constexpr bool in_memory = for_all_tensors<const T&>([]<class E>(std::type_identity<E>) {
+  return (std::remove_cvref_t<E>::Flags & Eigen::DirectAccessBit) != 0;
+});
+
+// ---- Memory ----------------------------------------------------------------------------------------
+
+/// A tensor in memory, its elements `inner_stride` and its runs of `inner` elements `outer_stride`
+/// apart, in the order in which they lie in the state.
+template <class Scalar>
+struct Walk {
+  Scalar* data;
+  Index inner;
+  Index outer;
+  Index inner_stride;
+  Index outer_stride;
+
+  bool contiguous() const { return inner_stride == 1 && (outer == 1 || outer_stride == inner); }
+
+  /// The lowest address, and the one behind the highest.
+  std::array<const Scalar*, 2> extent() const {
+    if (inner == 0 || outer == 0) return {data, data};
+    const Index along = (inner - 1) * inner_stride;
+    const Index across = (outer - 1) * outer_stride;
+    return {data + std::min<Index>(0, along) + std::min<Index>(0, across),
+            data + std::max<Index>(0, along) + std::max<Index>(0, across) + 1};
+  }
+};
+
+template <class T>
+auto walk(T& tensor, bool row_major) {
+  using Scalar = std::remove_pointer_t<decltype(tensor.data())>;
+  if constexpr (T::IsVectorAtCompileTime) return Walk<Scalar>{tensor.data(), tensor.size(), 1, tensor.innerStride(), 0};
+  const Index down = tensor.rowStride();
+  const Index right = tensor.colStride();
+  Walk<Scalar> walk = row_major ? Walk<Scalar>{tensor.data(), tensor.cols(), tensor.rows(), right, down}
+                                : Walk<Scalar>{tensor.data(), tensor.rows(), tensor.cols(), down, right};
+  if (walk.inner == 1) {  // one long run rather than many of one element
+    std::swap(walk.inner, walk.outer);
+    std::swap(walk.inner_stride, walk.outer_stride);
+  }
+  return walk;
+}
+
+/// Whether writing x could change what is read from g later than at the very same element.
+template <class Scalar>
+bool write_disturbs(const Walk<Scalar>& x, const Walk<const Scalar>& g) {
+  const auto [x_begin, x_end] = x.extent();
+  const auto [g_begin, g_end] = g.extent();
+  const std::less<const Scalar*> less;
+  if (!less(x_begin, g_end) || !less(g_begin, x_end)) return false;
+  return x.data != g.data || x.inner != g.inner || x.inner_stride != g.inner_stride || x.outer_stride != g.outer_stride;
+}
+
+/// Whether stepping the tensors in order would write a parameter before a gradient that shares its
+/// memory is read.
+template <class Params, class Gradient>
+bool steps_disturb(Params& params, const Gradient& gradient) {
+  bool disturbed = false;
+  Index reading = 0;
+  for_each_tensor(gradient, [&](const auto& g) {
+    Index writing = 0;
+    for_each_tensor(params, [&](auto& p) {
+      if (writing++ > reading || disturbed) return;
+      const bool row_major = shape_of(p).row_major;
+      const auto x = walk(p, row_major);
+      const auto d = walk(g, row_major);
+      disturbed = write_disturbs(x, {d.data, d.inner, d.outer, d.inner_stride, d.outer_stride});
+    });
+    ++reading;
+  });
+  return disturbed;
+}
+
+/// One tensor through the sweep: at once where it is contiguous, run by run where its runs are, else
+/// through buffers. `state` are the tensor's own arrays.
+template <class Kernel, class Scalar, std::size_t Slots>
+void sweep_tensor(const Kernel& kernel, const Walk<Scalar>& x, const Walk<const Scalar>& g,
+                  kernel::Arrays<Scalar, Slots> state, int threads) {
+  if (x.contiguous() && g.contiguous()) return kernel::sweep(kernel, x.data, g.data, state, x.inner * x.outer, threads);
+
+  constexpr Index chunk = 64;
+  std::array<Scalar, chunk> x_buffer;
+  std::array<Scalar, chunk> g_buffer;
+  const auto advance = [&](Index n) {
+    for (Scalar*& array : state) array += n;
+  };
+  for (Index run = 0; run < x.outer; ++run) {
+    Scalar* const x_run = x.data + run * x.outer_stride;
+    const Scalar* const g_run = g.data + run * g.outer_stride;
+    if (x.inner_stride == 1 && g.inner_stride == 1) {
+      kernel::sweep(kernel, x_run, g_run, state, x.inner, threads);
+      advance(x.inner);
+      continue;
+    }
+    for (Index i = 0; i < x.inner; i += chunk) {
+      const Index n = std::min(chunk, x.inner - i);
+      for (Index k = 0; k < n; ++k) {
+        x_buffer[static_cast<std::size_t>(k)] = x_run[(i + k) * x.inner_stride];
+        g_buffer[static_cast<std::size_t>(k)] = g_run[(i + k) * g.inner_stride];
+      }
+      kernel::sweep(kernel, x_buffer.data(), g_buffer.data(), state, n, 1);
+      for (Index k = 0; k < n; ++k) x_run[(i + k) * x.inner_stride] = x_buffer[static_cast<std::size_t>(k)];
+      advance(n);
+    }
+  }
+}
+
+}  // namespace descent::detail
