@@ -147,18 +147,24 @@ auto walk(T& tensor, bool row_major) {
   return walk;
 }
 
-/// Whether writing x could change what is read from g later than at the very same element.
+/// Whether the two have memory in common.
 template <class Scalar>
-bool write_disturbs(const Walk<Scalar>& x, const Walk<const Scalar>& g) {
+bool overlap(const Walk<Scalar>& x, const Walk<const Scalar>& g) {
   const auto [x_begin, x_end] = x.extent();
   const auto [g_begin, g_end] = g.extent();
-  const std::less<const Scalar*> less;
-  if (!less(x_begin, g_end) || !less(g_begin, x_end)) return false;
-  return x.data != g.data || x.inner != g.inner || x.inner_stride != g.inner_stride || x.outer_stride != g.outer_stride;
+  const std::less<const Scalar*> before;
+  return before(x_begin, g_end) && before(g_begin, x_end);
+}
+
+/// Whether the two are the same elements in the same order.
+template <class Scalar>
+bool coincide(const Walk<Scalar>& x, const Walk<const Scalar>& g) {
+  return x.data == g.data && x.inner == g.inner && x.inner_stride == g.inner_stride &&
+         x.outer_stride == g.outer_stride;
 }
 
 /// Whether stepping the tensors in order would write a parameter before a gradient that shares its
-/// memory is read.
+/// memory is read. Element by element a gradient is read first: it may be its parameters themselves.
 template <class Params, class Gradient>
 bool steps_disturb(Params& params, const Gradient& gradient) {
   bool disturbed = false;
@@ -166,11 +172,13 @@ bool steps_disturb(Params& params, const Gradient& gradient) {
   for_each_tensor(gradient, [&](const auto& g) {
     Index writing = 0;
     for_each_tensor(params, [&](auto& p) {
-      if (writing++ > reading || disturbed) return;
-      const bool row_major = shape_of(p).row_major;
-      const auto x = walk(p, row_major);
-      const auto d = walk(g, row_major);
-      disturbed = write_disturbs(x, {d.data, d.inner, d.outer, d.inner_stride, d.outer_stride});
+      if (!disturbed && writing <= reading) {
+        const bool row_major = shape_of(p).row_major;
+        const auto x = walk(p, row_major);
+        const auto d = walk(g, row_major);
+        disturbed = overlap(x, d) && !(writing == reading && coincide(x, d));
+      }
+      ++writing;
     });
     ++reading;
   });

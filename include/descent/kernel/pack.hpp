@@ -55,6 +55,8 @@ inline double rounded_product(double a, double b) {
 /// may_alias type in arithmetic would force every intermediate result into memory.
 template <class Scalar, int Bytes>
 struct Register {
+  // g++ gives a dependent vector type the alignment 16 in `alignas`, whatever its size.
+  static constexpr int alignment = Bytes;
   typedef Scalar Value __attribute__((vector_size(Bytes)));
   typedef Scalar InLanes __attribute__((vector_size(Bytes), may_alias));
   typedef Scalar InMemory __attribute__((vector_size(Bytes), may_alias, aligned(alignof(Scalar))));
@@ -62,6 +64,7 @@ struct Register {
 
 template <class Scalar>
 struct Register<Scalar, 0> {
+  static constexpr int alignment = alignof(Scalar);
   using Value = Scalar;
   using InLanes = Scalar;
   using InMemory = Scalar;

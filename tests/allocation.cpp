@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+//
+// No allocation after the first step, and none at all with a fixed size. Eigen allocates with malloc,
+// so every entry to the C library's heap is counted; that the count works is checked first. A program
+// of its own, as it replaces malloc (so not under a sanitizer, which does the same).
+#include <cstddef>
+#include <cstdlib>
+#include <span>
+#include <tuple>
+#include <vector>
+
+#include "catch.hpp"
+#include "variants.hpp"
+
+namespace {
+bool counting = false;
+int allocations = 0;
+}  // namespace
+
+extern "C" {
+void* __libc_malloc(std::size_t);
+void* __libc_calloc(std::size_t, std::size_t);
+void* __libc_realloc(void*, std::size_t);
+void* __libc_memalign(std::size_t, std::size_t);
+
+void* malloc(std::size_t size) {
+  allocations += counting;
+  return __libc_malloc(size);
+}
+void* calloc(std::size_t count, std::size_t size) {
+  allocations += counting;
+  return __libc_calloc(count, size);
+}
+void* realloc(void* memory, std::size_t size) {
+  allocations += counting;
+  return __libc_realloc(memory, size);
+}
+void* aligned_alloc(std::size_t alignment, std::size_t size) {
+  allocations += counting;
+  return __libc_memalign(alignment, size);
+}
+int posix_memalign(void** memory, std::size_t alignment, std::size_t size) {
+  allocations += counting;
+  *memory = __libc_memalign(alignment, size);
+  return *memory ? 0 : 12;
+}
+}
+
+namespace {
+
+using namespace descent;
+using namespace descent::test;
+
+template <class Call>
+int allocations_of(Call&& call) {
+  allocations = 0;
+  counting = true;
+  call();
+  counting = false;
+  return allocations;
+}
+
+}  // namespace
+
+TEST_CASE("the count sees what allocates", "[allocation]") {
+  CHECK(allocations_of([] { Eigen::VectorXd x(100); }) == 1);
+  CHECK(allocations_of([] { ::operator delete(::operator new(64)); }) == 1);
+  CHECK(allocations_of([] { ::operator delete (::operator new (64, std::align_val_t{64}), std::align_val_t{64}); }) ==
+        1);
+  CHECK(allocations_of([] {}) == 0);
+}
+
+TEMPLATE_TEST_CASE("only the first step allocates", "[allocation]", float, double, long double) {
+  for_each_variant([]<class R>(const char* name, const R& rule) {
+    INFO(name);
+    Optimizer<R, TestType> one(rule), several(rule), range(rule), strided(rule);
+    Vector<TestType> x = start<TestType>(50), y = x;
+    const Vector<TestType> g = mixed_gradient<TestType>(50, 1);
+    std::vector<Vector<TestType>> params(5, x);
+    const std::vector<Vector<TestType>> gradients(5, g);
+    Eigen::Matrix<TestType, Eigen::Dynamic, Eigen::Dynamic> m = x.replicate(1, 3).transpose();
+    const auto first = allocations_of([&] { one.step(x, g); });
+    CHECK(first <= 2);  // the state and the list of shapes
+    const auto step_all = [&] {
+      one.step(x, g);
+      several.step(std::tie(x, y), std::tie(g, g));
+      range.step(params, std::span(gradients));
+      strided.step(m.row(1), g.transpose());
+    };
+    step_all();
+    CHECK(allocations_of([&] {
+            for (int t = 0; t < 50; ++t) step_all();
+          }) == 0);
+    CHECK(allocations_of([&] { one.step(x, x); }) == 0);
+  });
+}
+
+TEMPLATE_TEST_CASE("a fixed size never allocates", "[allocation]", float, double, long double) {
+  for_each_variant([]<class R>(const char* name, const R& rule) {
+    INFO(name);
+    Eigen::Vector<TestType, 6> x = start<TestType>(6);
+    const Eigen::Vector<TestType, 6> g = mixed_gradient<TestType>(6, 1);
+    Eigen::Vector<TestType, 2> a = x.template head<2>();
+    Eigen::Matrix<TestType, 2, 2> b = Eigen::Matrix<TestType, 2, 2>::Identity();
+    CHECK(allocations_of([&] {
+            Optimizer<R, TestType, 6> one(rule), several(rule);
+            for (int t = 0; t < 3; ++t) {
+              one.step(x, g);
+              one.step(x, x + g);
+              several.step(std::tie(a, b), std::tie(a, b));
+            }
+            Optimizer<R, TestType, 6> copy = one;
+            copy.step(x, g);
+            one.reset();
+            one.step(x, g);
+          }) == 0);
+  });
+}

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: MIT
+//
+// Every kind of argument gives the same bits: Eigen's kinds of objects, tuples, ranges, fixed sizes,
+// storage orders, and gradients that read the parameters which they move.
+#include <array>
+#include <span>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "catch.hpp"
+#include "variants.hpp"
+
+namespace {
+
+using namespace descent;
+using namespace descent::test;
+
+constexpr Eigen::Index n = 24;
+constexpr int steps = 20;
+
+/// A run of `steps` steps on a plain vector, to which every other way to run is compared.
+template <class Scalar, class R, int Size = Eigen::Dynamic>
+struct Run {
+  Optimizer<R, Scalar, Size> optimizer;
+  Vector<Scalar> x = start<Scalar>(n);
+
+  explicit Run(const R& rule) : optimizer(rule) {}
+  void go(std::int64_t from = 1, std::int64_t to = steps) {
+    for (std::int64_t t = from; t <= to; ++t) optimizer.step(x, mixed_gradient<Scalar>(n, t));
+  }
+};
+
+template <class Scalar, class Property>
+void for_each_run(Property&& property) {
+  for_each_variant([&]<class R>(const char* name, const R& rule) {
+    INFO(name);
+    Run<Scalar, R> plain(rule);
+    plain.go();
+    property(rule, plain);
+  });
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("a step depends on no kind of argument", "[properties]", float, double) {
+  using Scalar = TestType;
+  for_each_run<Scalar>([]<class R>(const R& rule, const Run<Scalar, R>& plain) {
+    const auto check = [&](const char* kind, auto& optimizer, const auto& x, auto&& take_step) {
+      INFO(kind);
+      for (std::int64_t t = 1; t <= steps; ++t) take_step(mixed_gradient<Scalar>(n, t));
+      CHECK(same_bits(x.reshaped(), plain.x));
+      for (std::size_t k = 0; k < R::state_names.size(); ++k)
+        CHECK(same_bits(optimizer.state(k), plain.optimizer.state(k)));
+    };
+    using Matrix = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic>;
+    using RowMajor = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+    const Vector<Scalar> x0 = start<Scalar>(n);
+
+    {
+      Optimizer<R, Scalar> optimizer(rule);
+      Eigen::Array<Scalar, Eigen::Dynamic, 1> x = x0;
+      check("array, gradient a matrix", optimizer, x, [&](const auto& g) { optimizer.step(x, g); });
+    }
+    {
+      Optimizer<R, Scalar> optimizer(rule);
+      Vector<Scalar> x = x0;
+      check("gradient an expression", optimizer, x, [&](const auto& g) { optimizer.step(x, -(-g)); });
+    }
+    {
+      Optimizer<R, Scalar> optimizer(rule);
+      std::vector<Scalar> memory(static_cast<std::size_t>(n) + 1);
+      Eigen::Map<Vector<Scalar>> x(memory.data() + 1, n);
+      x = x0;
+      check("map of odd alignment", optimizer, x, [&](const auto& g) { optimizer.step(x, g); });
+    }
+    {
+      Optimizer<R, Scalar> optimizer(rule);
+      Vector<Scalar> x = x0;
+      check("ref", optimizer, x, [&](const auto& g) {
+        Eigen::Ref<Vector<Scalar>> ref(x);
+        optimizer.step(ref, Eigen::Ref<const Vector<Scalar>>(g));
+      });
+    }
+    {
+      Optimizer<R, Scalar> optimizer(rule);
+      std::vector<Scalar> memory(static_cast<std::size_t>(3 * n));
+      Eigen::Map<Vector<Scalar>, 0, Eigen::InnerStride<3>> x(memory.data(), n);
+      x = x0;
+      check("strided map", optimizer, x, [&](const auto& g) { optimizer.step(x, g); });
+    }
+    {
+      Optimizer<R, Scalar> optimizer(rule);
+      Matrix m = Matrix::Zero(3, n);
+      m.row(1) = x0.transpose();
+      auto x = m.row(1);
+      check("strided row", optimizer, x, [&](const auto& g) { optimizer.step(m.row(1), g.transpose()); });
+      CHECK(m.row(0).isZero(0));
+      CHECK(m.row(2).isZero(0));
+    }
+    {
+      Optimizer<R, Scalar> optimizer(rule);
+      RowMajor m = RowMajor::Zero(n, 2);
+      m.col(1) = x0;
+      auto x = m.col(1);
+      check("column of a row-major matrix", optimizer, x, [&](const auto& g) { optimizer.step(m.col(1), g); });
+    }
+    {
+      Optimizer<R, Scalar> optimizer(rule);
+      Matrix m = Matrix::Zero(8, 6);
+      m.block(1, 1, 6, 4) = x0.reshaped(6, 4);
+      auto x = m.block(1, 1, 6, 4);
+      check("block", optimizer, x, [&](const auto& g) { optimizer.step(m.block(1, 1, 6, 4), g.reshaped(6, 4)); });
+      CHECK(m.col(0).isZero(0));
+      CHECK(m.row(7).isZero(0));
+    }
+    {
+      Optimizer<R, Scalar> optimizer(rule);
+      Vector<Scalar> whole = Vector<Scalar>::Zero(n + 4);
+      whole.segment(3, n) = x0;
+      auto x = whole.segment(3, n);
+      check("segment", optimizer, x, [&](const auto& g) { optimizer.step(whole.segment(3, n), g); });
+    }
+    {
+      Optimizer<R, Scalar> optimizer(rule);
+      Matrix x = x0.reshaped(4, 6);
+      check("matrix, gradient row-major", optimizer, x, [&](const auto& g) {
+        const RowMajor gradient = g.reshaped(4, 6);
+        optimizer.step(x, gradient);
+      });
+    }
+    {
+      Optimizer<R, Scalar> optimizer(rule);
+      Eigen::Matrix<Scalar, 2, 3> A = x0.head(6).reshaped(2, 3);
+      Matrix B = x0.segment(6, 10).reshaped(5, 2);
+      Vector<Scalar> c = x0.tail(8), empty;
+      Vector<Scalar> x(n);
+      check("tuple", optimizer, x, [&](const auto& g) {
+        optimizer.step(std::tie(A, B, empty, c),
+                       std::tuple(g.head(6).reshaped(2, 3), Matrix(g.segment(6, 10).reshaped(5, 2)), empty, g.tail(8)));
+        x << A.reshaped(), B.reshaped(), c;
+      });
+    }
+    {
+      Optimizer<R, Scalar> optimizer(rule);
+      std::vector<Matrix> tensors{x0.head(10).reshaped(5, 2), x0.tail(14).reshaped(2, 7)};
+      Vector<Scalar> x(n);
+      check("vector of matrices", optimizer, x, [&](const auto& g) {
+        const std::vector<Matrix> gradients{g.head(10).reshaped(5, 2), g.tail(14).reshaped(2, 7)};
+        optimizer.step(tensors, gradients);
+        x << tensors[0].reshaped(), tensors[1].reshaped();
+      });
+    }
+    {
+      Optimizer<R, Scalar> optimizer(rule);
+      std::array<Vector<Scalar>, 3> tensors{x0.head(1), x0.segment(1, 7), x0.tail(16)};
+      Vector<Scalar> x(n);
+      check("span of vectors", optimizer, x, [&](const auto& g) {
+        const std::array<Vector<Scalar>, 3> gradients{g.head(1), g.segment(1, 7), g.tail(16)};
+        optimizer.step(std::span(tensors), std::span(gradients));
+        x << tensors[0], tensors[1], tensors[2];
+      });
+    }
+    {
+      Optimizer<R, Scalar, n> optimizer(rule);
+      Eigen::Vector<Scalar, n> x = x0;
+      check("fixed size", optimizer, x, [&](const auto& g) { optimizer.step(x, g); });
+    }
+    {
+      Optimizer<R, Scalar, n> optimizer(rule);
+      Vector<Scalar> x = x0;
+      check("fixed size, dynamic arguments", optimizer, x, [&](const auto& g) { optimizer.step(x, g); });
+    }
+    {
+      Optimizer<R, Scalar> optimizer(rule);
+      optimizer.set_threads(3);
+      Vector<Scalar> x = x0;
+      check("more threads", optimizer, x, [&](const auto& g) { optimizer.step(x, g); });
+    }
+  });
+}
+
+TEMPLATE_TEST_CASE("row-major parameters", "[properties]", float, double) {
+  // The state follows the order of the first step, whatever the order of later arguments.
+  using Scalar = TestType;
+  for_each_variant([]<class R>(const char* name, const R& rule) {
+    INFO(name);
+    using RowMajor = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+    using ColMajor = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic>;
+    Optimizer<R, Scalar> by_rows(rule), by_columns(rule), mixed(rule);
+    RowMajor x = start<Scalar>(n).reshaped(4, 6), z_rows = x;
+    ColMajor y = x, z_columns;
+    for (std::int64_t t = 1; t <= steps; ++t) {
+      const ColMajor g = mixed_gradient<Scalar>(n, t).reshaped(4, 6);
+      by_rows.step(x, g);
+      by_columns.step(y, g);
+      if (t % 2 == 1) {
+        mixed.step(z_rows, g);
+        z_columns = z_rows;
+      } else {
+        mixed.step(z_columns, RowMajor(g));
+        z_rows = z_columns;
+      }
+    }
+    CHECK(same_bits(x, y));
+    CHECK(same_bits(x, z_rows));
+    for (std::size_t k = 0; k < R::state_names.size(); ++k) {
+      CHECK(same_bits(by_rows.state(k).reshaped(6, 4).transpose(), by_columns.state(k).reshaped(4, 6)));
+      CHECK(same_bits(by_rows.state(k), mixed.state(k)));
+    }
+  });
+}
+
+TEMPLATE_TEST_CASE("a gradient may read the parameters that it moves", "[properties]", float, double) {
+  using Scalar = TestType;
+  for_each_variant([]<class R>(const char* name, const R& rule) {
+    INFO(name);
+    const Vector<Scalar> x0 = start<Scalar>(n);
+    const auto run = [&](auto&& take_step) {
+      Optimizer<R, Scalar> optimizer(rule);
+      Vector<Scalar> x = x0, y = Scalar(2) * x0.reverse();
+      for (int t = 0; t < 5; ++t) take_step(optimizer, x, y);
+      return std::pair(x, y);
+    };
+    const auto both_same = [](const auto& a, const auto& b) {
+      return same_bits(a.first, b.first) && same_bits(a.second, b.second);
+    };
+
+    // The parameters themselves, and an expression of them that reads other places.
+    CHECK(both_same(run([](auto& o, auto& x, auto&) { o.step(x, x); }),
+                    run([](auto& o, auto& x, auto&) { o.step(x, Vector<Scalar>(x)); })));
+    CHECK(both_same(run([](auto& o, auto& x, auto&) { o.step(x, x.reverse()); }),
+                    run([](auto& o, auto& x, auto&) { o.step(x, Vector<Scalar>(x.reverse())); })));
+    // Overlapping parts of one vector.
+    CHECK(both_same(run([](auto& o, auto& x, auto&) { o.step(x.tail(n - 1), x.head(n - 1)); }),
+                    run([](auto& o, auto& x, auto&) { o.step(x.tail(n - 1), Vector<Scalar>(x.head(n - 1))); })));
+    CHECK(both_same(run([](auto& o, auto& x, auto&) { o.step(x.head(n - 1), x.tail(n - 1)); }),
+                    run([](auto& o, auto& x, auto&) { o.step(x.head(n - 1), Vector<Scalar>(x.tail(n - 1))); })));
+    // A square matrix and its transpose.
+    CHECK(both_same(run([](auto& o, auto& x, auto&) {
+                      auto m = x.head(16).reshaped(4, 4);
+                      Eigen::Map<Eigen::Matrix<Scalar, 4, 4>> map(&m(0, 0));
+                      o.step(map, map.transpose());
+                    }),
+                    run([](auto& o, auto& x, auto&) {
+                      auto m = x.head(16).reshaped(4, 4);
+                      Eigen::Map<Eigen::Matrix<Scalar, 4, 4>> map(&m(0, 0));
+                      o.step(map, Eigen::Matrix<Scalar, 4, 4>(map.transpose()));
+                    })));
+    // A game, f = x'y: each one's gradient is the other.
+    CHECK(both_same(run([](auto& o, auto& x, auto& y) { o.step(std::tie(x, y), std::tie(y, x)); }),
+                    run([](auto& o, auto& x, auto& y) {
+                      o.step(std::tie(x, y), std::tuple(Vector<Scalar>(y), Vector<Scalar>(x)));
+                    })));
+    CHECK(both_same(run([](auto& o, auto& x, auto& y) {
+                      std::vector<Eigen::Map<Vector<Scalar>>> params{{x.data(), n}, {y.data(), n}},
+                          gradients{{y.data(), n}, {x.data(), n}};
+                      o.step(params, gradients);
+                    }),
+                    run([](auto& o, auto& x, auto& y) {
+                      o.step(std::tie(x, y), std::tuple(Vector<Scalar>(y), Vector<Scalar>(x)));
+                    })));
+  });
+}

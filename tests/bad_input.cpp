@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: MIT
+//
+// For each thing that can be wrong with an argument: the exception, and that its text names what is
+// wrong. That nothing changes is a property of all optimizers: see properties.cpp.
+#include <limits>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "catch.hpp"
+#include "variants.hpp"
+
+namespace {
+
+using namespace descent;
+using namespace descent::test;
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+const double not_a_number = std::numeric_limits<double>::quiet_NaN();
+
+/// The text of the std::invalid_argument that the call throws.
+template <class Call>
+std::string complaint(Call&& call) {
+  try {
+    call();
+  } catch (const std::invalid_argument& error) {
+    return error.what();
+  }
+  return "(no std::invalid_argument)";
+}
+
+/// That a value is refused by the constructor and by `step`, with a text that names all of it.
+template <class Scalar, class R>
+void refused(double R::*field, const std::string& optimizer, const std::string& name, double value,
+             const std::string& range, const R& base = {}) {
+  R rule = base;
+  rule.*field = value;
+  const auto check = [&](const std::string& text) {
+    INFO(text);
+    CHECK(text.find("descent::" + optimizer + ":") == 0);
+    CHECK(text.find(name + " = ") != std::string::npos);
+    CHECK(text.find("it must be " + range) != std::string::npos);
+  };
+  check(complaint([&] { Optimizer<R, Scalar> made(rule); }));
+
+  Optimizer<R, Scalar> running(base);
+  Vector<Scalar> x = start<Scalar>(3);
+  running.step(x, x);
+  const Vector<Scalar> before = x;
+  const double good = running.*field;
+  running.*field = value;
+  check(complaint([&] { running.step(x, x); }));
+  CHECK(same_bits(x, before));
+  CHECK(running.steps() == 1);
+  running.*field = good;
+  running.step(x, x);
+}
+
+template <class Scalar, class R>
+void accepted(double R::*field, double value, const R& base = {}) {
+  R rule = base;
+  rule.*field = value;
+  Optimizer<R, Scalar> optimizer(rule);
+  Vector<Scalar> x = start<Scalar>(3);
+  CHECK_NOTHROW(optimizer.step(x, x));
+}
+
+template <class R>
+void rate_is_checked(const std::string& optimizer) {
+  for (const double bad : {-1e-300, -1.0, infinity, -infinity, not_a_number})
+    refused<double>(&R::learning_rate, optimizer, "learning_rate", bad, "finite and >= 0");
+  refused<float>(&R::learning_rate, optimizer, "learning_rate", 1e39, "finite and >= 0");
+  accepted<double>(&R::learning_rate, 0);
+  accepted<float>(&R::learning_rate, 0);
+  accepted<double>(&R::learning_rate, 1e39);
+}
+
+template <class R>
+void decay_is_checked(double R::*field, const std::string& optimizer, const std::string& name) {
+  for (const double bad : {-1e-300, 1.0, 1.5, infinity, not_a_number})
+    refused<double>(field, optimizer, name, bad, "in [0, 1)");
+  refused<float>(field, optimizer, name, 1 - 1e-9, "in [0, 1)");  // rounds to 1
+  accepted<double>(field, 1 - 1e-9);
+  accepted<double>(field, 0);
+}
+
+template <class R>
+void epsilon_is_checked(const std::string& optimizer) {
+  for (const double bad : {0.0, -1e-8, infinity, not_a_number})
+    refused<double>(&R::epsilon, optimizer, "epsilon", bad, "finite and > 0");
+  refused<float>(&R::epsilon, optimizer, "epsilon", 1e-46, "finite and > 0");  // rounds to 0
+  refused<float>(&R::epsilon, optimizer, "epsilon", 1e39, "finite and > 0");
+  accepted<float>(&R::epsilon, 1e-45);
+  accepted<double>(&R::epsilon, 1e-46);
+}
+
+}  // namespace
+
+TEST_CASE("hyperparameters out of range", "[bad input]") {
+  SECTION("SGD") { rate_is_checked<rules::SGD>("SGD"); }
+  SECTION("Momentum") {
+    rate_is_checked<rules::Momentum>("Momentum");
+    for (const double bad : {-1e-300, 1.0000001, infinity, not_a_number})
+      refused<double>(&rules::Momentum::momentum, "Momentum", "momentum", bad, "in [0, 1]");
+    accepted<double>(&rules::Momentum::momentum, 1);
+    accepted<double>(&rules::Momentum::momentum, 0);
+    CHECK(complaint([] { Momentum<>({.form = static_cast<MomentumForm>(3)}); }).find("descent::Momentum: form") == 0);
+  }
+  SECTION("Nesterov") {
+    rate_is_checked<rules::Nesterov>("Nesterov");
+    for (const double bad : {-1e-300, 1.0000001, infinity, not_a_number})
+      refused<double>(&rules::Nesterov::momentum, "Nesterov", "momentum", bad, "in [0, 1]");
+    accepted<double>(&rules::Nesterov::momentum, 1);
+    CHECK(complaint([] {
+            Nesterov<>({.gradient_at = static_cast<GradientAt>(2)});
+          }).find("descent::Nesterov: gradient_at") == 0);
+    Nesterov<> nesterov;
+    nesterov.momentum = 2;
+    CHECK_THROWS_AS(nesterov.lookahead(start<double>(3)), std::invalid_argument);
+  }
+  SECTION("AdaGrad") {
+    rate_is_checked<rules::AdaGrad>("AdaGrad");
+    epsilon_is_checked<rules::AdaGrad>("AdaGrad");
+    for (const double bad : {-1e-300, infinity, not_a_number})
+      refused<double>(&rules::AdaGrad::initial_accumulator, "AdaGrad", "initial_accumulator", bad, "finite and >= 0");
+    refused<float>(&rules::AdaGrad::initial_accumulator, "AdaGrad", "initial_accumulator", 1e39, "finite and >= 0");
+  }
+  SECTION("RMSProp") {
+    rate_is_checked<rules::RMSProp>("RMSProp");
+    epsilon_is_checked<rules::RMSProp>("RMSProp");
+    decay_is_checked(&rules::RMSProp::decay, "RMSProp", "decay");
+  }
+  SECTION("AdaDelta") {
+    rate_is_checked<rules::AdaDelta>("AdaDelta");
+    epsilon_is_checked<rules::AdaDelta>("AdaDelta");
+    decay_is_checked(&rules::AdaDelta::decay, "AdaDelta", "decay");
+  }
+  SECTION("Adam") {
+    rate_is_checked<rules::Adam>("Adam");
+    epsilon_is_checked<rules::Adam>("Adam");
+    decay_is_checked(&rules::Adam::beta1, "Adam", "beta1");
+    decay_is_checked(&rules::Adam::beta2, "Adam", "beta2");
+    CHECK(complaint([] {
+            Adam<>({.epsilon_placement = static_cast<EpsilonPlacement>(7)});
+          }).find("descent::Adam: epsilon_placement must be outside, inside or hat") == 0);
+  }
+}
+
+TEST_CASE("what becomes of a value in the scalar is told", "[bad input]") {
+  CHECK(complaint([] { Adam<float>({.epsilon = 1e-46}); }) ==
+        "descent::Adam: epsilon = 1e-46 becomes 0 as float; it must be finite and > 0");
+  CHECK(complaint([] { Adam<double>({.epsilon = 0}); }) == "descent::Adam: epsilon = 0; it must be finite and > 0");
+  CHECK(complaint([] { Adam<float>({.beta2 = 0.999999999}); }) ==
+        "descent::Adam: beta2 = 0.99999999900000003 becomes 1 as float; it must be in [0, 1)");
+  CHECK(complaint([] { SGD<float>({.learning_rate = 1e39}); }) ==
+        "descent::SGD: learning_rate = 9.9999999999999994e+38 becomes inf as float; it must be finite and >= 0");
+}
+
+TEST_CASE("hat is Adam's alone", "[bad input]") {
+  CHECK(complaint([] {
+          AdaGrad<>({.epsilon_placement = EpsilonPlacement::hat});
+        }).find("descent::AdaGrad: epsilon_placement must be outside or inside") == 0);
+  CHECK(complaint([] {
+          RMSProp<>({.epsilon_placement = EpsilonPlacement::hat});
+        }).find("descent::RMSProp: epsilon_placement must be outside or inside") == 0);
+  RMSProp<> rmsprop;
+  rmsprop.epsilon_placement = EpsilonPlacement::hat;
+  Vector<double> x = start<double>(3);
+  CHECK_THROWS_AS(rmsprop.step(x, x), std::invalid_argument);
+  CHECK(same_bits(x, start<double>(3)));
+}
+
+TEST_CASE("shapes that do not fit are told, both", "[bad input]") {
+  Eigen::VectorXd x = start<double>(3), longer = start<double>(4);
+  Eigen::MatrixXd W = Eigen::MatrixXd::Ones(2, 3), transposed = W.transpose();
+  Adam<> adam;
+
+  CHECK(complaint([&] { adam.step(x, longer); }) == "descent: the gradient is 4x1, but the parameters are 3x1");
+  CHECK(complaint([&] { adam.step(x, x.transpose()); }) == "descent: the gradient is 1x3, but the parameters are 3x1");
+  CHECK(complaint([&] { adam.step(W, transposed); }) == "descent: the gradient is 3x2, but the parameters are 2x3");
+  CHECK(complaint([&] { adam.step(std::tie(x, W), std::tie(x, transposed)); }) ==
+        "descent: the gradient of tensor 1 (of 2, from 0) is 3x2, but the parameters are 2x3");
+  CHECK(adam.steps() == 0);
+
+  adam.step(W, W);
+  CHECK(complaint([&] { adam.step(transposed, transposed); }) ==
+        "descent: the parameters are 3x2, but in the steps so far they were 2x3; reset() starts anew");
+  CHECK(complaint([&] { adam.step(std::tie(x, x), std::tie(x, x)); }) ==
+        "descent: 2 tensors of parameters, but the steps so far had 1; reset() starts anew");
+  adam.reset();
+  adam.step(std::tie(W, x), std::tie(W, x));
+  CHECK(complaint([&] { adam.step(std::tie(W, longer), std::tie(W, longer)); }) ==
+        "descent: the parameters of tensor 1 (of 2, from 0) are 4x1, but in the steps so far they were 3x1; reset() "
+        "starts "
+        "anew");
+}
+
+TEST_CASE("parameter sets whose lengths differ", "[bad input]") {
+  std::vector<Eigen::VectorXf> params(3, Eigen::VectorXf::Ones(2)), gradients(2, Eigen::VectorXf::Ones(2));
+  AdaGrad<float> adagrad;
+  CHECK(complaint([&] { adagrad.step(params, gradients); }) == "descent: 2 gradients for 3 tensors of parameters");
+  CHECK(complaint([&] { adagrad.step(gradients, params); }) == "descent: 3 gradients for 2 tensors of parameters");
+  for (const auto& p : params) CHECK(p == Eigen::VectorXf::Ones(2));
+}
+
+TEST_CASE("a fixed size is kept at run time too", "[bad input]") {
+  Adam<double, 3> adam;
+  Eigen::VectorXd four = start<double>(4), three = start<double>(3);
+  CHECK(complaint([&] { adam.step(four, four); }) == "descent: 4 parameters, but the optimizer has the fixed size 3");
+  CHECK(same_bits(four, start<double>(4)));
+  CHECK_NOTHROW(adam.step(three, three));
+
+  std::vector<Eigen::VectorXd> many(8, Eigen::VectorXd());
+  many[0] = three;
+  Adam<double, 3> several;
+  CHECK(complaint([&] {
+          several.step(many, many);
+        }).find("8 tensors; an optimizer of the fixed size 3 takes at most 7") != std::string::npos);
+  many.pop_back();
+  CHECK_NOTHROW(several.step(many, many));
+}
+
+TEST_CASE("threads", "[bad input]") {
+  SGD<> sgd;
+  CHECK(complaint([&] { sgd.set_threads(-1); }).find("threads = -1; it must be >= 1, or 0") != std::string::npos);
+  CHECK_NOTHROW(sgd.set_threads(0));
+}

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: MIT
+//
+// What holds for every optimizer in every variant: one table, every property over all of it.
+#include <memory>
+#include <sstream>
+#include <stdexcept>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "catch.hpp"
+#include "variants.hpp"
+
+namespace {
+
+using namespace descent;
+using namespace descent::test;
+
+constexpr Eigen::Index n = 24;
+constexpr int steps = 20;
+
+/// A run of `steps` steps on a plain vector, to which every other way to run is compared.
+template <class Scalar, class R, int Size = Eigen::Dynamic>
+struct Run {
+  Optimizer<R, Scalar, Size> optimizer;
+  Vector<Scalar> x = start<Scalar>(n);
+
+  explicit Run(const R& rule) : optimizer(rule) {}
+  void go(std::int64_t from = 1, std::int64_t to = steps) {
+    for (std::int64_t t = from; t <= to; ++t) optimizer.step(x, mixed_gradient<Scalar>(n, t));
+  }
+};
+
+template <class Scalar, class Property>
+void for_each_run(Property&& property) {
+  for_each_variant([&]<class R>(const char* name, const R& rule) {
+    INFO(name);
+    Run<Scalar, R> plain(rule);
+    plain.go();
+    property(rule, plain);
+  });
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("a copy goes on exactly as the original would", "[properties]", float, double, long double) {
+  for_each_variant([]<class R>(const char* name, const R& rule) {
+    INFO(name);
+    Run<TestType, R> whole(rule), half(rule);
+    whole.go();
+    half.go(1, steps / 2);
+
+    Run<TestType, R> copy = half;
+    CHECK(same_state(copy.optimizer, half.optimizer));
+    half.optimizer.learning_rate = 0;
+    half.go(steps / 2 + 1);
+    copy.go(steps / 2 + 1);
+    CHECK(same_bits(copy.x, whole.x));
+    CHECK(same_state(copy.optimizer, whole.optimizer));
+
+    Run<TestType, R> assigned(R{});
+    assigned.go(1, 3);
+    assigned = copy;
+    CHECK(same_state(assigned.optimizer, copy.optimizer));
+    CHECK(assigned.optimizer.learning_rate == rule.learning_rate);
+
+    Run<TestType, R> moved = std::move(copy);
+    CHECK(same_state(moved.optimizer, whole.optimizer));
+    // What was moved from is as freshly constructed.
+    CHECK(copy.optimizer.steps() == 0);  // NOLINT(bugprone-use-after-move)
+    copy.x = start<TestType>(n);
+    copy.go();
+    CHECK(same_bits(copy.x, whole.x));
+
+    Run<TestType, R> move_assigned(R{});
+    move_assigned.go(1, 3);
+    move_assigned = std::move(moved);
+    CHECK(same_state(move_assigned.optimizer, whole.optimizer));
+    CHECK(moved.optimizer.steps() == 0);  // NOLINT(bugprone-use-after-move)
+
+    auto& itself = assigned;
+    assigned = itself;
+    CHECK(assigned.optimizer.steps() == steps);
+  });
+}
+
+TEMPLATE_TEST_CASE("reset equals fresh", "[properties]", float, double, long double) {
+  for_each_run<TestType>([]<class R>(const R& rule, const Run<TestType, R>& plain) {
+    Optimizer<R, TestType> optimizer(rule);
+    Vector<TestType> other = start<TestType>(7);
+    optimizer.step(other, mixed_gradient<TestType>(7, 5));
+    optimizer.reset();
+    CHECK(optimizer.steps() == 0);
+    for (std::size_t k = 0; k < R::state_names.size(); ++k) CHECK(optimizer.state(k).size() == 0);
+
+    Vector<TestType> x = start<TestType>(n);
+    for (std::int64_t t = 1; t <= steps; ++t) optimizer.step(x, mixed_gradient<TestType>(n, t));
+    CHECK(same_bits(x, plain.x));
+    CHECK(same_state(optimizer, plain.optimizer));
+  });
+}
+
+TEMPLATE_TEST_CASE("when step throws, nothing has changed", "[properties]", float, double, long double) {
+  using Scalar = TestType;
+  for_each_run<Scalar>([]<class R>(const R& rule, const Run<Scalar, R>& plain) {
+    Run<Scalar, R> disturbed(rule);
+    for (std::int64_t t = 1; t <= steps; ++t) {
+      auto& optimizer = disturbed.optimizer;
+      const Vector<Scalar> x = disturbed.x;
+      Vector<Scalar> longer = start<Scalar>(n + 1), transposed_like(n);
+      Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic> square = start<Scalar>(n).reshaped(4, 6);
+      CHECK_THROWS_AS(optimizer.step(disturbed.x, longer), std::invalid_argument);
+      CHECK_THROWS_AS(optimizer.step(disturbed.x, disturbed.x.transpose()), std::invalid_argument);
+      if (t > 1) {  // before the first step any shape is right
+        CHECK_THROWS_AS(optimizer.step(longer, longer), std::invalid_argument);
+        CHECK_THROWS_AS(optimizer.step(square, square), std::invalid_argument);
+        CHECK_THROWS_AS(optimizer.step(std::tie(disturbed.x, longer), std::tie(disturbed.x, longer)),
+                        std::invalid_argument);
+        CHECK(same_bits(longer, start<Scalar>(n + 1)));
+      }
+      optimizer.learning_rate = -1;
+      CHECK_THROWS_AS(optimizer.step(disturbed.x, x), std::invalid_argument);
+      optimizer.learning_rate = rule.learning_rate;
+      CHECK(same_bits(disturbed.x, x));
+      CHECK(optimizer.steps() == t - 1);
+      disturbed.go(t, t);
+    }
+    CHECK(same_bits(disturbed.x, plain.x));
+    CHECK(same_state(disturbed.optimizer, plain.optimizer));
+  });
+}
+
+TEMPLATE_TEST_CASE("a zero gradient never makes a NaN", "[properties]", float, double, long double) {
+  for_each_variant([]<class R>(const char* name, const R& rule) {
+    INFO(name);
+    Optimizer<R, TestType> optimizer(rule);
+    Vector<TestType> x = start<TestType>(n);
+    for (int t = 0; t < 300; ++t) {
+      optimizer.step(x, Vector<TestType>::Zero(n));
+      if (t == 0) CHECK(same_bits(x, start<TestType>(n)));
+      REQUIRE(x.allFinite());
+    }
+  });
+}
+
+TEMPLATE_TEST_CASE("NaN and infinity propagate to their own element only", "[properties]", float, double) {
+  for_each_variant([]<class R>(const char* name, const R& rule) {
+    INFO(name);
+    Optimizer<R, TestType> optimizer(rule), clean(rule);
+    Vector<TestType> x = start<TestType>(n), y = x;
+    for (std::int64_t t = 1; t <= 3; ++t) {
+      Vector<TestType> g = mixed_gradient<TestType>(n, t);
+      clean.step(y, g);
+      g[5] = std::numeric_limits<TestType>::quiet_NaN();
+      optimizer.step(x, g);
+    }
+    CHECK(std::isnan(x[5]));
+    x[5] = y[5];
+    CHECK(same_bits(x, y));
+  });
+}
+
+TEMPLATE_TEST_CASE("state by name and by index", "[properties]", float, double, long double) {
+  for_each_run<TestType>([]<class R>(const R&, const Run<TestType, R>& plain) {
+    for (std::size_t k = 0; k < R::state_names.size(); ++k) {
+      CHECK(plain.optimizer.state(R::state_names[k]).data() == plain.optimizer.state(k).data());
+      CHECK(plain.optimizer.state(k).size() == n);
+    }
+    CHECK_THROWS_AS(plain.optimizer.state(R::state_names.size()), std::out_of_range);
+    try {
+      plain.optimizer.state("velocities");
+      FAIL("an unknown name was accepted");
+    } catch (const std::out_of_range& error) {
+      INFO(error.what());
+      for (const auto name : R::state_names)
+        CHECK(std::string(error.what()).find("\"" + std::string(name) + "\"") != std::string::npos);
+      CHECK(std::string(error.what()).find("velocities") != std::string::npos);
+    }
+  });
+}
+
+TEMPLATE_TEST_CASE("empty parameters are fine", "[properties]", float, double, long double) {
+  for_each_variant([]<class R>(const char* name, const R& rule) {
+    INFO(name);
+    Optimizer<R, TestType> optimizer(rule);
+    Vector<TestType> x;
+    optimizer.step(x, x);
+    optimizer.step(x, x);
+    CHECK(optimizer.steps() == 2);
+    Optimizer<R, TestType> none(rule);
+    std::vector<Vector<TestType>> no_tensors;
+    none.step(no_tensors, no_tensors);
+    CHECK(none.steps() == 1);
+    Eigen::Matrix<TestType, Eigen::Dynamic, Eigen::Dynamic> wide(0, 5), tall(5, 0);
+    Optimizer<R, TestType> shaped(rule);
+    shaped.step(wide, wide);
+    CHECK_THROWS_AS(shaped.step(tall, tall), std::invalid_argument);
+  });
+}
+
+TEST_CASE("lookahead is x - mu v, for one tensor and several", "[properties]") {
+  Nesterov<double> one({.momentum = 0.5, .gradient_at = GradientAt::lookahead});
+  Vector<double> x = start<double>(n);
+  CHECK(same_bits(one.lookahead(x), x));
+  one.step(x, mixed_gradient<double>(n, 1));
+  const Vector<double> exact = x - 0.5 * one.state("velocity");  // halving is exact
+  CHECK(same_bits(one.lookahead(x), exact));
+  CHECK(same_bits(one.lookahead(x.transpose().transpose()), exact));
+  CHECK_THROWS_AS(one.lookahead(x.head(3)), std::invalid_argument);
+
+  Nesterov<double> several({.momentum = 0.5, .gradient_at = GradientAt::lookahead});
+  x = start<double>(n);
+  Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> W = x.head(20).reshaped<Eigen::RowMajor>(4, 5);
+  Eigen::VectorXd b = x.tail(4);
+  const Vector<double> g = mixed_gradient<double>(n, 1);
+  const Eigen::MatrixXd dW = g.head(20).reshaped<Eigen::RowMajor>(4, 5);
+  const Eigen::VectorXd db = g.tail(4);
+  several.step(std::tie(W, b), std::tie(dW, db));
+  const auto [W_ahead, b_ahead] = several.lookahead(std::tie(W, b));
+  CHECK(same_bits(W_ahead.reshaped<Eigen::RowMajor>(), exact.head(20)));
+  CHECK(same_bits(b_ahead, exact.tail(4)));
+
+  Nesterov<double> in_range({.momentum = 0.5, .gradient_at = GradientAt::lookahead});
+  std::vector<Eigen::VectorXd> parts{start<double>(n).head(20), start<double>(n).tail(4)};
+  in_range.step(parts, std::vector<Eigen::VectorXd>{g.head(20), g.tail(4)});
+  CHECK(same_bits(in_range.lookahead(parts)[1], exact.tail(4)));
+}

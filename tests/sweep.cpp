@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT
+//
+// The sweep: every length up to several packs, every misalignment, every number of state arrays,
+// with sentinels round every buffer, equal in bits to a plain loop of scalar operations.
+#include <array>
+#include <cstddef>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "catch.hpp"
+#include "variants.hpp"
+
+namespace {
+
+using namespace descent;
+using namespace descent::test;
+
+/// A kernel with any number of state arrays, in which every operand of every element matters.
+template <class Scalar>
+struct Mixing {
+  Scalar a, b;
+
+  template <class Pack, class... State>
+  [[gnu::always_inline]] Pack operator()(const Pack& x, const Pack& g, State&... state) const {
+    Pack step = a * g + b * x;
+    ((state = b * state + g, step = step + a * state), ...);
+    return step;
+  }
+};
+
+/// Memory with a sentinel on either side, at a chosen offset from the alignment of a cache line.
+template <class Scalar>
+class Guarded {
+  static constexpr std::size_t margin = 80;
+
+ public:
+  Guarded(const Vector<Scalar>& values, std::size_t offset)
+      : n_(static_cast<std::size_t>(values.size())), memory_(n_ + 2 * margin + 16, sentinel) {
+    void* line = memory_.data() + margin - 16;
+    std::size_t space = 1 << 20;
+    begin_ = static_cast<Scalar*>(std::align(64, 1, line, space)) + offset;
+    std::copy(values.begin(), values.end(), begin_);
+  }
+  Scalar* data() { return begin_; }
+  Eigen::Map<const Vector<Scalar>> values() const { return {begin_, static_cast<Eigen::Index>(n_)}; }
+  bool sentinels_intact() const {
+    for (const Scalar* p = memory_.data(); p != memory_.data() + memory_.size(); ++p)
+      if ((p < begin_ || p >= begin_ + n_) && *p != sentinel) return false;
+    return true;
+  }
+
+ private:
+  static constexpr Scalar sentinel = 12345;
+  std::size_t n_;
+  std::vector<Scalar> memory_;
+  Scalar* begin_;
+};
+
+template <class Scalar, std::size_t Slots>
+void check_sweep(Eigen::Index n, std::size_t offset, int threads) {
+  const Mixing<Scalar> kernel{static_cast<Scalar>(0.3), static_cast<Scalar>(0.7)};
+  Vector<Scalar> x = start<Scalar>(n);
+  const Vector<Scalar> g = mixed_gradient<Scalar>(n, 3);
+  std::array<Vector<Scalar>, Slots> state;
+  for (std::size_t k = 0; k < Slots; ++k) state[k] = mixed_gradient<Scalar>(n, static_cast<std::int64_t>(10 + k));
+
+  // Buffers of different misalignment each.
+  Guarded<Scalar> own_x(x, offset), own_g(g, (offset * 3 + 1) % 16);
+  std::vector<Guarded<Scalar>> own_state;
+  kernel::Arrays<Scalar, Slots> arrays;
+  own_state.reserve(Slots);
+  for (std::size_t k = 0; k < Slots; ++k) {
+    own_state.emplace_back(state[k], (offset * 5 + k) % 16);
+    arrays[k] = own_state[k].data();
+  }
+  kernel::sweep(kernel, own_x.data(), static_cast<const Scalar*>(own_g.data()), arrays, n, threads);
+
+  // The plain loop: volatile keeps each operation apart.
+  for (Eigen::Index i = 0; i < n; ++i) {
+    volatile Scalar from_gradient = kernel.a * g[i], from_x = kernel.b * x[i];
+    volatile Scalar step = from_gradient + from_x;
+    for (std::size_t k = 0; k < Slots; ++k) {
+      volatile Scalar kept = kernel.b * state[k][i];
+      state[k][i] = kept + g[i];
+      volatile Scalar more = kernel.a * state[k][i];
+      step = step + more;
+    }
+    x[i] = x[i] - step;
+  }
+
+  INFO("n = " << n << ", offset = " << offset << ", state arrays: " << Slots << ", threads: " << threads);
+  REQUIRE(same_bits(own_x.values(), x));
+  REQUIRE(same_bits(own_g.values(), g));
+  REQUIRE(own_x.sentinels_intact());
+  REQUIRE(own_g.sentinels_intact());
+  for (std::size_t k = 0; k < Slots; ++k) {
+    REQUIRE(same_bits(own_state[k].values(), state[k]));
+    REQUIRE(own_state[k].sentinels_intact());
+  }
+}
+
+template <class Scalar>
+void check_all_slots(Eigen::Index n, std::size_t offset, int threads) {
+  check_sweep<Scalar, 0>(n, offset, threads);
+  check_sweep<Scalar, 1>(n, offset, threads);
+  check_sweep<Scalar, 2>(n, offset, threads);
+  check_sweep<Scalar, 3>(n, offset, threads);
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("every length, misalignment and number of state arrays", "[sweep]", float, double, long double) {
+  for (Eigen::Index n = 0; n <= 67; ++n)
+    for (std::size_t offset = 0; offset < 16; ++offset) check_all_slots<TestType>(n, offset, 1);
+}
+
+TEMPLATE_TEST_CASE("lengths around the split among threads", "[sweep]", float, double) {
+  const Eigen::Index threshold = kernel::parallel_threshold;
+  for (const int threads : {1, 2, 3, 5})
+    for (const Eigen::Index n :
+         {threshold - 1, threshold, threshold + 1, threshold + 63, threshold + 64, threshold + 65, 2 * threshold + 7})
+      check_all_slots<TestType>(n, 1, threads);
+}
+
+TEMPLATE_TEST_CASE("the gradient may be x itself", "[sweep]", float, double) {
+  for (Eigen::Index n = 0; n <= 67; ++n) {
+    const Mixing<TestType> kernel{static_cast<TestType>(0.3), static_cast<TestType>(0.7)};
+    Vector<TestType> x = start<TestType>(n), y = x, v = x, w = x;
+    const Vector<TestType> g = x;
+    kernel::sweep(kernel, x.data(), static_cast<const TestType*>(x.data()), std::array{v.data()}, n, 1);
+    kernel::sweep(kernel, y.data(), g.data(), std::array{w.data()}, n, 1);
+    REQUIRE(same_bits(x, y));
+    REQUIRE(same_bits(v, w));
+  }
+}

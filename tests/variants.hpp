@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+//
+// The one table of all optimizers in all their variants, which the property tests run over, and what
+// such tests need: gradients of mixed sizes and a comparison of bits.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <string>
+
+#include <descent/descent.hpp>
+
+namespace descent::test {
+
+/// visit(name, rule) for every rule in every variant, with hyperparameters that are no defaults.
+template <class Visit>
+void for_each_variant(Visit&& visit) {
+  using enum EpsilonPlacement;
+  visit("SGD", rules::SGD{.learning_rate = 0.03});
+
+  visit("Momentum velocity", rules::Momentum{.learning_rate = 0.03, .momentum = 0.8});
+  visit("Momentum accumulated",
+        rules::Momentum{.learning_rate = 0.03, .momentum = 0.8, .form = MomentumForm::accumulated});
+  visit("Momentum averaged", rules::Momentum{.learning_rate = 0.03, .momentum = 0.8, .form = MomentumForm::averaged});
+
+  visit("Nesterov lookahead",
+        rules::Nesterov{.learning_rate = 0.03, .momentum = 0.8, .gradient_at = GradientAt::lookahead});
+  visit("Nesterov parameters", rules::Nesterov{.learning_rate = 0.03, .momentum = 0.8});
+
+  visit("AdaGrad outside", rules::AdaGrad{.learning_rate = 0.03, .epsilon = 1e-6});
+  visit("AdaGrad inside", rules::AdaGrad{.learning_rate = 0.03, .epsilon = 1e-6, .epsilon_placement = inside});
+  visit("AdaGrad from 0.1", rules::AdaGrad{.learning_rate = 0.03, .epsilon = 1e-6, .initial_accumulator = 0.1});
+
+  visit("RMSProp outside", rules::RMSProp{.learning_rate = 0.03, .decay = 0.85, .epsilon = 1e-6});
+  visit("RMSProp inside",
+        rules::RMSProp{.learning_rate = 0.03, .decay = 0.85, .epsilon = 1e-6, .epsilon_placement = inside});
+
+  visit("AdaDelta", rules::AdaDelta{.learning_rate = 0.7, .decay = 0.85, .epsilon = 1e-5});
+
+  const rules::Adam adam{.learning_rate = 0.03, .beta1 = 0.8, .beta2 = 0.99, .epsilon = 1e-6};
+  const auto adam_with = [&](EpsilonPlacement placement, bool corrected) {
+    rules::Adam rule = adam;
+    rule.epsilon_placement = placement;
+    rule.bias_correction = corrected;
+    return rule;
+  };
+  visit("Adam outside", adam_with(outside, true));
+  visit("Adam inside", adam_with(inside, true));
+  visit("Adam hat", adam_with(hat, true));
+  visit("Adam outside uncorrected", adam_with(outside, false));
+  visit("Adam inside uncorrected", adam_with(inside, false));
+  visit("Adam hat uncorrected", adam_with(hat, false));
+}
+
+template <class Scalar>
+using Vector = Eigen::Vector<Scalar, Eigen::Dynamic>;
+
+/// Gradients whose sizes range from 0 to 1e4, of both signs, the same on every platform.
+template <class Scalar>
+Vector<Scalar> mixed_gradient(Eigen::Index n, std::int64_t t) {
+  Vector<Scalar> g(n);
+  for (Eigen::Index i = 0; i < n; ++i) {
+    std::uint64_t bits = static_cast<std::uint64_t>(t * 1000003 + i + 1) * 0x9e3779b97f4a7c15;
+    bits ^= bits >> 29;
+    const double unit = static_cast<double>(bits % 100003) / 50001.5 - 1;
+    const double sizes[] = {0, 1e-25, 1e-6, 1e-2, 1, 1, 1, 1e4};
+    g[i] = static_cast<Scalar>(unit * sizes[(bits >> 40) % 8]);
+  }
+  return g;
+}
+
+template <class Scalar>
+Vector<Scalar> start(Eigen::Index n) {
+  return Vector<Scalar>::LinSpaced(n, -1, 1);
+}
+
+/// Bits rather than values: -0 is not 0, and a NaN is itself. long double has padding, so values.
+template <class A, class B>
+bool same_bits(const A& a, const B& b) {
+  using Scalar = typename A::Scalar;
+  if (a.rows() != b.rows() || a.cols() != b.cols()) return false;
+  for (Eigen::Index j = 0; j < a.cols(); ++j)
+    for (Eigen::Index i = 0; i < a.rows(); ++i) {
+      const Scalar x = a(i, j);
+      const Scalar y = b(i, j);
+      if constexpr (std::is_same_v<Scalar, long double>) {
+        if (!(x == y && std::signbit(x) == std::signbit(y))) return false;
+      } else if (std::memcmp(&x, &y, sizeof(Scalar)) != 0) {
+        return false;
+      }
+    }
+  return true;
+}
+
+template <class O>
+bool same_state(const O& a, const O& b) {
+  for (std::size_t slot = 0; slot < O::state_names.size(); ++slot)
+    if (!same_bits(a.state(slot), b.state(slot))) return false;
+  return a.steps() == b.steps();
+}
+
+}  // namespace descent::test
