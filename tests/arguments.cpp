@@ -5,6 +5,7 @@
 #include <array>
 #include <span>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -16,36 +17,23 @@ namespace {
 using namespace descent;
 using namespace descent::test;
 
-constexpr Eigen::Index n = 24;
-constexpr int steps = 20;
-
-/// A run of `steps` steps on a plain vector, to which every other way to run is compared.
-template <class Scalar, class R, int Size = Eigen::Dynamic>
-struct Run {
-  Optimizer<R, Scalar, Size> optimizer;
-  Vector<Scalar> x = start<Scalar>(n);
-
-  explicit Run(const R& rule) : optimizer(rule) {}
-  void go(std::int64_t from = 1, std::int64_t to = steps) {
-    for (std::int64_t t = from; t <= to; ++t) optimizer.step(x, mixed_gradient<Scalar>(n, t));
-  }
-};
-
-template <class Scalar, class Property>
-void for_each_run(Property&& property) {
+/// Runs over every optimizer in every variant in float, whose packs have the most lanes, and over Adam
+/// in double: each kind of argument is a template to compile for each of them.
+template <class Scalar, class Visit>
+void for_each_tried_variant(Visit&& visit) {
   for_each_variant([&]<class R>(const char* name, const R& rule) {
-    INFO(name);
-    Run<Scalar, R> plain(rule);
-    plain.go();
-    property(rule, plain);
+    if constexpr (std::is_same_v<Scalar, float> || std::is_same_v<R, rules::Adam>) visit(name, rule);
   });
 }
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("a step depends on no kind of argument", "[properties]", float, double) {
+TEMPLATE_TEST_CASE("a step depends on no kind of argument", "[arguments]", float, double) {
   using Scalar = TestType;
-  for_each_run<Scalar>([]<class R>(const R& rule, const Run<Scalar, R>& plain) {
+  for_each_tried_variant<Scalar>([]<class R>(const char* name, const R& rule) {
+    INFO(name);
+    Run<Scalar, R> plain(rule);
+    plain.go();
     const auto check = [&](const char* kind, auto& optimizer, const auto& x, auto&& take_step) {
       INFO(kind);
       for (std::int64_t t = 1; t <= steps; ++t) take_step(mixed_gradient<Scalar>(n, t));
@@ -180,10 +168,10 @@ TEMPLATE_TEST_CASE("a step depends on no kind of argument", "[properties]", floa
   });
 }
 
-TEMPLATE_TEST_CASE("row-major parameters", "[properties]", float, double) {
+TEMPLATE_TEST_CASE("row-major parameters", "[arguments]", float, double) {
   // The state follows the order of the first step, whatever the order of later arguments.
   using Scalar = TestType;
-  for_each_variant([]<class R>(const char* name, const R& rule) {
+  for_each_tried_variant<Scalar>([]<class R>(const char* name, const R& rule) {
     INFO(name);
     using RowMajor = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
     using ColMajor = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic>;
@@ -211,9 +199,9 @@ TEMPLATE_TEST_CASE("row-major parameters", "[properties]", float, double) {
   });
 }
 
-TEMPLATE_TEST_CASE("a gradient may read the parameters that it moves", "[properties]", float, double) {
+TEMPLATE_TEST_CASE("a gradient may read the parameters that it moves", "[arguments]", float, double) {
   using Scalar = TestType;
-  for_each_variant([]<class R>(const char* name, const R& rule) {
+  for_each_tried_variant<Scalar>([]<class R>(const char* name, const R& rule) {
     INFO(name);
     const Vector<Scalar> x0 = start<Scalar>(n);
     const auto run = [&](auto&& take_step) {

@@ -17,21 +17,6 @@ namespace {
 using namespace descent;
 using namespace descent::test;
 
-constexpr Eigen::Index n = 24;
-constexpr int steps = 20;
-
-/// A run of `steps` steps on a plain vector, to which every other way to run is compared.
-template <class Scalar, class R, int Size = Eigen::Dynamic>
-struct Run {
-  Optimizer<R, Scalar, Size> optimizer;
-  Vector<Scalar> x = start<Scalar>(n);
-
-  explicit Run(const R& rule) : optimizer(rule) {}
-  void go(std::int64_t from = 1, std::int64_t to = steps) {
-    for (std::int64_t t = from; t <= to; ++t) optimizer.step(x, mixed_gradient<Scalar>(n, t));
-  }
-};
-
 template <class Scalar, class Property>
 void for_each_run(Property&& property) {
   for_each_variant([&]<class R>(const char* name, const R& rule) {

@@ -172,20 +172,38 @@ class Optimizer : public R {
     detail::StateArrays<Scalar, slots, Size> state;
   };
 
+  /// Checks everything; what seldom happens stands apart, so that a small step stays small.
   template <class Params, class Gradient>
   void step_in_memory(Params& params, const Gradient& gradient) {
     validate_rule();
     check_pairs(params, gradient);
-    if (detail::steps_disturb(params, gradient)) [[unlikely]]
-      return step_in_memory(params, detail::copies_of(gradient));
     if (memory_.t == 0) [[unlikely]]
-      remember(params);
-    else
-      check_shapes(params);
+      return first_step(params, gradient);
+    check_shapes(params);
+    undisturbed_step(params, gradient);
+  }
 
-    const std::int64_t t = memory_.t + 1;
+  template <class Params, class Gradient>
+  [[gnu::noinline]] void first_step(Params& params, const Gradient& gradient) {
+    remember(params);
+    undisturbed_step(params, gradient);
+  }
+
+  template <class Params, class Gradient>
+  void undisturbed_step(Params& params, const Gradient& gradient) {
+    if (detail::steps_disturb(params, gradient)) [[unlikely]]
+      take_step(params, detail::copies_of(gradient));
+    else
+      take_step(params, gradient);
+  }
+
+  /// The step itself. The memory is brought up to date before the sweep, which cannot fail.
+  template <class Params, class Gradient>
+  [[gnu::noinline]] void take_step(Params& params, const Gradient& gradient) {
     const detail::RunningProducts<R> products = detail::next_products<R>(*this, memory_.products);
-    detail::with_kernel(detail::kernel_of<Scalar, R>(*this, t, products), [&](const auto& kernel) {
+    detail::with_kernel(detail::kernel_of<Scalar, R>(*this, memory_.t + 1, products), [&](const auto& kernel) {
+      memory_.t += 1;
+      memory_.products = products;
       auto state = memory_.state.arrays();
       Eigen::Index tensor = 0;
       detail::for_each_pair(params, gradient, [&](auto& p, const auto& g) {
@@ -194,8 +212,6 @@ class Optimizer : public R {
         for (Scalar*& array : state) array += p.size();
       });
     });
-    memory_.t = t;
-    memory_.products = products;
   }
 
   void validate_rule() const {
@@ -209,17 +225,12 @@ class Optimizer : public R {
   template <class Params, class Gradient>
   static void check_pairs(const Params& params, const Gradient& gradient) {
     const Eigen::Index count = detail::count_tensors(params);
-    const Eigen::Index gradients = detail::count_tensors(gradient);
-    if (count != gradients) [[unlikely]]
-      throw std::invalid_argument("descent: " + std::to_string(gradients) + " gradients for " + std::to_string(count) +
-                                  " tensors of parameters");
+    if (detail::count_tensors(gradient) != count) [[unlikely]]
+      detail::throw_counts(detail::count_tensors(gradient), count);
     Eigen::Index tensor = 0;
     detail::for_each_pair(params, gradient, [&](const auto& p, const auto& g) {
-      const detail::Shape shape = detail::shape_of(p);
-      if (detail::shape_of(g) != shape) [[unlikely]]
-        throw std::invalid_argument("descent: the gradient" + detail::place(tensor, count) + " is " +
-                                    detail::to_string(detail::shape_of(g)) + ", but the parameters are " +
-                                    detail::to_string(shape));
+      if (detail::shape_of(g) != detail::shape_of(p)) [[unlikely]]
+        detail::throw_gradient_shape(tensor, count, detail::shape_of(g), detail::shape_of(p));
       ++tensor;
     });
   }
@@ -229,27 +240,21 @@ class Optimizer : public R {
   void check_shapes(const Params& params) const {
     const Eigen::Index count = detail::count_tensors(params);
     if (count != memory_.shapes.size()) [[unlikely]]
-      throw std::invalid_argument("descent: " + std::to_string(count) +
-                                  " tensors of parameters, but the steps so far had " +
-                                  std::to_string(memory_.shapes.size()) + "; reset() starts anew");
+      detail::throw_other_count(count, memory_.shapes.size());
     Eigen::Index tensor = 0;
     detail::for_each_tensor(params, [&](const auto& p) {
       if (detail::shape_of(p) != memory_.shapes[tensor]) [[unlikely]]
-        throw std::invalid_argument("descent: the parameters" + detail::place(tensor, count) + " are " +
-                                    detail::to_string(detail::shape_of(p)) + ", but in the steps so far they were " +
-                                    detail::to_string(memory_.shapes[tensor]) + "; reset() starts anew");
+        detail::throw_other_shape(tensor, count, detail::shape_of(p), memory_.shapes[tensor]);
       ++tensor;
     });
   }
 
   /// Before the first step: the shapes, and state for them.
   template <class Params>
-  void remember(const Params& params) {
+  [[gnu::noinline]] void remember(const Params& params) {
     Eigen::Index size = 0;
     detail::for_each_tensor(params, [&](const auto& p) { size += p.size(); });
-    if (Size != Eigen::Dynamic && size != Size)
-      throw std::invalid_argument("descent: " + std::to_string(size) +
-                                  " parameters, but the optimizer has the fixed size " + std::to_string(Size));
+    if (Size != Eigen::Dynamic && size != Size) detail::throw_not_fixed_size(size, Size);
     memory_.shapes.resize(detail::count_tensors(params));
     Eigen::Index tensor = 0;
     detail::for_each_tensor(params, [&](const auto& p) { memory_.shapes[tensor++] = detail::shape_of(p); });

@@ -39,8 +39,37 @@ inline std::string to_string(const Shape& shape) {
 
 /// Which of several tensors, for an error's text.
 inline std::string place(Index tensor, Index count) {
-  return count == 1 ? std::string()
-                    : " of tensor " + std::to_string(tensor) + " (of " + std::to_string(count) + ", from 0)";
+  if (count == 1) return {};
+  return " of tensor " + std::to_string(tensor) + " (of " + std::to_string(count) + ", from 0)";
+}
+
+// The errors stand apart and out of line: their texts are longer than a step.
+
+[[noreturn, gnu::cold, gnu::noinline]] inline void throw_counts(Index gradients, Index params) {
+  throw std::invalid_argument("descent: " + std::to_string(gradients) + " gradients for " + std::to_string(params) +
+                              " tensors of parameters");
+}
+
+[[noreturn, gnu::cold, gnu::noinline]] inline void throw_gradient_shape(Index tensor, Index count,
+                                                                        const Shape& gradient, const Shape& params) {
+  throw std::invalid_argument("descent: the gradient" + place(tensor, count) + " is " + to_string(gradient) +
+                              ", but the parameters are " + to_string(params));
+}
+
+[[noreturn, gnu::cold, gnu::noinline]] inline void throw_other_count(Index now, Index so_far) {
+  throw std::invalid_argument("descent: " + std::to_string(now) + " tensors of parameters, but the steps so far had " +
+                              std::to_string(so_far) + "; reset() starts anew");
+}
+
+[[noreturn, gnu::cold, gnu::noinline]] inline void throw_other_shape(Index tensor, Index count, const Shape& now,
+                                                                     const Shape& so_far) {
+  throw std::invalid_argument("descent: the parameters" + place(tensor, count) + " are " + to_string(now) +
+                              ", but in the steps so far they were " + to_string(so_far) + "; reset() starts anew");
+}
+
+[[noreturn, gnu::cold, gnu::noinline]] inline void throw_not_fixed_size(Index params, int size) {
+  throw std::invalid_argument("descent: " + std::to_string(params) +
+                              " parameters, but the optimizer has the fixed size " + std::to_string(size));
 }
 
 template <Tensor T>
@@ -147,76 +176,77 @@ auto walk(T& tensor, bool row_major) {
   return walk;
 }
 
-/// Whether the two have memory in common.
-template <class Scalar>
-bool overlap(const Walk<Scalar>& x, const Walk<const Scalar>& g) {
+/// Whether the two have memory in common; `element_by_element`: other than that every element of g
+/// is read just before the same element of p is written.
+template <class P, class G>
+bool overlap(P& p, const G& g, bool element_by_element) {
+  const bool row_major = shape_of(p).row_major;
+  const auto x = walk(p, row_major);
+  const auto d = walk(g, row_major);
   const auto [x_begin, x_end] = x.extent();
-  const auto [g_begin, g_end] = g.extent();
-  const std::less<const Scalar*> before;
-  return before(x_begin, g_end) && before(g_begin, x_end);
-}
-
-/// Whether the two are the same elements in the same order.
-template <class Scalar>
-bool coincide(const Walk<Scalar>& x, const Walk<const Scalar>& g) {
-  return x.data == g.data && x.inner == g.inner && x.inner_stride == g.inner_stride &&
-         x.outer_stride == g.outer_stride;
+  const auto [d_begin, d_end] = d.extent();
+  const std::less<const void*> before;
+  if (!before(x_begin, d_end) || !before(d_begin, x_end)) return false;
+  const bool coincide =
+      x.data == d.data && x.inner == d.inner && x.inner_stride == d.inner_stride && x.outer_stride == d.outer_stride;
+  return !(element_by_element && coincide);
 }
 
 /// Whether stepping the tensors in order would write a parameter before a gradient that shares its
-/// memory is read. Element by element a gradient is read first: it may be its parameters themselves.
+/// memory is read.
 template <class Params, class Gradient>
 bool steps_disturb(Params& params, const Gradient& gradient) {
-  bool disturbed = false;
-  Index reading = 0;
-  for_each_tensor(gradient, [&](const auto& g) {
-    Index writing = 0;
-    for_each_tensor(params, [&](auto& p) {
-      if (!disturbed && writing <= reading) {
-        const bool row_major = shape_of(p).row_major;
-        const auto x = walk(p, row_major);
-        const auto d = walk(g, row_major);
-        disturbed = overlap(x, d) && !(writing == reading && coincide(x, d));
-      }
-      ++writing;
+  if constexpr (Plain<Params> && Plain<Gradient>) {
+    return false;  // two owners of memory share all of it or none
+  } else {
+    bool disturbed = false;
+    Index reading = 0;
+    for_each_tensor(gradient, [&](const auto& g) {
+      Index writing = 0;
+      for_each_tensor(params, [&](auto& p) {
+        if (writing <= reading) disturbed = disturbed || overlap(p, g, writing == reading);
+        ++writing;
+      });
+      ++reading;
     });
-    ++reading;
-  });
-  return disturbed;
+    return disturbed;
+  }
 }
 
-/// One tensor through the sweep: at once where it is contiguous, run by run where its runs are, else
-/// through buffers. `state` are the tensor's own arrays.
+/// A tensor that is not contiguous: run by run where its runs are, else through buffers. Kept out of
+/// line, so that the common case stays small.
 template <class Kernel, class Scalar, std::size_t Slots>
-void sweep_tensor(const Kernel& kernel, const Walk<Scalar>& x, const Walk<const Scalar>& g,
-                  kernel::Arrays<Scalar, Slots> state, int threads) {
-  if (x.contiguous() && g.contiguous()) return kernel::sweep(kernel, x.data, g.data, state, x.inner * x.outer, threads);
-
+[[gnu::noinline]] void sweep_strided(const Kernel& kernel, const Walk<Scalar>& x, const Walk<const Scalar>& g,
+                                     kernel::Arrays<Scalar, Slots> state, int threads) {
   constexpr Index chunk = 64;
   std::array<Scalar, chunk> x_buffer;
   std::array<Scalar, chunk> g_buffer;
-  const auto advance = [&](Index n) {
-    for (Scalar*& array : state) array += n;
-  };
-  for (Index run = 0; run < x.outer; ++run) {
-    Scalar* const x_run = x.data + run * x.outer_stride;
-    const Scalar* const g_run = g.data + run * g.outer_stride;
-    if (x.inner_stride == 1 && g.inner_stride == 1) {
-      kernel::sweep(kernel, x_run, g_run, state, x.inner, threads);
-      advance(x.inner);
-      continue;
+  const bool in_runs = x.inner_stride == 1 && g.inner_stride == 1;
+  for (Index run = 0; run < x.outer; ++run)
+    for (Index begin = 0, n = 0; begin < x.inner; begin += n) {
+      Scalar* const x_part = x.data + run * x.outer_stride + begin * x.inner_stride;
+      const Scalar* const g_part = g.data + run * g.outer_stride + begin * g.inner_stride;
+      n = in_runs ? x.inner : std::min(chunk, x.inner - begin);
+      if (!in_runs)
+        for (Index i = 0; i < n; ++i) {
+          x_buffer[static_cast<std::size_t>(i)] = x_part[i * x.inner_stride];
+          g_buffer[static_cast<std::size_t>(i)] = g_part[i * g.inner_stride];
+        }
+      kernel::sweep(kernel, in_runs ? x_part : x_buffer.data(), in_runs ? g_part : g_buffer.data(), state, n, threads);
+      if (!in_runs)
+        for (Index i = 0; i < n; ++i) x_part[i * x.inner_stride] = x_buffer[static_cast<std::size_t>(i)];
+      for (Scalar*& array : state) array += n;
     }
-    for (Index i = 0; i < x.inner; i += chunk) {
-      const Index n = std::min(chunk, x.inner - i);
-      for (Index k = 0; k < n; ++k) {
-        x_buffer[static_cast<std::size_t>(k)] = x_run[(i + k) * x.inner_stride];
-        g_buffer[static_cast<std::size_t>(k)] = g_run[(i + k) * g.inner_stride];
-      }
-      kernel::sweep(kernel, x_buffer.data(), g_buffer.data(), state, n, 1);
-      for (Index k = 0; k < n; ++k) x_run[(i + k) * x.inner_stride] = x_buffer[static_cast<std::size_t>(k)];
-      advance(n);
-    }
-  }
+}
+
+/// One tensor through the sweep; `state` are the tensor's own arrays.
+template <class Kernel, class Scalar, std::size_t Slots>
+void sweep_tensor(const Kernel& kernel, const Walk<Scalar>& x, const Walk<const Scalar>& g,
+                  const kernel::Arrays<Scalar, Slots>& state, int threads) {
+  if (x.contiguous() && g.contiguous())
+    kernel::sweep(kernel, x.data, g.data, state, x.inner * x.outer, threads);
+  else
+    sweep_strided(kernel, x, g, state, threads);
 }
 
 }  // namespace descent::detail

@@ -19,6 +19,10 @@
 
 namespace descent::kernel {
 
+template <class Kernel, class Scalar, std::size_t Slots>
+void sweep(const Kernel& kernel, Scalar* x, const Scalar* g, const std::array<Scalar*, Slots>& arrays, std::ptrdiff_t n,
+           int threads);
+
 /// The state arrays of one sweep.
 template <class Scalar, std::size_t Slots>
 using Arrays = std::array<Scalar*, Slots>;
@@ -78,18 +82,10 @@ template <class Pack, class Kernel, class Scalar, std::size_t Slots>
 }
 
 template <class Kernel, class Scalar, std::size_t Slots>
-[[gnu::flatten]] void sweep_lanes(const Kernel& kernel, Scalar* x, const Scalar* g, const Arrays<Scalar, Slots>& arrays,
-                                  std::ptrdiff_t n) {
+[[gnu::always_inline]] inline void sweep_lanes(const Kernel kernel, Scalar* x, const Scalar* g,
+                                               const Arrays<Scalar, Slots> arrays, std::ptrdiff_t n) {
   for (std::ptrdiff_t i = 0; i < n; ++i) step_at<Pack<Scalar, 0>>(kernel, x, g, arrays, i).store(x, arrays, i);
 }
-
-#if defined(__x86_64__) || defined(__aarch64__)
-template <class Kernel, class Scalar, std::size_t Slots>
-[[gnu::flatten]] void sweep_baseline(const Kernel& kernel, Scalar* x, const Scalar* g,
-                                     const Arrays<Scalar, Slots>& arrays, std::ptrdiff_t n) {
-  sweep_packs<Pack<Scalar, 16>>(kernel, x, g, arrays, n);
-}
-#endif
 
 #if defined(__x86_64__)
 template <class Kernel, class Scalar, std::size_t Slots>
@@ -100,26 +96,35 @@ DESCENT_TARGET_AVX2 [[gnu::flatten, gnu::noinline]] void sweep_avx2(const Kernel
 }
 #endif
 
-/// The pass of one thread, on the widest packs that fit both this CPU and n.
+/// What every CPU of the target can run.
 template <class Kernel, class Scalar, std::size_t Slots>
-void sweep(const Kernel& kernel, Scalar* x, const Scalar* g, const Arrays<Scalar, Slots>& arrays, std::ptrdiff_t n) {
-  if constexpr (baseline_bytes > 0 && !std::is_same_v<Scalar, long double>) {
-    const std::ptrdiff_t bytes = n * static_cast<std::ptrdiff_t>(sizeof(Scalar));
+[[gnu::flatten, gnu::noinline]] void sweep_baseline(const Kernel& kernel, Scalar* x, const Scalar* g,
+                                                    const Arrays<Scalar, Slots>& arrays, std::ptrdiff_t n) {
+  if constexpr (baseline_bytes > 0 && !std::is_same_v<Scalar, long double>)
+    sweep_packs<Pack<Scalar, baseline_bytes>>(kernel, x, g, arrays, n);
+  else
+    sweep_lanes(kernel, x, g, arrays, n);
+}
+
+/// The pass of one thread over at least `widest` bytes, on the widest packs of this CPU.
+template <class Kernel, class Scalar, std::size_t Slots>
+void sweep_dispatched(const Kernel& kernel, Scalar* x, const Scalar* g, const Arrays<Scalar, Slots>& arrays,
+                      std::ptrdiff_t n) {
 #if defined(__x86_64__)
-    if (bytes >= 32 && widest_bytes() >= 32) return sweep_avx2(kernel, x, g, arrays, n);
+  if constexpr (!std::is_same_v<Scalar, long double>)
+    if (widest_bytes() >= 32) return sweep_avx2(kernel, x, g, arrays, n);
 #endif
-    if (bytes >= baseline_bytes) return sweep_baseline(kernel, x, g, arrays, n);
-  }
-  sweep_lanes(kernel, x, g, arrays, n);
+  sweep_baseline(kernel, x, g, arrays, n);
 }
 
 /// Below this many elements a second thread costs more than it brings.
 inline constexpr std::ptrdiff_t parallel_threshold = 50'000;
 
-/// The pass itself, shared by up to `threads` threads.
+/// The pass shared by up to `threads` threads.
 template <class Kernel, class Scalar, std::size_t Slots>
-void sweep(const Kernel& kernel, Scalar* x, const Scalar* g, const Arrays<Scalar, Slots>& arrays, std::ptrdiff_t n,
-           [[maybe_unused]] int threads) {
+[[gnu::noinline]] void sweep_shared(const Kernel& kernel, Scalar* x, const Scalar* g,
+                                    const Arrays<Scalar, Slots>& arrays, std::ptrdiff_t n,
+                                    [[maybe_unused]] int threads) {
 #if defined(_OPENMP)
   if (threads > 1 && n >= parallel_threshold) {
     // Parts of whole cache lines, so that no two threads write the same one.
@@ -130,12 +135,23 @@ void sweep(const Kernel& kernel, Scalar* x, const Scalar* g, const Arrays<Scalar
       const std::ptrdiff_t end = i + 1 == threads ? n : std::min(begin + part, n);
       Arrays<Scalar, Slots> own = arrays;
       for (Scalar*& array : own) array += begin;
-      sweep(kernel, x + begin, g + begin, own, end - begin);
+      if (begin < end) sweep(kernel, x + begin, g + begin, own, end - begin, 1);
     }
     return;
   }
 #endif
-  sweep(kernel, x, g, arrays, n);
+  sweep_dispatched(kernel, x, g, arrays, n);
+}
+
+/// The pass itself. Below 32 bytes, where a call and a choice would cost more than the arithmetic, it
+/// runs in place, lane by lane.
+template <class Kernel, class Scalar, std::size_t Slots>
+void sweep(const Kernel& kernel, Scalar* x, const Scalar* g, const Arrays<Scalar, Slots>& arrays, std::ptrdiff_t n,
+           int threads) {
+  if (n < 32 / static_cast<std::ptrdiff_t>(sizeof(Scalar)))
+    sweep_lanes(kernel, x, g, arrays, n);
+  else
+    sweep_shared(kernel, x, g, arrays, n, threads);
 }
 
 }  // namespace descent::kernel
