@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+//
+// Walks down Rosenbrock's valley (1960) with each optimizer: descent::minimize runs the loop, and
+// Eigen's AutoDiff module supplies the gradient.
+
+#include <cstdio>
+#include <exception>
+#include <string>
+
+#include <Eigen/Core>
+#include <unsupported/Eigen/AutoDiff>
+
+#include <descent/descent.hpp>
+
+namespace {
+
+/// A curved valley with steep walls and a nearly flat floor; the minimum is 0, at (1, 1).
+template <class Number>
+Number valley(const Number& x, const Number& y) {
+  const Number off_the_end = 1.0 - x;
+  const Number off_the_floor = y - x * x;
+  return off_the_end * off_the_end + 100.0 * off_the_floor * off_the_floor;
+}
+
+/// What `minimize` asks for: writes the gradient and returns the value.
+double objective(const Eigen::Vector2d& x, Eigen::Vector2d& gradient) {
+  using Dual = Eigen::AutoDiffScalar<Eigen::Vector2d>;  // a value, and its derivatives by x and y
+  const Dual value = valley(Dual(x[0], 2, 0), Dual(x[1], 2, 1));
+  gradient = value.derivatives();
+  return value.value();
+}
+
+/// After each step the learning rate is multiplied by `decay`; the observer may do so, since the
+/// optimizer is still in the caller's hands.
+template <class Optimizer>
+void walk(const char* name, Optimizer optimizer, double decay = 1) {
+  Eigen::Vector2d x(-1.2, 1);
+  const double rate = optimizer.learning_rate;
+  const auto end = descent::minimize(objective, x, optimizer, {.max_steps = 20'000, .gradient_tolerance = 1e-6},
+                                     [&](const auto&) { optimizer.learning_rate *= decay; });
+  std::printf("%-9s %6g %7g %7lld   %7.1e   %10.1e   (%8.6f, %8.6f)   %s\n", name, rate, decay,
+              static_cast<long long>(end.steps), end.value, end.gradient_norm, x[0], x[1],
+              std::string(end.message()).c_str());
+}
+
+}  // namespace
+
+int main() try {
+  std::printf("%-9s %6s %7s %7s   %7s   %10s   %-20s   %s\n", "optimizer", "rate", "decay", "steps", "value",
+              "|gradient|", "x", "why it ended");
+  walk("SGD", descent::SGD<double, 2>({.learning_rate = 0.001}));
+  walk("Momentum", descent::Momentum<double, 2>({.learning_rate = 0.001}));
+  walk("Nesterov", descent::Nesterov<double, 2>({.learning_rate = 0.001}));
+  walk("AdaGrad", descent::AdaGrad<double, 2>({.learning_rate = 0.5}));
+  // The steps of these two do not shrink with the gradient: without a decay they hover about the minimum.
+  walk("RMSProp", descent::RMSProp<double, 2>({.learning_rate = 0.01}), 0.999);
+  walk("AdaDelta", descent::AdaDelta<double, 2>({.learning_rate = 1}), 0.9995);
+  walk("Adam", descent::Adam<double, 2>({.learning_rate = 0.02}));
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "rosenbrock: %s\n", error.what());
+  return 1;
+}
