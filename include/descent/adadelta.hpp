@@ -34,9 +34,9 @@ struct AdaDelta {
 
   template <class Scalar = double>
   void validate() const {
-    require<Scalar>("AdaDelta", "learning_rate", learning_rate, interval::nonnegative);
-    require<Scalar>("AdaDelta", "decay", decay, interval::below_one);
-    require<Scalar>("AdaDelta", "epsilon", epsilon, interval::positive);
+    require<Scalar>("descent::AdaDelta", "learning_rate", learning_rate, interval::nonnegative);
+    require<Scalar>("descent::AdaDelta", "decay", decay, interval::below_one);
+    require<Scalar>("descent::AdaDelta", "epsilon", epsilon, interval::positive);
   }
 
   template <class Scalar>

@@ -37,10 +37,10 @@ struct AdaGrad {
 
   template <class Scalar = double>
   void validate() const {
-    require<Scalar>("AdaGrad", "learning_rate", learning_rate, interval::nonnegative);
-    require<Scalar>("AdaGrad", "epsilon", epsilon, interval::positive);
-    require_outside_or_inside("AdaGrad", epsilon_placement);
-    require<Scalar>("AdaGrad", "initial_accumulator", initial_accumulator, interval::nonnegative);
+    require<Scalar>("descent::AdaGrad", "learning_rate", learning_rate, interval::nonnegative);
+    require<Scalar>("descent::AdaGrad", "epsilon", epsilon, interval::positive);
+    require_outside_or_inside("descent::AdaGrad", epsilon_placement);
+    require<Scalar>("descent::AdaGrad", "initial_accumulator", initial_accumulator, interval::nonnegative);
   }
 
   std::array<double, 1> initial_state() const { return {initial_accumulator}; }

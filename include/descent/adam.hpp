@@ -44,13 +44,13 @@ struct Adam {
 
   template <class Scalar = double>
   void validate() const {
-    require<Scalar>("Adam", "learning_rate", learning_rate, interval::nonnegative);
-    require<Scalar>("Adam", "beta1", beta1, interval::below_one);
-    require<Scalar>("Adam", "beta2", beta2, interval::below_one);
-    require<Scalar>("Adam", "epsilon", epsilon, interval::positive);
+    require<Scalar>("descent::Adam", "learning_rate", learning_rate, interval::nonnegative);
+    require<Scalar>("descent::Adam", "beta1", beta1, interval::below_one);
+    require<Scalar>("descent::Adam", "beta2", beta2, interval::below_one);
+    require<Scalar>("descent::Adam", "epsilon", epsilon, interval::positive);
     require_choice(epsilon_placement == EpsilonPlacement::outside || epsilon_placement == EpsilonPlacement::inside ||
                        epsilon_placement == EpsilonPlacement::hat,
-                   "Adam", "epsilon_placement must be outside, inside or hat");
+                   "descent::Adam", "epsilon_placement must be outside, inside or hat");
   }
 
   /// beta1^t and beta2^t.
@@ -78,7 +78,7 @@ struct Adam {
     const double rate = learning_rate * root2 / correction1;
     const auto kernel_of = [&]<EpsilonPlacement placement>(double folded_epsilon) {
       // Where the correction takes epsilon below the smallest normal number, 0 / 0 must not follow.
-      const double smallest = static_cast<double>(std::numeric_limits<Scalar>::min());
+      const auto smallest = static_cast<double>(std::numeric_limits<Scalar>::min());
       return Kernel<Scalar, placement>{
           static_cast<Scalar>(beta1), static_cast<Scalar>(1 - beta1),
           static_cast<Scalar>(beta2), static_cast<Scalar>(1 - beta2),

@@ -50,7 +50,7 @@ template <class Scalar>
                                                                double value, const Interval& range) {
   std::ostringstream message;
   message.precision(std::numeric_limits<double>::max_digits10);
-  message << "descent::" << optimizer << ": " << field << " = " << value;
+  message << optimizer << ": " << field << " = " << value;
   if (range.contains(value)) message << " becomes " << static_cast<Scalar>(value) << " as " << scalar_name<Scalar>();
   message << "; it must be " << range.text;
   throw std::invalid_argument(message.str());
@@ -69,7 +69,7 @@ void require(std::string_view optimizer, std::string_view field, double value, c
 /// Throws std::invalid_argument with that text, unless the choice is one of those allowed.
 inline void require_choice(bool allowed, std::string_view optimizer, std::string_view problem) {
   if (!allowed) [[unlikely]]
-    throw std::invalid_argument("descent::" + std::string(optimizer) + ": " + std::string(problem));
+    throw std::invalid_argument(std::string(optimizer) + ": " + std::string(problem));
 }
 
 }  // namespace descent

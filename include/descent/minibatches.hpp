@@ -53,27 +53,27 @@ class Minibatches {
   /// long as the Minibatches they come from.
   class Epoch {
    public:
-    class iterator {
+    class Iterator {
      public:
       using value_type = std::span<const Index>;
       using difference_type = std::ptrdiff_t;
       using iterator_concept = std::forward_iterator_tag;
       using iterator_category = std::input_iterator_tag;
 
-      iterator() = default;
-      iterator(std::span<const Index> rest, std::size_t batch_size) : rest_(rest), batch_size_(batch_size) {}
+      Iterator() = default;
+      Iterator(std::span<const Index> rest, std::size_t batch_size) : rest_(rest), batch_size_(batch_size) {}
 
       std::span<const Index> operator*() const { return rest_.first(std::min(batch_size_, rest_.size())); }
-      iterator& operator++() {
+      Iterator& operator++() {
         rest_ = rest_.subspan(std::min(batch_size_, rest_.size()));
         return *this;
       }
-      iterator operator++(int) {
-        iterator before = *this;
+      Iterator operator++(int) {
+        Iterator before = *this;
         ++*this;
         return before;
       }
-      friend bool operator==(const iterator& a, const iterator& b) { return a.rest_.size() == b.rest_.size(); }
+      friend bool operator==(const Iterator& a, const Iterator& b) { return a.rest_.size() == b.rest_.size(); }
 
      private:
       std::span<const Index> rest_;
@@ -82,8 +82,8 @@ class Minibatches {
 
     Epoch(std::span<const Index> order, std::size_t batch_size) : order_(order), batch_size_(batch_size) {}
 
-    iterator begin() const { return {order_, batch_size_}; }
-    iterator end() const { return {order_.last(0), batch_size_}; }
+    Iterator begin() const { return {order_, batch_size_}; }
+    Iterator end() const { return {order_.last(0), batch_size_}; }
 
     /// The number of batches.
     std::size_t size() const { return (order_.size() + batch_size_ - 1) / batch_size_; }

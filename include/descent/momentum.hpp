@@ -38,11 +38,11 @@ struct Momentum {
 
   template <class Scalar = double>
   void validate() const {
-    require<Scalar>("Momentum", "learning_rate", learning_rate, interval::nonnegative);
-    require<Scalar>("Momentum", "momentum", momentum, interval::unit_interval);
+    require<Scalar>("descent::Momentum", "learning_rate", learning_rate, interval::nonnegative);
+    require<Scalar>("descent::Momentum", "momentum", momentum, interval::unit_interval);
     require_choice(
         form == MomentumForm::velocity || form == MomentumForm::accumulated || form == MomentumForm::averaged,
-        "Momentum", "form must be velocity, accumulated or averaged");
+        "descent::Momentum", "form must be velocity, accumulated or averaged");
   }
 
   /// All three forms: multiplying by a factor of 1 is exact.

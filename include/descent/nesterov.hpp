@@ -39,9 +39,9 @@ struct Nesterov {
 
   template <class Scalar = double>
   void validate() const {
-    require<Scalar>("Nesterov", "learning_rate", learning_rate, interval::nonnegative);
-    require<Scalar>("Nesterov", "momentum", momentum, interval::unit_interval);
-    require_choice(gradient_at == GradientAt::lookahead || gradient_at == GradientAt::parameters, "Nesterov",
+    require<Scalar>("descent::Nesterov", "learning_rate", learning_rate, interval::nonnegative);
+    require<Scalar>("descent::Nesterov", "momentum", momentum, interval::unit_interval);
+    require_choice(gradient_at == GradientAt::lookahead || gradient_at == GradientAt::parameters, "descent::Nesterov",
                    "gradient_at must be lookahead or parameters");
   }
 

@@ -84,7 +84,10 @@ class Optimizer : public R {
   Optimizer(const Optimizer&) = default;
   Optimizer(Optimizer&& other) noexcept
       : R(std::move(other)), memory_(std::exchange(other.memory_, Memory{})), threads_(other.threads_) {}
-  Optimizer& operator=(const Optimizer& other) { return *this = Optimizer(other); }
+  Optimizer& operator=(const Optimizer& other) {
+    *this = Optimizer(other);  // a copy that fails has changed nothing
+    return *this;
+  }
   Optimizer& operator=(Optimizer&& other) noexcept {
     R::operator=(std::move(other));
     memory_ = std::exchange(other.memory_, Memory{});

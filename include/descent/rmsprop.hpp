@@ -36,10 +36,10 @@ struct RMSProp {
 
   template <class Scalar = double>
   void validate() const {
-    require<Scalar>("RMSProp", "learning_rate", learning_rate, interval::nonnegative);
-    require<Scalar>("RMSProp", "decay", decay, interval::below_one);
-    require<Scalar>("RMSProp", "epsilon", epsilon, interval::positive);
-    require_outside_or_inside("RMSProp", epsilon_placement);
+    require<Scalar>("descent::RMSProp", "learning_rate", learning_rate, interval::nonnegative);
+    require<Scalar>("descent::RMSProp", "decay", decay, interval::below_one);
+    require<Scalar>("descent::RMSProp", "epsilon", epsilon, interval::positive);
+    require_outside_or_inside("descent::RMSProp", epsilon_placement);
   }
 
   template <class Scalar, EpsilonPlacement placement>

@@ -26,7 +26,7 @@ struct SGD {
 
   template <class Scalar = double>
   void validate() const {
-    require<Scalar>("SGD", "learning_rate", learning_rate, interval::nonnegative);
+    require<Scalar>("descent::SGD", "learning_rate", learning_rate, interval::nonnegative);
   }
 
   template <class Scalar>

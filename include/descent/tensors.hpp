@@ -185,7 +185,7 @@ bool overlap(P& p, const G& g, bool element_by_element) {
   const auto d = walk(g, row_major);
   const auto [x_begin, x_end] = x.extent();
   const auto [d_begin, d_end] = d.extent();
-  const std::less<const void*> before;
+  const std::less<> before;
   if (!before(x_begin, d_end) || !before(d_begin, x_end)) return false;
   const bool coincide =
       x.data == d.data && x.inner == d.inner && x.inner_stride == d.inner_stride && x.outer_stride == d.outer_stride;

@@ -57,9 +57,9 @@ template <class Scalar, int Bytes>
 struct Register {
   // g++ gives a dependent vector type the alignment 16 in `alignas`, whatever its size.
   static constexpr int alignment = Bytes;
-  typedef Scalar Value __attribute__((vector_size(Bytes)));
-  typedef Scalar InLanes __attribute__((vector_size(Bytes), may_alias));
-  typedef Scalar InMemory __attribute__((vector_size(Bytes), may_alias, aligned(alignof(Scalar))));
+  using Value [[gnu::vector_size(Bytes)]] = Scalar;
+  using InLanes [[gnu::vector_size(Bytes), gnu::may_alias]] = Scalar;
+  using InMemory [[gnu::vector_size(Bytes), gnu::may_alias, gnu::aligned(alignof(Scalar))]] = Scalar;
 };
 
 template <class Scalar>
