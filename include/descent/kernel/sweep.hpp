@@ -52,33 +52,36 @@ template <class Pack, class Kernel, class Scalar, std::size_t Slots>
   (std::make_index_sequence<Slots>{});
 }
 
+/// All whole packs: two at a time, read both before either is written, so that two chains of arithmetic
+/// are under way at once; then one more where their number is odd.
+///
 /// The kernel and the arrays are taken by value: what a function owns, its stores to memory cannot
 /// change, so the coefficients stay in registers.
-///
-/// Two packs at a time. What is left of n at the end, one pack or two, is computed first, from
-/// packs that overlap what the loop is going to write, and stored last: the overlapping elements
-/// get the same values twice. n is at least one pack.
 template <class Pack, class Kernel, class Scalar, std::size_t Slots>
-[[gnu::always_inline]] inline void sweep_packs(const Kernel kernel, Scalar* x, const Scalar* g,
-                                               const Arrays<Scalar, Slots> arrays, std::ptrdiff_t n) {
+[[gnu::always_inline]] inline void sweep_whole_packs(const Kernel kernel, Scalar* x, const Scalar* g,
+                                                     const Arrays<Scalar, Slots> arrays, std::ptrdiff_t n) {
   constexpr std::ptrdiff_t lanes = Pack::lanes;
-  const std::ptrdiff_t paired = n - n % (2 * lanes);
-  const auto pair_at = [&](std::ptrdiff_t first, std::ptrdiff_t second) __attribute__((always_inline)) {
-    return std::array{step_at<Pack>(kernel, x, g, arrays, first), step_at<Pack>(kernel, x, g, arrays, second)};
-  };
-  const auto store = [&](const auto& pair, std::ptrdiff_t first, std::ptrdiff_t second) __attribute__((always_inline)) {
-    pair[0].store(x, arrays, first);
-    pair[1].store(x, arrays, second);
-  };
-  const auto loop = [&]() __attribute__((always_inline)) {
-    for (std::ptrdiff_t i = 0; i < paired; i += 2 * lanes) store(pair_at(i, i + lanes), i, i + lanes);
-  };
+  std::ptrdiff_t i = 0;
+  for (; i + 2 * lanes <= n; i += 2 * lanes) {
+    const auto first = step_at<Pack>(kernel, x, g, arrays, i);
+    const auto second = step_at<Pack>(kernel, x, g, arrays, i + lanes);
+    first.store(x, arrays, i);
+    second.store(x, arrays, i + lanes);
+  }
+  if (i + lanes <= n) step_at<Pack>(kernel, x, g, arrays, i).store(x, arrays, i);
+}
 
-  if (paired == n) return loop();
-  const std::ptrdiff_t first = n < 2 * lanes ? 0 : n - 2 * lanes;
-  const auto last = pair_at(first, n - lanes);
-  loop();
-  store(last, first, n - lanes);
+/// n is at least one pack. What the whole packs leave over is part of a last pack that overlaps the one
+/// before it: computed first, from what nothing has written yet, and stored last. The elements that the
+/// two have in common get the same values twice.
+template <class Pack, class Kernel, class Scalar, std::size_t Slots>
+[[gnu::always_inline]] inline void sweep_packs(const Kernel& kernel, Scalar* x, const Scalar* g,
+                                               const Arrays<Scalar, Slots>& arrays, std::ptrdiff_t n) {
+  if (n % Pack::lanes == 0) return sweep_whole_packs<Pack>(kernel, x, g, arrays, n);
+  const std::ptrdiff_t at = n - Pack::lanes;
+  const auto last = step_at<Pack>(kernel, x, g, arrays, at);
+  sweep_whole_packs<Pack>(kernel, x, g, arrays, n);
+  last.store(x, arrays, at);
 }
 
 template <class Kernel, class Scalar, std::size_t Slots>
