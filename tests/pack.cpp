@@ -91,12 +91,14 @@ TEMPLATE_TEST_CASE("single lanes compute as scalars do", "[pack]", float, double
   check_arithmetic<TestType, 0>();
 }
 
-#if defined(__x86_64__) || defined(__aarch64__)
-TEMPLATE_TEST_CASE("16-byte packs compute as scalars do", "[pack]", float, double) { check_arithmetic<TestType, 16>(); }
+#if defined(DESCENT_BASELINE_BYTES)
+TEMPLATE_TEST_CASE("packs for every CPU of the target compute as scalars do", "[pack]", float, double) {
+  check_arithmetic<TestType, DESCENT_BASELINE_BYTES>();
+}
 #endif
 
-#if defined(__x86_64__)
-TEMPLATE_TEST_CASE("32-byte packs compute as scalars do", "[pack]", float, double) {
-  if (descent::kernel::widest_bytes() >= 32) check_arithmetic<TestType, 32>();
+#if defined(DESCENT_WIDE_BYTES)
+TEMPLATE_TEST_CASE("the widest packs compute as scalars do", "[pack]", float, double) {
+  if (descent::kernel::widest_isa() == descent::kernel::Isa::wide) check_arithmetic<TestType, DESCENT_WIDE_BYTES>();
 }
 #endif

@@ -211,3 +211,26 @@ TEST_CASE("lookahead is x - mu v, for one tensor and several", "[properties]") {
   in_range.step(parts, std::vector<Eigen::VectorXd>{g.head(20), g.tail(4)});
   CHECK(same_bits(in_range.lookahead(parts)[1], exact.tail(4)));
 }
+
+TEMPLATE_TEST_CASE("state that decays ends at 0, not in the subnormal numbers", "[properties]", float, double) {
+  for_each_variant([]<class R>(const char* name, const R& rule) {
+    INFO(name);
+    if constexpr (R::state_names.size() > 0 && !std::is_same_v<R, rules::AdaGrad>) {
+      Optimizer<R, TestType> optimizer(rule);
+      Vector<TestType> x = start<TestType>(n), g = mixed_gradient<TestType>(n, 1);
+      g[3] = std::numeric_limits<TestType>::quiet_NaN();
+      optimizer.step(x, g);
+      g.setZero();
+      g[3] = std::numeric_limits<TestType>::quiet_NaN();
+      bool flushed = false;
+      for (int t = 0; t < 100000 && !flushed; ++t) {
+        optimizer.step(x, g);
+        flushed = true;
+        for (std::size_t k = 0; k < R::state_names.size(); ++k)
+          for (const TestType s : optimizer.state(k)) flushed = flushed && (s == 0 || std::isnan(s));
+      }
+      CHECK(flushed);
+      CHECK(std::isnan(optimizer.state(0)[3]));
+    }
+  });
+}

@@ -33,14 +33,14 @@ struct AdaDelta {
   static constexpr std::array<std::string_view, 2> state_names{"squared_gradient", "squared_step"};
 
   template <class Scalar = double>
-  void validate() const {
+  DESCENT_TAGGED void validate() const {
     require<Scalar>("descent::AdaDelta", "learning_rate", learning_rate, interval::nonnegative);
     require<Scalar>("descent::AdaDelta", "decay", decay, interval::below_one);
     require<Scalar>("descent::AdaDelta", "epsilon", epsilon, interval::positive);
   }
 
   template <class Scalar>
-  struct Kernel {
+  struct DESCENT_TAGGED Kernel {
     Scalar learning_rate, decay, one_minus_decay, epsilon;
 
     template <class Pack>
@@ -53,7 +53,7 @@ struct AdaDelta {
   };
 
   template <class Scalar>
-  Kernel<Scalar> kernel(std::int64_t) const {
+  DESCENT_TAGGED Kernel<Scalar> kernel(std::int64_t) const {
     return {static_cast<Scalar>(learning_rate), static_cast<Scalar>(decay), static_cast<Scalar>(1 - decay),
             static_cast<Scalar>(epsilon)};
   }

@@ -36,17 +36,17 @@ struct AdaGrad {
   static constexpr std::array<std::string_view, 1> state_names{"squared_gradient"};
 
   template <class Scalar = double>
-  void validate() const {
+  DESCENT_TAGGED void validate() const {
     require<Scalar>("descent::AdaGrad", "learning_rate", learning_rate, interval::nonnegative);
     require<Scalar>("descent::AdaGrad", "epsilon", epsilon, interval::positive);
     require_outside_or_inside("descent::AdaGrad", epsilon_placement);
     require<Scalar>("descent::AdaGrad", "initial_accumulator", initial_accumulator, interval::nonnegative);
   }
 
-  std::array<double, 1> initial_state() const { return {initial_accumulator}; }
+  DESCENT_TAGGED std::array<double, 1> initial_state() const { return {initial_accumulator}; }
 
   template <class Scalar, EpsilonPlacement placement>
-  struct Kernel {
+  struct DESCENT_TAGGED Kernel {
     Scalar learning_rate, epsilon;
 
     template <class Pack>
@@ -57,8 +57,8 @@ struct AdaGrad {
   };
 
   template <class Scalar>
-  std::variant<Kernel<Scalar, EpsilonPlacement::outside>, Kernel<Scalar, EpsilonPlacement::inside>> kernel(
-      std::int64_t) const {
+  DESCENT_TAGGED std::variant<Kernel<Scalar, EpsilonPlacement::outside>, Kernel<Scalar, EpsilonPlacement::inside>>
+  kernel(std::int64_t) const {
     const auto eta = static_cast<Scalar>(learning_rate);
     const auto eps = static_cast<Scalar>(epsilon);
     if (epsilon_placement == EpsilonPlacement::inside) return Kernel<Scalar, EpsilonPlacement::inside>{eta, eps};

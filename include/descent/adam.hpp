@@ -43,7 +43,7 @@ struct Adam {
   static constexpr std::array<std::string_view, 2> state_names{"first_moment", "second_moment"};
 
   template <class Scalar = double>
-  void validate() const {
+  DESCENT_TAGGED void validate() const {
     require<Scalar>("descent::Adam", "learning_rate", learning_rate, interval::nonnegative);
     require<Scalar>("descent::Adam", "beta1", beta1, interval::below_one);
     require<Scalar>("descent::Adam", "beta2", beta2, interval::below_one);
@@ -54,11 +54,11 @@ struct Adam {
   }
 
   /// beta1^t and beta2^t.
-  std::array<double, 2> running_factors() const { return {beta1, beta2}; }
+  DESCENT_TAGGED std::array<double, 2> running_factors() const { return {beta1, beta2}; }
 
   /// The bias corrections are folded into rate and epsilon: two divisions per element saved.
   template <class Scalar, EpsilonPlacement placement>
-  struct Kernel {
+  struct DESCENT_TAGGED Kernel {
     Scalar beta1, one_minus_beta1, beta2, one_minus_beta2, rate, epsilon;
 
     template <class Pack>
@@ -70,8 +70,8 @@ struct Adam {
   };
 
   template <class Scalar>
-  std::variant<Kernel<Scalar, EpsilonPlacement::outside>, Kernel<Scalar, EpsilonPlacement::inside>> kernel(
-      std::int64_t, const std::array<double, 2>& beta_powers) const {
+  DESCENT_TAGGED std::variant<Kernel<Scalar, EpsilonPlacement::outside>, Kernel<Scalar, EpsilonPlacement::inside>>
+  kernel(std::int64_t, const std::array<double, 2>& beta_powers) const {
     const double correction1 = bias_correction ? 1 - beta_powers[0] : 1;
     const double correction2 = bias_correction ? 1 - beta_powers[1] : 1;
     const double root2 = std::sqrt(correction2);

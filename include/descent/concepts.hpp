@@ -54,6 +54,7 @@ concept HasInitialState = requires(const R& rule) {
 };
 
 namespace detail {
+inline namespace DESCENT_FLAGS {
 
 template <class R>
 constexpr std::size_t count_running_factors() {
@@ -98,6 +99,7 @@ struct IsStepKernel
 template <class... Ks, std::size_t Slots>
 struct IsStepKernel<std::variant<Ks...>, Slots> : std::conjunction<IsStepKernel<Ks, Slots>...> {};
 
+}  // namespace DESCENT_FLAGS
 }  // namespace detail
 
 /// `template <class Scalar> auto kernel(std::int64_t t) const`, t = 1 at the first step; with
@@ -132,6 +134,7 @@ concept Rule = std::is_aggregate_v<R> && std::copyable<R> && NamesItsState<R> &&
 // ---- Arguments of `step` ---------------------------------------------------------------------------
 
 namespace detail {
+inline namespace DESCENT_FLAGS {
 
 template <class Derived>
 void as_dense(const Eigen::DenseBase<Derived>&);
@@ -143,6 +146,7 @@ concept Plain = requires(const T& t) {
   as_plain(t);
 };
 
+}  // namespace DESCENT_FLAGS
 }  // namespace detail
 
 /// One dense Eigen object: a matrix, an array, or any expression of them.
@@ -152,6 +156,7 @@ concept Tensor = requires(const std::remove_cvref_t<T>& t) {
 };
 
 namespace detail {
+inline namespace DESCENT_FLAGS {
 
 template <class T>
 using RangeElement = decltype(*std::begin(std::declval<T&>()));
@@ -239,6 +244,7 @@ constexpr bool pairs_up() {
     return (Tensor<A> && Tensor<B>) || (TensorRange<A> && TensorRange<B>);
 }
 
+}  // namespace DESCENT_FLAGS
 }  // namespace detail
 
 /// One tensor, a tuple of tensors (`std::tie(W, b)`), or a range of tensors.

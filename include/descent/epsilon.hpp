@@ -25,7 +25,7 @@ template <EpsilonPlacement placement, class Scalar, class Pack>
 }
 
 /// For the rules that know no bias correction, and so no `hat`.
-inline void require_outside_or_inside(std::string_view optimizer, EpsilonPlacement placement) {
+DESCENT_TAGGED inline void require_outside_or_inside(std::string_view optimizer, EpsilonPlacement placement) {
   require_choice(placement == EpsilonPlacement::outside || placement == EpsilonPlacement::inside, optimizer,
                  "epsilon_placement must be outside or inside (hat is Adam's alone)");
 }

@@ -11,6 +11,8 @@
 #include <string_view>
 #include <type_traits>
 
+#include <descent/kernel/flags.hpp>
+
 namespace descent {
 
 /// An interval of finite numbers, as in "[0, 1)".
@@ -22,7 +24,7 @@ struct Interval {
   std::string_view text;
 
   template <class Scalar>
-  constexpr bool contains(Scalar value) const {
+  DESCENT_TAGGED constexpr bool contains(Scalar value) const {
     return (low_included ? value >= static_cast<Scalar>(low) : value > static_cast<Scalar>(low)) &&
            (high_included ? value <= static_cast<Scalar>(high) : value < static_cast<Scalar>(high));
   }
@@ -37,6 +39,7 @@ inline constexpr Interval below_one{0, true, 1, false, "in [0, 1)"};
 }  // namespace interval
 
 namespace detail {
+inline namespace DESCENT_FLAGS {
 
 template <class Scalar>
 constexpr std::string_view scalar_name() {
@@ -56,18 +59,19 @@ template <class Scalar>
   throw std::invalid_argument(message.str());
 }
 
+}  // namespace DESCENT_FLAGS
 }  // namespace detail
 
 /// Throws std::invalid_argument, naming optimizer, field, value and range, unless the value is in
 /// its range both as it is and rounded to Scalar.
 template <class Scalar>
-void require(std::string_view optimizer, std::string_view field, double value, const Interval& range) {
+DESCENT_TAGGED void require(std::string_view optimizer, std::string_view field, double value, const Interval& range) {
   if (!range.contains(value) || !range.contains(static_cast<Scalar>(value))) [[unlikely]]
     detail::throw_out_of_range<Scalar>(optimizer, field, value, range);
 }
 
 /// Throws std::invalid_argument with that text, unless the choice is one of those allowed.
-inline void require_choice(bool allowed, std::string_view optimizer, std::string_view problem) {
+DESCENT_TAGGED inline void require_choice(bool allowed, std::string_view optimizer, std::string_view problem) {
   if (!allowed) [[unlikely]]
     throw std::invalid_argument(std::string(optimizer) + ": " + std::string(problem));
 }

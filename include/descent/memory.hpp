@@ -19,6 +19,7 @@
 #include <descent/tensors.hpp>
 
 namespace descent::detail {
+inline namespace DESCENT_FLAGS {
 
 inline constexpr std::size_t cache_line = 64;
 
@@ -103,4 +104,5 @@ class Shapes {
   Eigen::Index count_ = 0;
 };
 
+}  // namespace DESCENT_FLAGS
 }  // namespace descent::detail

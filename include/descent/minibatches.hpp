@@ -19,7 +19,10 @@
 
 #include <Eigen/Core>
 
+#include <descent/kernel/flags.hpp>
+
 namespace descent {
+inline namespace DESCENT_FLAGS {
 
 /// Walks the indices 0 … count - 1 in shuffled batches:
 ///
@@ -133,4 +136,5 @@ class Minibatches {
   std::vector<Index> order_;
 };
 
+}  // namespace DESCENT_FLAGS
 }  // namespace descent

@@ -48,7 +48,7 @@ struct MinimizeResult {
   std::int64_t steps;
 
   /// The status in plain words.
-  std::string_view message() const {
+  DESCENT_TAGGED std::string_view message() const {
     switch (status) {
       case MinimizeStatus::gradient_tolerance:
         return "converged: every component of the gradient is within gradient_tolerance";
@@ -90,6 +90,7 @@ concept Observer = requires(F& observer, const Progress<Plain>& progress) {
 };
 
 namespace detail {
+inline namespace DESCENT_FLAGS {
 
 struct NoObserver {
   void operator()(const auto&) const {}
@@ -152,6 +153,7 @@ bool looks_ahead(const O& optimizer) {
     return false;
 }
 
+}  // namespace DESCENT_FLAGS
 }  // namespace detail
 
 /// Steps from x until a criterion is met; x is then the point reached.
@@ -168,8 +170,9 @@ template <class F, class X, class O, class Watch = detail::NoObserver>
 requires Tensor<X> && Writable<X&> && Objective<F, typename std::remove_cvref_t<X>::PlainObject> &&
     Observer<Watch, typename std::remove_cvref_t<X>::PlainObject> && OptimizerFor < O,
     typename std::remove_cvref_t<X>::PlainObject,
-typename std::remove_cvref_t<X>::PlainObject >
-    auto minimize(F&& objective, X&& x, O&& optimizer, const MinimizeOptions& options = {}, Watch&& observer = {}) {
+typename std::remove_cvref_t<X>::PlainObject > DESCENT_TAGGED auto minimize(F&& objective, X&& x, O&& optimizer,
+                                                                            const MinimizeOptions& options = {},
+                                                                            Watch&& observer = {}) {
   using Plain = typename std::remove_cvref_t<X>::PlainObject;
   using Scalar = typename Plain::Scalar;
   detail::require_options(options, !std::is_same_v<std::remove_cvref_t<Watch>, detail::NoObserver>);

@@ -37,7 +37,7 @@ struct Momentum {
   static constexpr std::array<std::string_view, 1> state_names{"velocity"};
 
   template <class Scalar = double>
-  void validate() const {
+  DESCENT_TAGGED void validate() const {
     require<Scalar>("descent::Momentum", "learning_rate", learning_rate, interval::nonnegative);
     require<Scalar>("descent::Momentum", "momentum", momentum, interval::unit_interval);
     require_choice(
@@ -47,7 +47,7 @@ struct Momentum {
 
   /// All three forms: multiplying by a factor of 1 is exact.
   template <class Scalar>
-  struct Kernel {
+  struct DESCENT_TAGGED Kernel {
     Scalar momentum, gradient_factor, step_factor;
 
     template <class Pack>
@@ -58,7 +58,7 @@ struct Momentum {
   };
 
   template <class Scalar>
-  Kernel<Scalar> kernel(std::int64_t) const {
+  DESCENT_TAGGED Kernel<Scalar> kernel(std::int64_t) const {
     const auto mu = static_cast<Scalar>(momentum);
     const auto eta = static_cast<Scalar>(learning_rate);
     switch (form) {

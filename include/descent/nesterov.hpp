@@ -38,7 +38,7 @@ struct Nesterov {
   static constexpr std::array<std::string_view, 1> state_names{"velocity"};
 
   template <class Scalar = double>
-  void validate() const {
+  DESCENT_TAGGED void validate() const {
     require<Scalar>("descent::Nesterov", "learning_rate", learning_rate, interval::nonnegative);
     require<Scalar>("descent::Nesterov", "momentum", momentum, interval::unit_interval);
     require_choice(gradient_at == GradientAt::lookahead || gradient_at == GradientAt::parameters, "descent::Nesterov",
@@ -46,7 +46,7 @@ struct Nesterov {
   }
 
   template <class Scalar>
-  struct AtLookahead {
+  struct DESCENT_TAGGED AtLookahead {
     Scalar momentum, learning_rate;
 
     template <class Pack>
@@ -57,7 +57,7 @@ struct Nesterov {
   };
 
   template <class Scalar>
-  struct AtParameters {
+  struct DESCENT_TAGGED AtParameters {
     Scalar momentum, learning_rate;
 
     template <class Pack>
@@ -69,7 +69,7 @@ struct Nesterov {
   };
 
   template <class Scalar>
-  std::variant<AtParameters<Scalar>, AtLookahead<Scalar>> kernel(std::int64_t) const {
+  DESCENT_TAGGED std::variant<AtParameters<Scalar>, AtLookahead<Scalar>> kernel(std::int64_t) const {
     const auto mu = static_cast<Scalar>(momentum);
     const auto eta = static_cast<Scalar>(learning_rate);
     if (gradient_at == GradientAt::lookahead) return AtLookahead<Scalar>{mu, eta};
@@ -77,7 +77,7 @@ struct Nesterov {
   }
 
   template <class Scalar>
-  struct Lookahead {
+  struct DESCENT_TAGGED Lookahead {
     Scalar momentum;
 
     template <class Pack>
@@ -87,7 +87,7 @@ struct Nesterov {
   };
 
   template <class Scalar>
-  Lookahead<Scalar> lookahead_kernel() const {
+  DESCENT_TAGGED Lookahead<Scalar> lookahead_kernel() const {
     return {static_cast<Scalar>(momentum)};
   }
 };

@@ -25,6 +25,7 @@
 namespace descent {
 
 namespace detail {
+inline namespace DESCENT_FLAGS {
 
 template <class R>
 constexpr RunningProducts<R> no_products_yet() {
@@ -47,6 +48,16 @@ RunningProducts<R> next_products(const R& rule, RunningProducts<R> products) {
   return products;
 }
 
+/// What an optimizer remembers between steps.
+template <class R, class Scalar, int Size>
+struct Memory {
+  std::int64_t t = 0;
+  RunningProducts<R> products = no_products_yet<R>();
+  Eigen::Index size = 0;
+  Shapes<Size> shapes;
+  StateArrays<Scalar, R::state_names.size(), Size> state;
+};
+
 /// use(kernel), with the kernel that was chosen where there are several.
 template <class Kernel, class Use>
 void with_kernel(const Kernel& kernel, Use&& use) {
@@ -56,6 +67,7 @@ void with_kernel(const Kernel& kernel, Use&& use) {
     use(kernel);
 }
 
+}  // namespace DESCENT_FLAGS
 }  // namespace detail
 
 /// A first-order optimizer: `optimizer.step(params, gradient)` moves the parameters once.
@@ -68,6 +80,8 @@ void with_kernel(const Kernel& kernel, Use&& use) {
 /// scalar per parameter for each of R::state_names. With a fixed Size, the number of parameters in
 /// all tensors together, nothing is ever allocated on the heap; with Eigen::Dynamic only the first
 /// step after construction or `reset` allocates.
+///
+/// State below the smallest normal number of the scalar becomes 0 at every 16th step.
 template <Rule R, class Scalar = double, int Size = Eigen::Dynamic>
 class Optimizer : public R {
   static_assert(std::is_same_v<Scalar, float> || std::is_same_v<Scalar, double> || std::is_same_v<Scalar, long double>,
@@ -75,26 +89,30 @@ class Optimizer : public R {
   static_assert(Size >= 0 || Size == Eigen::Dynamic, "descent: the size of an optimizer is >= 0 or Eigen::Dynamic");
 
   static constexpr std::size_t slots = R::state_names.size();
+  using Memory = detail::Memory<R, Scalar, Size>;
 
  public:
   /// The rule, with its defaults where none is given. Throws std::invalid_argument where a
-  /// hyperparameter is out of range.
-  explicit Optimizer(R rule = {}) : R(std::move(rule)) { validate_rule(); }
+  /// hyperparameter, or the environment variable DESCENT_ISA, is out of range.
+  DESCENT_TAGGED explicit Optimizer(R rule = {}) : R(std::move(rule)) {
+    validate_rule();
+    kernel::isa();  // complains about DESCENT_ISA here rather than in the middle of a step
+  }
 
-  Optimizer(const Optimizer&) = default;
-  Optimizer(Optimizer&& other) noexcept
+  DESCENT_TAGGED Optimizer(const Optimizer&) = default;
+  DESCENT_TAGGED Optimizer(Optimizer&& other) noexcept
       : R(std::move(other)), memory_(std::exchange(other.memory_, Memory{})), threads_(other.threads_) {}
-  Optimizer& operator=(const Optimizer& other) {
+  DESCENT_TAGGED Optimizer& operator=(const Optimizer& other) {
     *this = Optimizer(other);  // a copy that fails has changed nothing
     return *this;
   }
-  Optimizer& operator=(Optimizer&& other) noexcept {
+  DESCENT_TAGGED Optimizer& operator=(Optimizer&& other) noexcept {
     R::operator=(std::move(other));
     memory_ = std::exchange(other.memory_, Memory{});
     threads_ = other.threads_;
     return *this;
   }
-  ~Optimizer() = default;
+  DESCENT_TAGGED ~Optimizer() = default;
 
   /// params <- params - the rule's step for this gradient.
   ///
@@ -107,8 +125,8 @@ class Optimizer : public R {
   /// or a hyperparameter is out of range, std::bad_alloc where there is no memory; whenever it throws,
   /// parameters, state and counter are as before.
   template <class Params, class Gradient>
-  requires ParametersOf<Params, Scalar, Size> && GradientOf<Gradient, Params, Scalar>
-  void step(Params&& params, const Gradient& gradient) {
+  requires ParametersOf<Params, Scalar, Size> && GradientOf<Gradient, Params, Scalar> DESCENT_TAGGED void step(
+      Params&& params, const Gradient& gradient) {
     if constexpr (!detail::in_memory<Gradient>) {
       step_in_memory(params, detail::copies_of(gradient));
     } else {
@@ -117,19 +135,19 @@ class Optimizer : public R {
   }
 
   /// The number of steps taken since construction or `reset`.
-  std::int64_t steps() const { return memory_.t; }
+  DESCENT_TAGGED std::int64_t steps() const { return memory_.t; }
 
   /// Forgets state, counter and shapes; the hyperparameters stay.
-  void reset() { memory_ = Memory{}; }
+  DESCENT_TAGGED void reset() { memory_ = Memory{}; }
 
   /// The state array of that index in `state_names`, flat: tensor after tensor, each in the storage
   /// order in which the first step saw it. Empty before the first step; valid until the next step,
   /// reset, move or destruction. Throws std::out_of_range for an index or a name that is not there.
-  Eigen::Map<const Eigen::Vector<Scalar, Eigen::Dynamic>> state(std::size_t index) const {
+  DESCENT_TAGGED Eigen::Map<const Eigen::Vector<Scalar, Eigen::Dynamic>> state(std::size_t index) const {
     if (index >= slots) throw std::out_of_range("descent: no state " + std::to_string(index) + "; " + known_states());
     return {memory_.state.array(index), memory_.t == 0 ? 0 : memory_.size};
   }
-  Eigen::Map<const Eigen::Vector<Scalar, Eigen::Dynamic>> state(std::string_view name) const {
+  DESCENT_TAGGED Eigen::Map<const Eigen::Vector<Scalar, Eigen::Dynamic>> state(std::string_view name) const {
     for (std::size_t index = 0; index < slots; ++index)
       if (R::state_names[index] == name) return state(index);
     throw std::out_of_range("descent: no state \"" + std::string(name) + "\"; " + known_states());
@@ -137,7 +155,7 @@ class Optimizer : public R {
 
   /// How many threads may share a large step, where the program is compiled with OpenMP: 1 by
   /// default, 0 for as many as Eigen::nbThreads(). The bits of a step do not depend on it.
-  void set_threads(int threads) {
+  DESCENT_TAGGED void set_threads(int threads) {
     if (threads < 0)
       throw std::invalid_argument("descent: threads = " + std::to_string(threads) +
                                   "; it must be >= 1, or 0 for as many as Eigen::nbThreads()");
@@ -148,8 +166,8 @@ class Optimizer : public R {
   /// Nesterov; x itself before the first step. For several tensors a tuple or a vector of them.
   /// Throws std::invalid_argument where a shape differs from that of the steps so far.
   template <class Params>
-  requires LooksAhead<R> && Tensors<Params> && OfScalar<Params, Scalar> && OfSize<Params, Size>
-  auto lookahead(const Params& params) const {
+  requires LooksAhead<R> && Tensors<Params> && OfScalar<Params, Scalar> && OfSize<Params, Size> DESCENT_TAGGED auto
+  lookahead(const Params& params) const {
     validate_rule();
     auto point = detail::copies_of(params);
     if (memory_.t == 0) return point;
@@ -167,17 +185,9 @@ class Optimizer : public R {
   }
 
  private:
-  struct Memory {
-    std::int64_t t = 0;
-    detail::RunningProducts<R> products = detail::no_products_yet<R>();
-    Eigen::Index size = 0;
-    detail::Shapes<Size> shapes;
-    detail::StateArrays<Scalar, slots, Size> state;
-  };
-
   /// Checks everything; what seldom happens stands apart, so that a small step stays small.
   template <class Params, class Gradient>
-  void step_in_memory(Params& params, const Gradient& gradient) {
+  DESCENT_TAGGED void step_in_memory(Params& params, const Gradient& gradient) {
     validate_rule();
     check_pairs(params, gradient);
     if (memory_.t == 0) [[unlikely]]
@@ -187,13 +197,13 @@ class Optimizer : public R {
   }
 
   template <class Params, class Gradient>
-  [[gnu::noinline]] void first_step(Params& params, const Gradient& gradient) {
+  DESCENT_TAGGED [[gnu::noinline]] void first_step(Params& params, const Gradient& gradient) {
     remember(params);
     undisturbed_step(params, gradient);
   }
 
   template <class Params, class Gradient>
-  void undisturbed_step(Params& params, const Gradient& gradient) {
+  DESCENT_TAGGED void undisturbed_step(Params& params, const Gradient& gradient) {
     if (detail::steps_disturb(params, gradient)) [[unlikely]]
       take_step(params, detail::copies_of(gradient));
     else
@@ -202,11 +212,12 @@ class Optimizer : public R {
 
   /// The step itself. The memory is brought up to date before the sweep, which cannot fail.
   template <class Params, class Gradient>
-  [[gnu::noinline]] void take_step(Params& params, const Gradient& gradient) {
+  DESCENT_TAGGED [[gnu::noinline]] void take_step(Params& params, const Gradient& gradient) {
     const detail::RunningProducts<R> products = detail::next_products<R>(*this, memory_.products);
     detail::with_kernel(detail::kernel_of<Scalar, R>(*this, memory_.t + 1, products), [&](const auto& kernel) {
       memory_.t += 1;
       memory_.products = products;
+      if (memory_.t % flush_period == 0) flush_state();
       auto state = memory_.state.arrays();
       Eigen::Index tensor = 0;
       detail::for_each_pair(params, gradient, [&](auto& p, const auto& g) {
@@ -217,7 +228,18 @@ class Optimizer : public R {
     });
   }
 
-  void validate_rule() const {
+  /// Where the gradient has become 0, state decays into the subnormal numbers, on which CPUs are slow.
+  /// Every 16th step is often enough to stay fast and seldom enough to cost nothing; and as t is part
+  /// of the state, it is the same steps everywhere. (bench: "zero gradients")
+  static constexpr std::int64_t flush_period = 16;
+
+  DESCENT_TAGGED [[gnu::noinline]] void flush_state() {
+    for (Scalar* array : memory_.state.arrays())
+      kernel::sweep(kernel::FlushSubnormals<Scalar>{}, array, static_cast<const Scalar*>(array),
+                    kernel::Arrays<Scalar, 0>{}, memory_.size, threads());
+  }
+
+  DESCENT_TAGGED void validate_rule() const {
     if constexpr (requires(const R& rule) { rule.template validate<Scalar>(); })
       this->template validate<Scalar>();
     else
@@ -226,7 +248,7 @@ class Optimizer : public R {
 
   /// One gradient of the same shape for each tensor.
   template <class Params, class Gradient>
-  static void check_pairs(const Params& params, const Gradient& gradient) {
+  DESCENT_TAGGED static void check_pairs(const Params& params, const Gradient& gradient) {
     const Eigen::Index count = detail::count_tensors(params);
     if (detail::count_tensors(gradient) != count) [[unlikely]]
       detail::throw_counts(detail::count_tensors(gradient), count);
@@ -240,7 +262,7 @@ class Optimizer : public R {
 
   /// The same shapes as in the steps so far.
   template <class Params>
-  void check_shapes(const Params& params) const {
+  DESCENT_TAGGED void check_shapes(const Params& params) const {
     const Eigen::Index count = detail::count_tensors(params);
     if (count != memory_.shapes.size()) [[unlikely]]
       detail::throw_other_count(count, memory_.shapes.size());
@@ -254,7 +276,7 @@ class Optimizer : public R {
 
   /// Before the first step: the shapes, and state for them.
   template <class Params>
-  [[gnu::noinline]] void remember(const Params& params) {
+  DESCENT_TAGGED [[gnu::noinline]] void remember(const Params& params) {
     Eigen::Index size = 0;
     detail::for_each_tensor(params, [&](const auto& p) { size += p.size(); });
     if (Size != Eigen::Dynamic && size != Size) detail::throw_not_fixed_size(size, Size);
@@ -268,9 +290,9 @@ class Optimizer : public R {
     memory_.size = size;
   }
 
-  int threads() const { return threads_ == 0 ? Eigen::nbThreads() : threads_; }
+  DESCENT_TAGGED int threads() const { return threads_ == 0 ? Eigen::nbThreads() : threads_; }
 
-  static std::string known_states() {
+  DESCENT_TAGGED static std::string known_states() {
     std::string known = slots == 0 ? "this rule has none" : "the known ones are";
     for (std::size_t index = 0; index < slots; ++index)
       known += (index == 0 ? " \"" : ", \"") + std::string(R::state_names[index]) + "\"";

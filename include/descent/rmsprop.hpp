@@ -35,7 +35,7 @@ struct RMSProp {
   static constexpr std::array<std::string_view, 1> state_names{"squared_gradient"};
 
   template <class Scalar = double>
-  void validate() const {
+  DESCENT_TAGGED void validate() const {
     require<Scalar>("descent::RMSProp", "learning_rate", learning_rate, interval::nonnegative);
     require<Scalar>("descent::RMSProp", "decay", decay, interval::below_one);
     require<Scalar>("descent::RMSProp", "epsilon", epsilon, interval::positive);
@@ -43,7 +43,7 @@ struct RMSProp {
   }
 
   template <class Scalar, EpsilonPlacement placement>
-  struct Kernel {
+  struct DESCENT_TAGGED Kernel {
     Scalar learning_rate, decay, one_minus_decay, epsilon;
 
     template <class Pack>
@@ -54,8 +54,8 @@ struct RMSProp {
   };
 
   template <class Scalar>
-  std::variant<Kernel<Scalar, EpsilonPlacement::outside>, Kernel<Scalar, EpsilonPlacement::inside>> kernel(
-      std::int64_t) const {
+  DESCENT_TAGGED std::variant<Kernel<Scalar, EpsilonPlacement::outside>, Kernel<Scalar, EpsilonPlacement::inside>>
+  kernel(std::int64_t) const {
     const auto eta = static_cast<Scalar>(learning_rate);
     const auto gamma = static_cast<Scalar>(decay);
     const auto one_minus_gamma = static_cast<Scalar>(1 - decay);

@@ -25,12 +25,12 @@ struct SGD {
   static constexpr std::array<std::string_view, 0> state_names{};
 
   template <class Scalar = double>
-  void validate() const {
+  DESCENT_TAGGED void validate() const {
     require<Scalar>("descent::SGD", "learning_rate", learning_rate, interval::nonnegative);
   }
 
   template <class Scalar>
-  struct Kernel {
+  struct DESCENT_TAGGED Kernel {
     Scalar learning_rate;
 
     template <class Pack>
@@ -40,7 +40,7 @@ struct SGD {
   };
 
   template <class Scalar>
-  Kernel<Scalar> kernel(std::int64_t) const {
+  DESCENT_TAGGED Kernel<Scalar> kernel(std::int64_t) const {
     return {static_cast<Scalar>(learning_rate)};
   }
 };

@@ -21,6 +21,7 @@
 #include <descent/kernel/sweep.hpp>
 
 namespace descent::detail {
+inline namespace DESCENT_FLAGS {
 
 using Eigen::Index;
 
@@ -249,4 +250,5 @@ void sweep_tensor(const Kernel& kernel, const Walk<Scalar>& x, const Walk<const 
     sweep_strided(kernel, x, g, state, threads);
 }
 
+}  // namespace DESCENT_FLAGS
 }  // namespace descent::detail

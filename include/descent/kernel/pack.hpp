@@ -18,6 +18,8 @@
 #include <cstdint>
 #include <type_traits>
 
+#include <descent/kernel/flags.hpp>
+
 #if (defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)) && \
     !defined(DESCENT_ALLOW_FAST_MATH)
 #error \
@@ -42,6 +44,7 @@
 #endif
 
 namespace descent::kernel {
+inline namespace DESCENT_FLAGS {
 
 /// The product of two coefficients, rounded before anything is added to it.
 inline double rounded_product(double a, double b) {
@@ -73,6 +76,7 @@ struct Register<Scalar, 0> {
 template <class Scalar, int Bytes>
 class Pack;
 
+}  // namespace DESCENT_FLAGS
 }  // namespace descent::kernel
 
 // The definition of Pack is one text for all widths, read once for each: the target attribute, which
@@ -82,19 +86,28 @@ class Pack;
 #include <descent/kernel/pack.inc>
 
 #if defined(__x86_64__) || defined(__aarch64__)
-#define DESCENT_PACK_BYTES 16
+#define DESCENT_BASELINE_BYTES 16
+#define DESCENT_PACK_BYTES DESCENT_BASELINE_BYTES
 #define DESCENT_PACK_TARGET
 #include <descent/kernel/pack.inc>
 #endif
 
-#if defined(__AVX2__)
-#define DESCENT_TARGET_AVX2
-#elif defined(__x86_64__)
-#define DESCENT_TARGET_AVX2 [[gnu::target("avx2")]]
-#endif
-
+// The widest packs: of 64 bytes where the program is compiled for AVX-512, else of 32, in functions
+// that may be compiled for AVX2 in a program that is not. (bench/DEAD_ENDS.md: AVX-512 chosen at run
+// time.)
 #if defined(__x86_64__)
-#define DESCENT_PACK_BYTES 32
-#define DESCENT_PACK_TARGET DESCENT_TARGET_AVX2
+#if defined(__AVX512F__)
+#define DESCENT_WIDE_BYTES 64
+#define DESCENT_WIDE_TARGET
+#else
+#define DESCENT_WIDE_BYTES 32
+#if defined(__AVX2__)
+#define DESCENT_WIDE_TARGET
+#else
+#define DESCENT_WIDE_TARGET [[gnu::target("avx2")]]
+#endif
+#endif
+#define DESCENT_PACK_BYTES DESCENT_WIDE_BYTES
+#define DESCENT_PACK_TARGET DESCENT_WIDE_TARGET
 #include <descent/kernel/pack.inc>
 #endif

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <limits>
 #include <type_traits>
 #include <utility>
 
@@ -18,6 +19,7 @@
 #include <descent/kernel/pack.hpp>
 
 namespace descent::kernel {
+inline namespace DESCENT_FLAGS {
 
 template <class Kernel, class Scalar, std::size_t Slots>
 void sweep(const Kernel& kernel, Scalar* x, const Scalar* g, const std::array<Scalar*, Slots>& arrays, std::ptrdiff_t n,
@@ -90,34 +92,45 @@ template <class Kernel, class Scalar, std::size_t Slots>
   for (std::ptrdiff_t i = 0; i < n; ++i) step_at<Pack<Scalar, 0>>(kernel, x, g, arrays, i).store(x, arrays, i);
 }
 
-#if defined(__x86_64__)
 template <class Kernel, class Scalar, std::size_t Slots>
-DESCENT_TARGET_AVX2 [[gnu::flatten, gnu::noinline]] void sweep_avx2(const Kernel& kernel, Scalar* x, const Scalar* g,
-                                                                    const Arrays<Scalar, Slots>& arrays,
-                                                                    std::ptrdiff_t n) {
-  sweep_packs<Pack<Scalar, 32>>(kernel, x, g, arrays, n);
+[[gnu::noinline]] void sweep_on_lanes(const Kernel& kernel, Scalar* x, const Scalar* g,
+                                      const Arrays<Scalar, Slots>& arrays, std::ptrdiff_t n) {
+  sweep_lanes(kernel, x, g, arrays, n);
+}
+
+// `flatten` inlines a user's kernel that is not marked always_inline, with g++ at least.
+
+#if defined(DESCENT_BASELINE_BYTES)
+template <class Kernel, class Scalar, std::size_t Slots>
+[[gnu::flatten, gnu::noinline]] void sweep_on_baseline(const Kernel& kernel, Scalar* x, const Scalar* g,
+                                                       const Arrays<Scalar, Slots>& arrays, std::ptrdiff_t n) {
+  sweep_packs<Pack<Scalar, DESCENT_BASELINE_BYTES>>(kernel, x, g, arrays, n);
 }
 #endif
 
-/// What every CPU of the target can run.
+#if defined(DESCENT_WIDE_BYTES)
 template <class Kernel, class Scalar, std::size_t Slots>
-[[gnu::flatten, gnu::noinline]] void sweep_baseline(const Kernel& kernel, Scalar* x, const Scalar* g,
-                                                    const Arrays<Scalar, Slots>& arrays, std::ptrdiff_t n) {
-  if constexpr (baseline_bytes > 0 && !std::is_same_v<Scalar, long double>)
-    sweep_packs<Pack<Scalar, baseline_bytes>>(kernel, x, g, arrays, n);
-  else
-    sweep_lanes(kernel, x, g, arrays, n);
+DESCENT_WIDE_TARGET [[gnu::flatten, gnu::noinline]] void sweep_on_wide(const Kernel& kernel, Scalar* x, const Scalar* g,
+                                                                       const Arrays<Scalar, Slots>& arrays,
+                                                                       std::ptrdiff_t n) {
+  sweep_packs<Pack<Scalar, DESCENT_WIDE_BYTES>>(kernel, x, g, arrays, n);
 }
+#endif
 
-/// The pass of one thread over at least `widest` bytes, on the widest packs of this CPU.
+/// The pass of one thread, on the widest packs that this CPU has and n fills.
 template <class Kernel, class Scalar, std::size_t Slots>
 void sweep_dispatched(const Kernel& kernel, Scalar* x, const Scalar* g, const Arrays<Scalar, Slots>& arrays,
                       std::ptrdiff_t n) {
-#if defined(__x86_64__)
-  if constexpr (!std::is_same_v<Scalar, long double>)
-    if (widest_bytes() >= 32) return sweep_avx2(kernel, x, g, arrays, n);
+  if constexpr (!std::is_same_v<Scalar, long double>) {
+    [[maybe_unused]] const std::ptrdiff_t bytes = n * static_cast<std::ptrdiff_t>(sizeof(Scalar));
+#if defined(DESCENT_WIDE_BYTES)
+    if (bytes >= DESCENT_WIDE_BYTES && isa() == Isa::wide) return sweep_on_wide(kernel, x, g, arrays, n);
 #endif
-  sweep_baseline(kernel, x, g, arrays, n);
+#if defined(DESCENT_BASELINE_BYTES)
+    if (bytes >= DESCENT_BASELINE_BYTES && isa() >= Isa::baseline) return sweep_on_baseline(kernel, x, g, arrays, n);
+#endif
+  }
+  sweep_on_lanes(kernel, x, g, arrays, n);
 }
 
 /// Below this many elements a second thread costs more than it brings.
@@ -157,4 +170,14 @@ void sweep(const Kernel& kernel, Scalar* x, const Scalar* g, const Arrays<Scalar
     sweep_shared(kernel, x, g, arrays, n, threads);
 }
 
+/// The kernel of a sweep that sets to 0 what lies below the smallest normal number, and keeps NaN.
+template <class Scalar>
+struct FlushSubnormals {
+  template <class Pack>
+  [[gnu::always_inline]] Pack operator()(const Pack& x, const Pack&) const {
+    return select(max(x, -x) < std::numeric_limits<Scalar>::min(), x, Scalar(0));
+  }
+};
+
+}  // namespace DESCENT_FLAGS
 }  // namespace descent::kernel

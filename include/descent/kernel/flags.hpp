@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+//
+// The tag of the compiler flags of a translation unit.
+//
+// A program may link files that were compiled for different CPUs. The linker keeps one copy of each
+// inline function, and if that is the copy with AVX-512 the program dies on a CPU without it. So all
+// that the flags change carries their name: namespaces by `inline namespace DESCENT_FLAGS`, members of
+// classes that stay one type for all files by DESCENT_TAGGED. tests/linkage shows that it works.
+#pragma once
+
+#if defined(__AVX512F__)
+#define DESCENT_ISA avx512
+#elif defined(__AVX2__) && defined(__FMA__)
+#define DESCENT_ISA avx2_fma
+#elif defined(__AVX2__)
+#define DESCENT_ISA avx2
+#elif defined(__AVX__)
+#define DESCENT_ISA avx
+#elif defined(__SSE4_2__)
+#define DESCENT_ISA sse4_2
+#elif defined(__SSE3__)
+#define DESCENT_ISA sse3
+#elif defined(__ARM_FEATURE_SVE)
+#define DESCENT_ISA sve
+#elif defined(__riscv_vector)
+#define DESCENT_ISA rvv
+#else
+#define DESCENT_ISA baseline
+#endif
+
+#if defined(_OPENMP)
+#define DESCENT_THREADS _openmp
+#else
+#define DESCENT_THREADS
+#endif
+
+#define DESCENT_JOIN_EXPANDED(a, b) a##b
+#define DESCENT_JOIN(a, b) DESCENT_JOIN_EXPANDED(a, b)
+#define DESCENT_STRING_EXPANDED(a) #a
+#define DESCENT_STRING(a) DESCENT_STRING_EXPANDED(a)
+
+#define DESCENT_FLAGS DESCENT_JOIN(DESCENT_ISA, DESCENT_THREADS)
+#define DESCENT_TAGGED [[gnu::abi_tag(DESCENT_STRING(DESCENT_FLAGS))]]
