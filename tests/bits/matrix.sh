@@ -1,0 +1,78 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The same bits everywhere: builds bits.cpp with every compiler, level and target there is, runs it with
+# every kind of pack, and counts what differs from the frozen hashes.
+#
+#     sh tests/bits/matrix.sh            compilers that are missing are named and passed over
+#     sh tests/bits/matrix.sh --all      a missing one is a failure
+set -u
+
+here=$(cd "$(dirname "$0")" && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+eigen=$(pkg-config --cflags eigen3)
+missing_is_failure=${1:-}
+log=$work/log
+: > "$log"
+
+# check NAME "COMPILER FLAGS" [RUNNER]: builds and runs with every cap on the packs. The environment of
+# a program under qemu is passed by -E.
+check() {
+  name=$1 command=$2 runner=${3:-}
+  set -- $command
+  if ! command -v "$1" >/dev/null 2>&1 || { [ -n "$runner" ] && ! command -v "${runner%% *}" >/dev/null 2>&1; }; then
+    echo "- $name: no $1${runner:+ or no ${runner%% *}}"
+    [ "$missing_is_failure" = --all ] && echo "$name" >> "$log"
+    return
+  fi
+  program=$work/$(echo "$name" | tr -c 'a-zA-Z0-9\n' _)
+  if ! $command -std=c++20 $eigen -I"$here/../../include" "$here/bits.cpp" -o "$program" > "$program.txt" 2>&1; then
+    echo "FAILED $name: does not compile" && head -5 "$program.txt"
+    echo "$name" >> "$log"
+    return
+  fi
+  for isa in wide baseline lanes; do
+    if DESCENT_ISA=$isa $runner "$program" > "$program.txt" 2>&1; then
+      echo "ok     $name, $isa packs"
+    else
+      echo "FAILED $name, $isa packs" && head -5 "$program.txt"
+      echo "$name" >> "$log"
+    fi
+  done
+  rm -f "$program"
+}
+
+native() {
+  for level in -O0 -O1 -O2 -O3 -Os; do check "$1 $level" "$1 $level"; done
+  check "$1 -O2 -march=native" "$1 -O2 -march=native"
+  check "$1 -O3 -march=native, contraction allowed" "$1 -O3 -march=native -ffp-contract=fast"
+  check "$1 -O2 -mavx2 -mfma" "$1 -O2 -mavx2 -mfma"
+  check "$1 -O2, OpenMP" "$1 -O2 -fopenmp"
+  check "$1 -O2, link time" "$1 -O2 -flto"
+  check "$1 -O2, nothing inlined" "$1 -O2 -fno-inline"
+}
+
+# Two at a time: the script's own copies, each with a part of the list.
+case $(uname -m) in
+  x86_64) natives="native" ;;
+  *) natives="generic" ;;
+esac
+generic() { for level in -O0 -O2 -O3; do check "$1 $level" "$1 $level"; done; }
+
+(
+  $natives g++
+  check "aarch64, NEON, -O2" "aarch64-linux-gnu-g++ -O2 -static" qemu-aarch64
+) &
+(
+  $natives clang++
+  check "riscv64, single lanes, -O2" "riscv64-linux-gnu-g++ -O2 -static" qemu-riscv64
+  check "aarch64, NEON, -O3, contraction allowed" "aarch64-linux-gnu-g++ -O3 -static -ffp-contract=fast" qemu-aarch64
+) &
+wait
+
+failed=$(wc -l < "$log")
+if [ "$failed" -gt 0 ]; then
+  echo "$failed of the builds and runs above differ or are missing"
+  exit 1
+fi
+echo "the same bits in all of them"
