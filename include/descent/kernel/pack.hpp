@@ -10,7 +10,10 @@
 //
 // A pack keeps its lanes as an array, not as a vector: the calling convention of a vector depends on
 // the instruction set of the function, and a helper of a user's kernel that is not inlined would be
-// called in one convention and compiled in another. Arrays are passed in memory by everyone.
+// called in one convention and compiled in another. Arrays are passed in memory by everyone. The array
+// has no more alignment than its scalars: without optimization g++ 12 does not align temporaries of
+// wider types in functions that are not compiled for them. Neither costs anything, as optimizers keep
+// inlined packs in registers. (tests/own_rules.cpp: helpers of a kernel)
 #pragma once
 
 #include <cfloat>
@@ -53,23 +56,18 @@ inline double rounded_product(double a, double b) {
   return product;
 }
 
-/// The compiler's types for `Bytes` bytes of lanes: to compute with, to read from a pack's own
-/// lanes, and to read from memory of any alignment. Only the last two may alias other types: a
-/// may_alias type in arithmetic would force every intermediate result into memory.
+/// The compiler's types for `Bytes` bytes of lanes: to compute with, and to read and write lanes of any
+/// alignment that belong to other types. Only the latter may alias: a may_alias type in arithmetic would
+/// force every intermediate result into memory.
 template <class Scalar, int Bytes>
 struct Register {
-  // g++ gives a dependent vector type the alignment 16 in `alignas`, whatever its size.
-  static constexpr int alignment = Bytes;
   using Value [[gnu::vector_size(Bytes)]] = Scalar;
-  using InLanes [[gnu::vector_size(Bytes), gnu::may_alias]] = Scalar;
   using InMemory [[gnu::vector_size(Bytes), gnu::may_alias, gnu::aligned(alignof(Scalar))]] = Scalar;
 };
 
 template <class Scalar>
 struct Register<Scalar, 0> {
-  static constexpr int alignment = alignof(Scalar);
   using Value = Scalar;
-  using InLanes = Scalar;
   using InMemory = Scalar;
 };
 
