@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <string_view>
@@ -74,7 +73,7 @@ struct Adam {
   kernel(std::int64_t, const std::array<double, 2>& beta_powers) const {
     const double correction1 = bias_correction ? 1 - beta_powers[0] : 1;
     const double correction2 = bias_correction ? 1 - beta_powers[1] : 1;
-    const double root2 = std::sqrt(correction2);
+    const double root2 = descent::kernel::square_root(correction2);
     const double rate = learning_rate * root2 / correction1;
     const auto kernel_of = [&]<EpsilonPlacement placement>(double folded_epsilon) {
       // Where the correction takes epsilon below the smallest normal number, 0 / 0 must not follow.

@@ -39,18 +39,33 @@ concept ValidatesItself = requires(const R& rule) {
   rule.validate();
 };
 
+namespace detail {
+template <class Scalar, class Array>
+using ArrayOf = std::array<Scalar, std::tuple_size<Array>::value>;
+}
+
 /// `std::array<double, P> running_factors() const`, for a rule that needs products such as beta^t:
 /// the optimizer keeps the product of each factor over all steps taken so far, this one included,
 /// and hands the products to `kernel` after t.
 template <class R>
 concept HasRunningFactors = requires(const R& rule) {
-  std::tuple_size_v<decltype(rule.running_factors())>;
+  { rule.running_factors() } -> std::same_as<detail::ArrayOf<double, decltype(rule.running_factors())>>;
 };
 
 /// `std::array<double, K> initial_state() const`, for a rule whose state does not start at zero.
 template <class R>
 concept HasInitialState = requires(const R& rule) {
   { rule.initial_state() } -> std::same_as<std::array<double, R::state_names.size()>>;
+};
+
+/// A rule may do without either, but not have one in another form, which would count for nothing.
+template <class R>
+concept RunningFactorsIfAny = HasRunningFactors<R> || !requires {
+  &R::running_factors;
+};
+template <class R>
+concept InitialStateIfAny = HasInitialState<R> || !requires {
+  &R::initial_state;
 };
 
 namespace detail {
@@ -68,17 +83,15 @@ constexpr std::size_t count_running_factors() {
 template <class R>
 using RunningProducts = std::array<double, count_running_factors<R>()>;
 
-template <class Scalar, class R>
-auto kernel_of(const R& rule, std::int64_t t, const RunningProducts<R>& products) requires requires {
-  rule.template kernel<Scalar>(t, products);
-} || requires {
-  rule.template kernel<Scalar>(t);
+template <class Scalar, HasRunningFactors R>
+auto kernel_of(const R& rule, std::int64_t t, const RunningProducts<R>& products)
+    -> decltype(rule.template kernel<Scalar>(t, products)) {
+  return rule.template kernel<Scalar>(t, products);
 }
-{
-  if constexpr (HasRunningFactors<R>)
-    return rule.template kernel<Scalar>(t, products);
-  else
-    return rule.template kernel<Scalar>(t);
+template <class Scalar, class R>
+requires(!HasRunningFactors<R>) auto kernel_of(const R& rule, std::int64_t t, const RunningProducts<R>&)
+    -> decltype(rule.template kernel<Scalar>(t)) {
+  return rule.template kernel<Scalar>(t);
 }
 
 template <class K, class Pack, std::size_t... Slot>
@@ -128,8 +141,8 @@ concept LooksAhead = requires(const R& rule, const kernel::Pack<double, 0>& pack
 
 /// An update rule: its hyperparameters and its formula, without memory.
 template <class R>
-concept Rule = std::is_aggregate_v<R> && std::copyable<R> && NamesItsState<R> && ValidatesItself<R> && HasKernel<R> &&
-    KernelReturnsStep<R>;
+concept Rule = std::is_aggregate_v<R> && std::copyable<R> && NamesItsState<R> && ValidatesItself<R> &&
+    RunningFactorsIfAny<R> && InitialStateIfAny<R> && HasKernel<R> && KernelReturnsStep<R>;
 
 // ---- Arguments of `step` ---------------------------------------------------------------------------
 
@@ -199,11 +212,17 @@ constexpr bool for_all_tensors(Property property) {
   (tuple_indices<T>);
 }
 
+/// A tensor that has an address. (Eigen 3.4 sets the bit also on views by strided sequences of indices,
+/// and gives them none.)
+template <class T>
+concept TensorInMemory = (std::remove_cvref_t<T>::Flags & Eigen::DirectAccessBit) != 0 && requires(T& tensor) {
+  tensor.data();
+};
+
 template <class T>
 inline constexpr bool is_writable_tensor =
     !std::is_const_v<std::remove_reference_t<T>> && (std::remove_cvref_t<T>::Flags & Eigen::LvalueBit) != 0 &&
-    (std::remove_cvref_t<T>::Flags & Eigen::DirectAccessBit) != 0 &&
-    (std::is_lvalue_reference_v<T> || !Plain<std::remove_cvref_t<T>>);
+    TensorInMemory<T> && (std::is_lvalue_reference_v<T> || !Plain<std::remove_cvref_t<T>>);
 
 template <class T>
 constexpr bool is_writable() {

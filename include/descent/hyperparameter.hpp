@@ -15,27 +15,37 @@
 
 namespace descent {
 
-/// An interval of finite numbers, as in "[0, 1)".
-struct Interval {
-  double low;
-  bool low_included;
-  double high;
-  bool high_included;
-  std::string_view text;
-
-  template <class Scalar>
-  DESCENT_TAGGED constexpr bool contains(Scalar value) const {
-    return (low_included ? value >= static_cast<Scalar>(low) : value > static_cast<Scalar>(low)) &&
-           (high_included ? value <= static_cast<Scalar>(high) : value < static_cast<Scalar>(high));
-  }
-};
-
+/// The ranges, each a type of its own, so that a check is two comparisons with constants.
 namespace interval {
-inline constexpr double infinity = std::numeric_limits<double>::infinity();
-inline constexpr Interval nonnegative{0, true, infinity, false, "finite and >= 0"};
-inline constexpr Interval positive{0, false, infinity, false, "finite and > 0"};
-inline constexpr Interval unit_interval{0, true, 1, true, "in [0, 1]"};
-inline constexpr Interval below_one{0, true, 1, false, "in [0, 1)"};
+inline namespace DESCENT_FLAGS {
+
+/// [0, infinity)
+inline constexpr struct Nonnegative {
+  static constexpr std::string_view text = "finite and >= 0";
+  static constexpr bool contains(auto value) {
+    return value >= 0 && value <= std::numeric_limits<decltype(value)>::max();
+  }
+} nonnegative;
+
+/// (0, infinity)
+inline constexpr struct Positive {
+  static constexpr std::string_view text = "finite and > 0";
+  static constexpr bool contains(auto value) { return value > 0 && Nonnegative::contains(value); }
+} positive;
+
+/// [0, 1]
+inline constexpr struct UnitInterval {
+  static constexpr std::string_view text = "in [0, 1]";
+  static constexpr bool contains(auto value) { return value >= 0 && value <= 1; }
+} unit_interval;
+
+/// [0, 1)
+inline constexpr struct BelowOne {
+  static constexpr std::string_view text = "in [0, 1)";
+  static constexpr bool contains(auto value) { return value >= 0 && value < 1; }
+} below_one;
+
+}  // namespace DESCENT_FLAGS
 }  // namespace interval
 
 namespace detail {
@@ -50,13 +60,18 @@ constexpr std::string_view scalar_name() {
 
 template <class Scalar>
 [[noreturn, gnu::cold, gnu::noinline]] void throw_out_of_range(std::string_view optimizer, std::string_view field,
-                                                               double value, const Interval& range) {
+                                                               double value, bool is_in_range, std::string_view range) {
   std::ostringstream message;
   message.precision(std::numeric_limits<double>::max_digits10);
   message << optimizer << ": " << field << " = " << value;
-  if (range.contains(value)) message << " becomes " << static_cast<Scalar>(value) << " as " << scalar_name<Scalar>();
-  message << "; it must be " << range.text;
+  if (is_in_range) message << " becomes " << static_cast<Scalar>(value) << " as " << scalar_name<Scalar>();
+  message << "; it must be " << range;
   throw std::invalid_argument(message.str());
+}
+
+[[noreturn, gnu::cold, gnu::noinline]] inline void throw_bad_choice(std::string_view optimizer,
+                                                                    std::string_view problem) {
+  throw std::invalid_argument(std::string(optimizer) + ": " + std::string(problem));
 }
 
 }  // namespace DESCENT_FLAGS
@@ -64,16 +79,17 @@ template <class Scalar>
 
 /// Throws std::invalid_argument, naming optimizer, field, value and range, unless the value is in
 /// its range both as it is and rounded to Scalar.
-template <class Scalar>
-DESCENT_TAGGED void require(std::string_view optimizer, std::string_view field, double value, const Interval& range) {
+template <class Scalar, class Interval>
+[[gnu::always_inline]] inline void require(std::string_view optimizer, std::string_view field, double value,
+                                           Interval range) {
   if (!range.contains(value) || !range.contains(static_cast<Scalar>(value))) [[unlikely]]
-    detail::throw_out_of_range<Scalar>(optimizer, field, value, range);
+    detail::throw_out_of_range<Scalar>(optimizer, field, value, range.contains(value), Interval::text);
 }
 
 /// Throws std::invalid_argument with that text, unless the choice is one of those allowed.
-DESCENT_TAGGED inline void require_choice(bool allowed, std::string_view optimizer, std::string_view problem) {
+[[gnu::always_inline]] inline void require_choice(bool allowed, std::string_view optimizer, std::string_view problem) {
   if (!allowed) [[unlikely]]
-    throw std::invalid_argument(std::string(optimizer) + ": " + std::string(problem));
+    detail::throw_bad_choice(optimizer, problem);
 }
 
 }  // namespace descent

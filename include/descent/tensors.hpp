@@ -135,7 +135,7 @@ auto copies_of(const T& tensors) {
 /// Whether every tensor lies in memory, so that nothing needs to be evaluated.
 template <class T>
 inline constexpr bool in_memory = for_all_tensors<const T&>([]<class E>(std::type_identity<E>) {
-  return (std::remove_cvref_t<E>::Flags & Eigen::DirectAccessBit) != 0;
+  return TensorInMemory<E>;
 });
 
 // ---- Memory ----------------------------------------------------------------------------------------

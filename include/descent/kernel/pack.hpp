@@ -56,6 +56,23 @@ inline double rounded_product(double a, double b) {
   return product;
 }
 
+/// The root of one number, without the test for negative ones by which std::sqrt sets errno.
+template <class Scalar>
+Scalar square_root(Scalar square) {
+#if defined(__x86_64__)
+  Scalar root = 0;
+#if defined(__AVX__)
+  if constexpr (sizeof(Scalar) == 4) asm("vsqrtss {%1, %1, %0|%0, %1, %1}" : "=x"(root) : "x"(square));
+  if constexpr (sizeof(Scalar) == 8) asm("vsqrtsd {%1, %1, %0|%0, %1, %1}" : "=x"(root) : "x"(square));
+#else
+  if constexpr (sizeof(Scalar) == 4) asm("sqrtss {%1, %0|%0, %1}" : "=x"(root) : "x"(square));
+  if constexpr (sizeof(Scalar) == 8) asm("sqrtsd {%1, %0|%0, %1}" : "=x"(root) : "x"(square));
+#endif
+  if constexpr (sizeof(Scalar) <= sizeof(double)) return root;
+#endif
+  return std::sqrt(square);
+}
+
 /// The compiler's types for `Bytes` bytes of lanes: to compute with, and to read and write lanes of any
 /// alignment that belong to other types. Only the latter may alias: a may_alias type in arithmetic would
 /// force every intermediate result into memory.

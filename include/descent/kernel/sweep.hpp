@@ -22,8 +22,8 @@ namespace descent::kernel {
 inline namespace DESCENT_FLAGS {
 
 template <class Kernel, class Scalar, std::size_t Slots>
-void sweep(const Kernel& kernel, Scalar* x, const Scalar* g, const std::array<Scalar*, Slots>& arrays, std::ptrdiff_t n,
-           int threads);
+inline void sweep(const Kernel& kernel, Scalar* x, const Scalar* g, const std::array<Scalar*, Slots>& arrays,
+                  std::ptrdiff_t n, int threads);
 
 /// The state arrays of one sweep.
 template <class Scalar, std::size_t Slots>
@@ -88,14 +88,15 @@ template <class Pack, class Kernel, class Scalar, std::size_t Slots>
 
 template <class Kernel, class Scalar, std::size_t Slots>
 [[gnu::always_inline]] inline void sweep_lanes(const Kernel kernel, Scalar* x, const Scalar* g,
-                                               const Arrays<Scalar, Slots> arrays, std::ptrdiff_t n) {
-  for (std::ptrdiff_t i = 0; i < n; ++i) step_at<Pack<Scalar, 0>>(kernel, x, g, arrays, i).store(x, arrays, i);
+                                               const Arrays<Scalar, Slots> arrays, std::ptrdiff_t begin,
+                                               std::ptrdiff_t n) {
+  for (std::ptrdiff_t i = begin; i < n; ++i) step_at<Pack<Scalar, 0>>(kernel, x, g, arrays, i).store(x, arrays, i);
 }
 
 template <class Kernel, class Scalar, std::size_t Slots>
 [[gnu::noinline]] void sweep_on_lanes(const Kernel& kernel, Scalar* x, const Scalar* g,
                                       const Arrays<Scalar, Slots>& arrays, std::ptrdiff_t n) {
-  sweep_lanes(kernel, x, g, arrays, n);
+  sweep_lanes(kernel, x, g, arrays, 0, n);
 }
 
 // `flatten` inlines a user's kernel that is not marked always_inline, with g++ at least.
@@ -117,57 +118,63 @@ DESCENT_WIDE_TARGET [[gnu::flatten, gnu::noinline]] void sweep_on_wide(const Ker
 }
 #endif
 
-/// The pass of one thread, on the widest packs that this CPU has and n fills.
+/// Below this many elements a second thread costs more than it brings.
+inline constexpr std::ptrdiff_t parallel_threshold = 50'000;
+
+#if defined(_OPENMP)
+/// The pass shared by threads, in parts of whole cache lines, so that no two of them write the same one.
 template <class Kernel, class Scalar, std::size_t Slots>
-void sweep_dispatched(const Kernel& kernel, Scalar* x, const Scalar* g, const Arrays<Scalar, Slots>& arrays,
-                      std::ptrdiff_t n) {
+[[gnu::noinline]] void sweep_shared(const Kernel& kernel, Scalar* x, const Scalar* g,
+                                    const Arrays<Scalar, Slots>& arrays, std::ptrdiff_t n, int threads) {
+  const std::ptrdiff_t part = (n / threads + 63) / 64 * 64;
+#pragma omp parallel for num_threads(threads) schedule(static, 1)
+  for (int i = 0; i < threads; ++i) {
+    const std::ptrdiff_t begin = std::min(i * part, n);
+    const std::ptrdiff_t end = i + 1 == threads ? n : std::min(begin + part, n);
+    Arrays<Scalar, Slots> own = arrays;
+    for (Scalar*& array : own) array += begin;
+    if (begin < end) sweep(kernel, x + begin, g + begin, own, end - begin, 1);
+  }
+}
+#endif
+
+/// Less than 32 bytes, where a call and a choice would cost more than the arithmetic: in place, with one
+/// pack for every CPU of the target where it is filled.
+template <class Kernel, class Scalar, std::size_t Slots>
+[[gnu::always_inline]] inline void sweep_in_place(const Kernel& kernel, Scalar* x, const Scalar* g,
+                                                  const Arrays<Scalar, Slots>& arrays, std::ptrdiff_t n) {
+  std::ptrdiff_t done = 0;
+#if defined(DESCENT_BASELINE_BYTES)
   if constexpr (!std::is_same_v<Scalar, long double>) {
-    [[maybe_unused]] const std::ptrdiff_t bytes = n * static_cast<std::ptrdiff_t>(sizeof(Scalar));
+    using Baseline = Pack<Scalar, DESCENT_BASELINE_BYTES>;
+    if (n >= Baseline::lanes) {
+      step_at<Baseline>(kernel, x, g, arrays, 0).store(x, arrays, 0);
+      done = Baseline::lanes;
+    }
+  }
+#endif
+  sweep_lanes(kernel, x, g, arrays, done, n);
+}
+
+/// The pass itself, on the widest packs that this CPU has and n fills, shared by up to `threads`.
+template <class Kernel, class Scalar, std::size_t Slots>
+[[gnu::always_inline]] inline void sweep(const Kernel& kernel, Scalar* x, const Scalar* g,
+                                         const Arrays<Scalar, Slots>& arrays, std::ptrdiff_t n,
+                                         [[maybe_unused]] int threads) {
+  [[maybe_unused]] const std::ptrdiff_t bytes = n * static_cast<std::ptrdiff_t>(sizeof(Scalar));
+  if (bytes < 32) return sweep_in_place(kernel, x, g, arrays, n);
+#if defined(_OPENMP)
+  if (n >= parallel_threshold && threads > 1) return sweep_shared(kernel, x, g, arrays, n, threads);
+#endif
+  if constexpr (!std::is_same_v<Scalar, long double>) {
 #if defined(DESCENT_WIDE_BYTES)
     if (bytes >= DESCENT_WIDE_BYTES && isa() == Isa::wide) return sweep_on_wide(kernel, x, g, arrays, n);
 #endif
 #if defined(DESCENT_BASELINE_BYTES)
-    if (bytes >= DESCENT_BASELINE_BYTES && isa() >= Isa::baseline) return sweep_on_baseline(kernel, x, g, arrays, n);
+    if (isa() >= Isa::baseline) return sweep_on_baseline(kernel, x, g, arrays, n);
 #endif
   }
   sweep_on_lanes(kernel, x, g, arrays, n);
-}
-
-/// Below this many elements a second thread costs more than it brings.
-inline constexpr std::ptrdiff_t parallel_threshold = 50'000;
-
-/// The pass shared by up to `threads` threads.
-template <class Kernel, class Scalar, std::size_t Slots>
-[[gnu::noinline]] void sweep_shared(const Kernel& kernel, Scalar* x, const Scalar* g,
-                                    const Arrays<Scalar, Slots>& arrays, std::ptrdiff_t n,
-                                    [[maybe_unused]] int threads) {
-#if defined(_OPENMP)
-  if (threads > 1 && n >= parallel_threshold) {
-    // Parts of whole cache lines, so that no two threads write the same one.
-    const std::ptrdiff_t part = (n / threads + 63) / 64 * 64;
-#pragma omp parallel for num_threads(threads) schedule(static, 1)
-    for (int i = 0; i < threads; ++i) {
-      const std::ptrdiff_t begin = std::min(i * part, n);
-      const std::ptrdiff_t end = i + 1 == threads ? n : std::min(begin + part, n);
-      Arrays<Scalar, Slots> own = arrays;
-      for (Scalar*& array : own) array += begin;
-      if (begin < end) sweep(kernel, x + begin, g + begin, own, end - begin, 1);
-    }
-    return;
-  }
-#endif
-  sweep_dispatched(kernel, x, g, arrays, n);
-}
-
-/// The pass itself. Below 32 bytes, where a call and a choice would cost more than the arithmetic, it
-/// runs in place, lane by lane.
-template <class Kernel, class Scalar, std::size_t Slots>
-void sweep(const Kernel& kernel, Scalar* x, const Scalar* g, const Arrays<Scalar, Slots>& arrays, std::ptrdiff_t n,
-           int threads) {
-  if (n < 32 / static_cast<std::ptrdiff_t>(sizeof(Scalar)))
-    sweep_lanes(kernel, x, g, arrays, n);
-  else
-    sweep_shared(kernel, x, g, arrays, n, threads);
 }
 
 /// The kernel of a sweep that sets to 0 what lies below the smallest normal number, and keeps NaN.

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: MIT
+#
+# Compiles one case twice: its twin, which must succeed, and its broken form, which must fail and say
+# why within the first screen of the message. The case's first lines hold what is expected:
+#
+#   // names: CONCEPT         the concept that the compiler reports as not satisfied, or
+#   // says: TEXT             words of one of the compiler's errors or notes
+#   // breaks with: FLAGS     what makes the broken form; -DFAIL where this line is missing
+#   // compiles with: FLAGS   what makes the twin; nothing where this line is missing
+#
+# cmake -Dcompiler=COMMAND -Dincludes=FOLDERS -Dcase=FILE -P check.cmake
+cmake_minimum_required(VERSION 3.25)
+
+# g++ 12 takes 16 lines to come to the concept, half of them for the include path and the source;
+# later versions show the call a second time. What stands below them nobody reads.
+set(first_lines 20)
+
+function(read_expectation key fallback variable)
+  file(STRINGS ${case} line REGEX "^// ${key}: " LIMIT_COUNT 1)
+  string(REPLACE "// ${key}: " "" value "${line}")
+  if(value STREQUAL "")
+    set(value "${fallback}")
+  endif()
+  set(${variable} "${value}" PARENT_SCOPE)
+endfunction()
+
+read_expectation("names" "" concept)
+read_expectation("says" "" text)
+read_expectation("breaks with" "-DFAIL" broken_flags)
+read_expectation("compiles with" "" twin_flags)
+if(NOT concept AND NOT text)
+  message(FATAL_ERROR "${case} has neither a line \"// names: \" nor a line \"// says: \"")
+endif()
+
+# Messages in English, with plain quotation marks.
+set(ENV{LC_ALL} C)
+list(TRANSFORM includes PREPEND -I)
+
+macro(compile flags)
+  separate_arguments(how UNIX_COMMAND "${flags}")
+  execute_process(COMMAND ${compiler} -std=c++20 -fsyntax-only -w ${includes} ${how} ${case}
+    RESULT_VARIABLE result OUTPUT_VARIABLE message ERROR_VARIABLE message)
+endmacro()
+
+compile("${twin_flags}")
+if(NOT result EQUAL 0)
+  message(FATAL_ERROR "the twin does not compile:\n${message}")
+endif()
+
+compile("${broken_flags}")
+if(result EQUAL 0)
+  message(FATAL_ERROR "with ${broken_flags} it compiles, and should not")
+endif()
+
+# Only what the compiler says itself counts: a quoted line of source names concepts that are met, too.
+string(REGEX REPLACE "[][;]" " " lines "${message}")
+string(REPLACE "\n" ";" lines "${lines}")
+list(SUBLIST lines 0 ${first_lines} lines)
+if(concept)
+  list(FILTER lines INCLUDE REGEX "(satisfaction of|does not satisfy|because) '([a-z]+::)*${concept}[<']")
+else()
+  list(FILTER lines INCLUDE REGEX ": (fatal error|error|note): ")
+  string(FIND "${lines}" "${text}" found)
+  if(found EQUAL -1)
+    set(lines)
+  endif()
+endif()
+if(NOT lines)
+  message(FATAL_ERROR "the first ${first_lines} lines do not say \"${concept}${text}\":\n${message}")
+endif()

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT
+// A tuple of parameters of which one is const.
+// names: Writable
+#include <descent/descent.hpp>
+
+#include <tuple>
+
+#ifdef FAIL
+using Bias = const Eigen::VectorXd&;
+#else
+using Bias = Eigen::VectorXd&;
+#endif
+
+void step(descent::Adam<double>& adam, Eigen::MatrixXd& W, Bias b) { adam.step(std::tie(W, b), std::tie(W, b)); }

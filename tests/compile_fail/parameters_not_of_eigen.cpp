@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT
+// Parameters that are no Eigen object.
+// names: Tensors
+#include <descent/descent.hpp>
+
+#include <vector>
+
+#ifdef FAIL
+using Vector = std::vector<double>;
+#else
+using Vector = Eigen::VectorXd;
+#endif
+
+void step(descent::Adam<double>& adam, Vector& x, const Eigen::VectorXd& g) { adam.step(x, g); }

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+// A rule whose check could change it.
+// names: ValidatesItself
+#include <descent/descent.hpp>
+
+#include "rule_parts.hpp"
+
+#ifdef FAIL
+struct Validates {
+  void validate() {}
+};
+#else
+struct Validates {
+  void validate() const {}
+};
+#endif
+
+struct MyRule : parts::NamesOneState, Validates, parts::KernelOfOneState {};
+
+descent::Optimizer<MyRule> optimizer;

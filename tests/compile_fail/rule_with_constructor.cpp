@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+// A rule that is no aggregate.
+// says: is_aggregate_v<
+#include <descent/descent.hpp>
+
+#include "rule_parts.hpp"
+
+#ifdef FAIL
+struct MyRule : parts::NamesOneState, parts::Validates, parts::KernelOfOneState {
+  MyRule() {}
+};
+#else
+struct MyRule : parts::NamesOneState, parts::Validates, parts::KernelOfOneState {};
+#endif
+
+descent::Optimizer<MyRule> optimizer;

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+// A rule that names two states and whose kernel takes one.
+// names: KernelReturnsStep
+#include <descent/descent.hpp>
+
+#include "rule_parts.hpp"
+
+#ifdef FAIL
+using Names = parts::NamesTwoStates;
+#else
+using Names = parts::NamesOneState;
+#endif
+
+struct MyRule : Names, parts::Validates, parts::KernelOfOneState {};
+
+descent::Optimizer<MyRule> optimizer;

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+// Uses everything that the library has, so that the object file holds all of its functions.
+#include <descent/descent.hpp>
+
+#include <tuple>
+#include <utility>
+#include <vector>
+
+namespace {
+
+double objective(const Eigen::VectorXd& x, Eigen::VectorXd& gradient) {
+  gradient = x;
+  return x.squaredNorm() / 2;
+}
+
+template <class Optimizer>
+void use(Eigen::MatrixXd& W, Eigen::VectorXd& b) {
+  Optimizer optimizer;
+  optimizer.set_threads(2);
+  optimizer.step(b, b);
+  optimizer.step(W, 2 * W);
+  optimizer.step(W.row(0), W.row(1));
+  optimizer.step(std::tie(W, b), std::tie(W, b));
+  optimizer.reset();
+  Optimizer copy = optimizer;
+  optimizer = copy;
+  optimizer = std::move(copy);
+  b.array() += static_cast<double>(optimizer.steps()) + optimizer.state(0).sum() + optimizer.state("velocity").sum();
+  b.array() += static_cast<double>(descent::minimize(objective, b, optimizer).message().size());
+}
+
+}  // namespace
+
+void use_everything(Eigen::MatrixXd& W, Eigen::VectorXd& b, std::vector<Eigen::MatrixXf>& tensors) {
+  use<descent::SGD<double>>(W, b);
+  use<descent::Momentum<double>>(W, b);
+  use<descent::Nesterov<double>>(W, b);
+  use<descent::AdaGrad<double>>(W, b);
+  use<descent::RMSProp<double>>(W, b);
+  use<descent::AdaDelta<double>>(W, b);
+  use<descent::Adam<double>>(W, b);
+  use<descent::Adam<double, 8>>(W, b);
+  b = descent::Nesterov<double>().lookahead(b);
+  descent::Adam<float>().step(tensors, tensors);
+
+  descent::Minibatches batches(100, 32, 1);
+  for (const auto& batch : batches.epoch()) b[0] += static_cast<double>(batch.size());
+}

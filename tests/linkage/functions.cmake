@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: MIT
+#
+# Object files of one source, compiled with different flags, must have no function of the library in
+# common: the linker would keep the copy of one of them, and another CPU might not be able to run it.
+#
+# cmake -Dnm=NM -Dobjects=FILES -P functions.cmake
+cmake_minimum_required(VERSION 3.25)
+
+foreach(object IN LISTS objects)
+  execute_process(COMMAND ${nm} ${object} OUTPUT_VARIABLE symbols COMMAND_ERROR_IS_FATAL ANY)
+  # Weak functions that have the library's namespace in their names; std::move is a cast and no more.
+  string(REGEX MATCHALL " W [^\n]*7descent[^\n]*" functions "${symbols}")
+  list(FILTER functions EXCLUDE REGEX "_ZSt4moveI")
+  if(NOT functions)
+    message(FATAL_ERROR "${object} has no function of the library")
+  endif()
+  list(APPEND all ${functions})
+endforeach()
+
+foreach(function IN LISTS all)
+  if(DEFINED "seen ${function}")
+    list(APPEND common ${function})
+  endif()
+  set("seen ${function}" TRUE)
+endforeach()
+if(common)
+  list(JOIN common "\n" common)
+  message(FATAL_ERROR "in more than one object file:\n${common}")
+endif()
