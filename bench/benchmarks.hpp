@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT
+//
+// Registers what is measured for one scalar with Google Benchmark: each rule at each size by everyone
+// who is compared, the small and fixed sizes, unusual gradients, two threads.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <benchmark/benchmark.h>
+
+#include <Eigen/Core>
+
+#include "cases.hpp"
+#include "progress.hpp"
+#include "steppers.hpp"
+#include "workload.hpp"
+
+namespace bench {
+
+/// Steps so short that parameters keep their size for as long as anyone measures.
+template <class Rule>
+Rule crawling_rule() {
+  Rule rule;
+  rule.learning_rate = 1e-12;
+  return rule;
+}
+
+/// What a step must move: it reads x, g and the states, and writes x and the states.
+template <class Scalar>
+std::int64_t bytes_per_step(std::size_t states, Eigen::Index n) {
+  return static_cast<std::int64_t>((3 + 2 * states) * sizeof(Scalar)) * n;
+}
+
+/// Times `work(stepper)`, which takes `steps` steps, on a stepper made anew and warm.
+template <class Make, class Work>
+benchmark::internal::Benchmark* add(const std::string& name, std::int64_t bytes, Make make, Work work,
+                                    std::int64_t steps = 1) {
+  progress().add_benchmark();
+  return benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) {
+    auto stepper = make();
+    benchmark::DoNotOptimize(&stepper);
+    stepper.step();
+    for (auto _ : state) {
+      work(stepper);
+      benchmark::ClobberMemory();
+    }
+    state.SetBytesProcessed(state.iterations() * steps * bytes);
+    state.SetItemsProcessed(state.iterations() * steps);
+    progress().count(name, static_cast<std::int64_t>(state.max_iterations));
+  });
+}
+
+/// Times single steps.
+template <class Make>
+benchmark::internal::Benchmark* add_steps(const std::string& name, std::int64_t bytes, Make make) {
+  return add(name, bytes, make, [](auto& stepper) { stepper.step(); });
+}
+
+template <class Rule, class Scalar>
+void add_rule(Eigen::Index n) {
+  const auto name = [&](std::string_view by) { return case_name(rule_name<Rule>, scalar_name<Scalar>, n, by); };
+  const std::int64_t bytes = bytes_per_step<Scalar>(state_count<Rule>, n);
+  const auto rule = crawling_rule<Rule>();
+  add_steps(name(who::descent), bytes, [=] { return ByDescent<Rule, Scalar>(rule, n); });
+  add_steps(name(who::eigen), bytes, [=] { return ByEigen<Rule, Scalar>(rule, n); });
+#if defined(__x86_64__)
+  if (avx2::supported()) add_steps(name(who::avx2), bytes, [=] { return ByIntrinsics<Rule, Scalar>(rule, n); });
+#endif
+#ifdef DESCENT_BENCH_NATIVE
+  if constexpr (std::is_same_v<Rule, rules::Adam>)
+    add_steps(name(who::eigen_native), bytes, [=] { return ByNativeEigen<Scalar>(rule, n); });
+#endif
+}
+
+template <std::size_t States, class Scalar>
+void add_stream(Eigen::Index n) {
+  add_steps(stream_name(States, scalar_name<Scalar>, n), bytes_per_step<Scalar>(States, n),
+            [=] { return Stream<States, Scalar>(n); });
+}
+
+template <class Rule, class Scalar, int Size>
+void add_fixed() {
+  const auto name = [](std::string_view by) { return case_name(rule_name<Rule>, scalar_name<Scalar>, Size, by); };
+  const std::int64_t bytes = bytes_per_step<Scalar>(state_count<Rule>, Size);
+  const auto rule = crawling_rule<Rule>();
+  add_steps(name(who::descent_fixed), bytes, [=] { return ByDescent<Rule, Scalar, Size>(rule, Size); });
+  add_steps(name(who::eigen_fixed), bytes, [=] { return ByEigen<Rule, Scalar, Size>(rule, Size); });
+}
+
+// ---- Conditions that few steps meet ----------------------------------------------------------------
+
+/// An optimizer with default hyperparameters, and a gradient that is the usual one scaled.
+template <class Rule, class Scalar>
+class WithScaledGradient {
+ public:
+  WithScaledGradient(Eigen::Index n, double scale)
+      : x_(usual_array<Scalar>(n)), scaled_(usual_array<Scalar>(n)), usual_(shared<Problem<Scalar>>(n).gradient) {
+    x_ = shared<Problem<Scalar>>(n).x;
+    scaled_ = static_cast<Scalar>(scale) * usual_;
+  }
+  void usual_step() { optimizer_.step(x_, usual_); }
+  void step() { optimizer_.step(x_, scaled_); }
+
+ private:
+  descent::Optimizer<Rule, Scalar> optimizer_;
+  Eigen::ArrayX<Scalar> x_, scaled_;
+  const Eigen::ArrayX<Scalar>& usual_;
+};
+
+/// Gradients that turn 0, as those of a feature that occurs no more, so that the state decays towards
+/// the subnormal numbers; and gradients whose squares are too small for float.
+template <class Rule, class Scalar>
+void add_unusual_gradients(Eigen::Index n) {
+  const auto name = [&](std::string_view by) { return case_name(rule_name<Rule>, scalar_name<Scalar>, n, by); };
+  const std::int64_t bytes = bytes_per_step<Scalar>(state_count<Rule>, n);
+  const auto decay = [](auto& stepper) {
+    for (int t = 0; t < usual_steps; ++t) stepper.usual_step();
+    for (int t = 0; t < zero_steps; ++t) stepper.step();
+  };
+  const auto with_gradients = [=](double scale) { return [=] { return WithScaledGradient<Rule, Scalar>(n, scale); }; };
+  add(name(who::zero_gradients), bytes, with_gradients(0), decay, usual_steps + zero_steps);
+  add_steps(name(who::tiny_gradients), bytes, with_gradients(1e-25));
+}
+
+/// So many steps and no more, about 10 ms: on a busy machine a step that waits for its other thread
+/// can take as long.
+template <class Rule, class Scalar>
+void add_two_threads(Eigen::Index n) {
+  const auto rule = crawling_rule<Rule>();
+  add_steps(case_name(rule_name<Rule>, scalar_name<Scalar>, n, who::two_threads),
+            bytes_per_step<Scalar>(state_count<Rule>, n), [=] { return ByDescent<Rule, Scalar>(rule, n, 2); })
+      ->UseRealTime()
+      ->Iterations(std::max<Eigen::Index>(1, 10'000'000 / n));
+}
+
+// ---- All of it -------------------------------------------------------------------------------------
+
+template <class Scalar>
+void add_benchmarks(const Coverage& coverage) {
+  for (const Eigen::Index n : coverage.sizes) {
+    for_each_rule([&]<class Rule>() { add_rule<Rule, Scalar>(n); });
+    add_stream<0, Scalar>(n);
+    add_stream<1, Scalar>(n);
+    add_stream<2, Scalar>(n);
+  }
+  add_fixed<rules::SGD, Scalar, 2>();
+  add_fixed<rules::Adam, Scalar, 2>();
+  add_fixed<rules::Adam, Scalar, 10>();
+  for_each_rule([&]<class Rule>() { add_unusual_gradients<Rule, Scalar>(coverage.unusual_size); });
+#if defined(_OPENMP)
+  for (const Eigen::Index n : coverage.threaded_sizes)
+    for_each_threaded_rule([&]<class Rule>() { add_two_threads<Rule, Scalar>(n); });
+#endif
+}
+
+}  // namespace bench

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+//
+// What is measured: the rules, the scalars, the sizes, who computes, and the name of each measurement.
+// The benchmarks register under these names, the report looks its numbers up by them.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+#include <Eigen/Core>
+
+#include <descent/descent.hpp>
+
+namespace bench {
+
+namespace rules = descent::rules;
+
+template <class Rule>
+struct RuleName;
+template <>
+struct RuleName<rules::SGD> {
+  static constexpr std::string_view value = "SGD";
+};
+template <>
+struct RuleName<rules::Momentum> {
+  static constexpr std::string_view value = "Momentum";
+};
+template <>
+struct RuleName<rules::Nesterov> {
+  static constexpr std::string_view value = "Nesterov";
+};
+template <>
+struct RuleName<rules::AdaGrad> {
+  static constexpr std::string_view value = "AdaGrad";
+};
+template <>
+struct RuleName<rules::RMSProp> {
+  static constexpr std::string_view value = "RMSProp";
+};
+template <>
+struct RuleName<rules::AdaDelta> {
+  static constexpr std::string_view value = "AdaDelta";
+};
+template <>
+struct RuleName<rules::Adam> {
+  static constexpr std::string_view value = "Adam";
+};
+
+template <class Rule>
+inline constexpr std::string_view rule_name = RuleName<Rule>::value;
+template <class Rule>
+inline constexpr std::size_t state_count = Rule::state_names.size();
+template <class Scalar>
+inline constexpr std::string_view scalar_name = std::is_same_v<Scalar, float> ? "float" : "double";
+
+/// visit.operator()<Rule>() for each rule.
+template <class Visit>
+void for_each_rule(Visit&& visit) {
+  visit.template operator()<rules::SGD>();
+  visit.template operator()<rules::Momentum>();
+  visit.template operator()<rules::Nesterov>();
+  visit.template operator()<rules::AdaGrad>();
+  visit.template operator()<rules::RMSProp>();
+  visit.template operator()<rules::AdaDelta>();
+  visit.template operator()<rules::Adam>();
+}
+
+/// Those that are measured on two threads: the least and the most to do for each element.
+template <class Visit>
+void for_each_threaded_rule(Visit&& visit) {
+  visit.template operator()<rules::SGD>();
+  visit.template operator()<rules::Adam>();
+}
+
+/// visit.operator()<Scalar>() for each scalar.
+template <class Visit>
+void for_each_scalar(Visit&& visit) {
+  visit.template operator()<float>();
+  visit.template operator()<double>();
+}
+
+/// What one run covers.
+struct Coverage {
+  std::vector<Eigen::Index> sizes{2, 10, 100, 1'000, 10'000, 100'000, 1'000'000, 10'000'000};
+  std::vector<Eigen::Index> threaded_sizes{100'000, 1'000'000};
+  Eigen::Index unusual_size = 10'000;  ///< for unusual gradients; one of the sizes
+
+  static Coverage quick() { return {{2, 10, 1'000, 10'000, 1'000'000}, {1'000'000}, 10'000}; }
+};
+
+/// A run of zero gradients, and the usual steps before it.
+inline constexpr int usual_steps = 10;
+inline constexpr int zero_steps = 3'000;
+
+/// Who computes the step.
+namespace who {
+inline constexpr std::string_view descent = "descent";
+inline constexpr std::string_view eigen = "eigen";
+inline constexpr std::string_view avx2 = "avx2";
+inline constexpr std::string_view eigen_native = "eigen-native";
+inline constexpr std::string_view descent_fixed = "descent-fixed";
+inline constexpr std::string_view eigen_fixed = "eigen-fixed";
+inline constexpr std::string_view zero_gradients = "descent-zero-gradients";
+inline constexpr std::string_view tiny_gradients = "descent-tiny-gradients";
+inline constexpr std::string_view two_threads = "descent-2-threads";
+}  // namespace who
+
+inline std::string case_name(std::string_view rule, std::string_view scalar, Eigen::Index n, std::string_view by) {
+  return std::string(rule) + "/" + std::string(scalar) + "/" + std::to_string(n) + "/" + std::string(by);
+}
+
+/// The stream depends on the number of state arrays alone: rules that have equally many share it.
+inline std::string stream_name(std::size_t states, std::string_view scalar, Eigen::Index n) {
+  return case_name("stream", scalar, n, std::to_string(states) + "-state");
+}
+
+/// Throws std::runtime_error where implementations of a rule disagree. For float and double, in files
+/// of their own, which compile side by side.
+template <class Scalar>
+void check_steppers();
+
+/// Registers every benchmark of that scalar.
+template <class Scalar>
+void add_benchmarks(const Coverage& coverage);
+
+}  // namespace bench

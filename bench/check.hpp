@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+//
+// The self-check: before anything is timed, all implementations of a rule must agree to rounding, so
+// that nobody benchmarks a wrong formula.
+#pragma once
+
+#include <algorithm>
+#include <limits>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+#include <Eigen/Core>
+
+#include "cases.hpp"
+#include "steppers.hpp"
+
+namespace bench {
+
+/// Hyperparameters under which every term counts, epsilon too.
+template <class Rule>
+Rule telling_rule() {
+  Rule rule;
+  rule.learning_rate = 0.1;
+  if constexpr (requires { rule.epsilon; }) rule.epsilon = 0.1;
+  return rule;
+}
+
+/// Where 20 steps with gradients that change sign and size lead.
+template <class Scalar, class Stepper>
+Eigen::ArrayX<Scalar> end_of(Stepper stepper, Eigen::Index n) {
+  Eigen::Map<Eigen::ArrayX<Scalar>> x(stepper.parameters(), n), g(stepper.gradient(), n);
+  x = Eigen::ArrayX<Scalar>::LinSpaced(n, Scalar(-1), Scalar(1));
+  g = Eigen::ArrayX<Scalar>::LinSpaced(n, Scalar(0.1), Scalar(2));
+  for (int t = 0; t < 20; ++t) {
+    stepper.step();
+    g *= t % 3 == 2 ? Scalar(-1.25) : Scalar(0.875);
+  }
+  return x;
+}
+
+template <class Rule, class Scalar, int Size = Eigen::Dynamic>
+void check_rule(Eigen::Index n) {
+  const Rule rule = telling_rule<Rule>();
+  const Eigen::ArrayX<Scalar> expected = end_of<Scalar>(ByDescent<Rule, Scalar, Size>(rule, n), n);
+  const auto check = [&](std::string_view by, const Eigen::ArrayX<Scalar>& x) {
+    const Scalar epsilon = std::numeric_limits<Scalar>::epsilon();
+    const Scalar difference = ((x - expected).abs() / expected.abs().max(Scalar(1))).maxCoeff();
+    if (!(difference <= 100 * epsilon))
+      throw std::runtime_error(case_name(rule_name<Rule>, scalar_name<Scalar>, n, by) +
+                               " is wrong: it differs from descent by " + std::to_string(difference / epsilon) +
+                               " epsilon");
+  };
+  check(who::eigen, end_of<Scalar>(ByEigen<Rule, Scalar, Size>(rule, n), n));
+#if defined(__x86_64__)
+  if constexpr (Size == Eigen::Dynamic)
+    if (avx2::supported()) check(who::avx2, end_of<Scalar>(ByIntrinsics<Rule, Scalar>(rule, n), n));
+#endif
+#ifdef DESCENT_BENCH_NATIVE
+  if constexpr (Size == Eigen::Dynamic && std::is_same_v<Rule, rules::Adam>)
+    check(who::eigen_native, end_of<Scalar>(ByNativeEigen<Scalar>(rule, n), n));
+#endif
+}
+
+template <class Scalar>
+void check_steppers() {
+  // Sizes that are not measured: the check leaves its own numbers in what is shared.
+  for (const Eigen::Index n : {1, 3, 37, 999}) for_each_rule([&]<class Rule>() { check_rule<Rule, Scalar>(n); });
+  check_rule<rules::SGD, Scalar, 2>(2);
+  check_rule<rules::Adam, Scalar, 2>(2);
+  check_rule<rules::Adam, Scalar, 10>(10);
+}
+
+}  // namespace bench

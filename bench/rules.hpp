@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+//
+// What a careful user of Eigen writes without descent: each rule as a few statements over whole
+// arrays that exist already. The formulas stand in descent's rules; the coefficients are rounded from
+// double, the bias corrections of Adam folded into rate and epsilon, so that nobody divides twice.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+
+#include <descent/descent.hpp>
+
+namespace bench {
+
+/// step(x, g, arrays...) on Eigen arrays: the state from zero and, for AdaDelta, one array more for
+/// what is needed twice.
+template <class Rule, class Scalar>
+struct ByHand;
+
+template <class Scalar>
+struct ByHand<descent::rules::SGD, Scalar> {
+  static constexpr std::size_t arrays = 0;
+  Scalar learning_rate;
+
+  explicit ByHand(const descent::rules::SGD& rule) : learning_rate(static_cast<Scalar>(rule.learning_rate)) {}
+
+  template <class Array>
+  void step(Array& x, const Array& g) const {
+    x -= learning_rate * g;
+  }
+};
+
+template <class Scalar>
+struct ByHand<descent::rules::Momentum, Scalar> {
+  static constexpr std::size_t arrays = 1;
+  Scalar learning_rate, momentum;
+
+  explicit ByHand(const descent::rules::Momentum& rule)
+      : learning_rate(static_cast<Scalar>(rule.learning_rate)), momentum(static_cast<Scalar>(rule.momentum)) {}
+
+  template <class Array>
+  void step(Array& x, const Array& g, Array& v) const {
+    v = momentum * v + learning_rate * g;
+    x -= v;
+  }
+};
+
+template <class Scalar>
+struct ByHand<descent::rules::Nesterov, Scalar> {
+  static constexpr std::size_t arrays = 1;
+  Scalar learning_rate, momentum;
+
+  explicit ByHand(const descent::rules::Nesterov& rule)
+      : learning_rate(static_cast<Scalar>(rule.learning_rate)), momentum(static_cast<Scalar>(rule.momentum)) {}
+
+  template <class Array>
+  void step(Array& x, const Array& g, Array& v) const {
+    v = momentum * v + learning_rate * g;
+    x -= momentum * v + learning_rate * g;
+  }
+};
+
+template <class Scalar>
+struct ByHand<descent::rules::AdaGrad, Scalar> {
+  static constexpr std::size_t arrays = 1;
+  Scalar learning_rate, epsilon;
+
+  explicit ByHand(const descent::rules::AdaGrad& rule)
+      : learning_rate(static_cast<Scalar>(rule.learning_rate)), epsilon(static_cast<Scalar>(rule.epsilon)) {}
+
+  template <class Array>
+  void step(Array& x, const Array& g, Array& s) const {
+    s += g.square();
+    x -= learning_rate * g / (s.sqrt() + epsilon);
+  }
+};
+
+template <class Scalar>
+struct ByHand<descent::rules::RMSProp, Scalar> {
+  static constexpr std::size_t arrays = 1;
+  Scalar learning_rate, decay, one_minus_decay, epsilon;
+
+  explicit ByHand(const descent::rules::RMSProp& rule)
+      : learning_rate(static_cast<Scalar>(rule.learning_rate)),
+        decay(static_cast<Scalar>(rule.decay)),
+        one_minus_decay(static_cast<Scalar>(1 - rule.decay)),
+        epsilon(static_cast<Scalar>(rule.epsilon)) {}
+
+  template <class Array>
+  void step(Array& x, const Array& g, Array& s) const {
+    s = decay * s + one_minus_decay * g.square();
+    x -= learning_rate * g / (s.sqrt() + epsilon);
+  }
+};
+
+template <class Scalar>
+struct ByHand<descent::rules::AdaDelta, Scalar> {
+  static constexpr std::size_t arrays = 3;
+  Scalar learning_rate, decay, one_minus_decay, epsilon;
+
+  explicit ByHand(const descent::rules::AdaDelta& rule)
+      : learning_rate(static_cast<Scalar>(rule.learning_rate)),
+        decay(static_cast<Scalar>(rule.decay)),
+        one_minus_decay(static_cast<Scalar>(1 - rule.decay)),
+        epsilon(static_cast<Scalar>(rule.epsilon)) {}
+
+  template <class Array>
+  void step(Array& x, const Array& g, Array& s, Array& d, Array& u) const {
+    s = decay * s + one_minus_decay * g.square();
+    u = ((d + epsilon) / (s + epsilon)).sqrt() * g;
+    x -= learning_rate * u;
+    d = decay * d + one_minus_decay * u.square();
+  }
+};
+
+template <class Scalar>
+struct ByHand<descent::rules::Adam, Scalar> {
+  static constexpr std::size_t arrays = 2;
+  double learning_rate, beta1, beta2, epsilon;
+  std::int64_t t = 0;
+
+  explicit ByHand(const descent::rules::Adam& rule)
+      : learning_rate(rule.learning_rate), beta1(rule.beta1), beta2(rule.beta2), epsilon(rule.epsilon) {}
+
+  template <class Array>
+  void step(Array& x, const Array& g, Array& m, Array& v) {
+    ++t;
+    const double root2 = std::sqrt(1 - std::pow(beta2, t));
+    const auto rate = static_cast<Scalar>(learning_rate * root2 / (1 - std::pow(beta1, t)));
+    const auto folded_epsilon = static_cast<Scalar>(epsilon * root2);
+    m = static_cast<Scalar>(beta1) * m + static_cast<Scalar>(1 - beta1) * g;
+    v = static_cast<Scalar>(beta2) * v + static_cast<Scalar>(1 - beta2) * g.square();
+    x -= rate * m / (v.sqrt() + folded_epsilon);
+  }
+};
+
+}  // namespace bench

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+//
+// One step of a rule by everyone who is compared, with the same interface for the self-check and for
+// the clock: made of a rule and n, with state from zero; step(); and where parameters and gradient
+// lie. Those of one scalar and n work on the same parameters and gradient, unless the size is fixed.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <tuple>
+#include <type_traits>
+
+#include <Eigen/Core>
+
+#include <descent/descent.hpp>
+
+#include "cases.hpp"
+#include "intrinsics.hpp"
+#include "rules.hpp"
+#include "workload.hpp"
+
+#ifdef DESCENT_BENCH_NATIVE
+#include "native.hpp"
+#endif
+
+namespace bench {
+
+/// The shared ones by reference; of a fixed size a copy, as a member.
+template <class Scalar, int Size>
+using SharedOrOwn = std::conditional_t<Size == Eigen::Dynamic, Eigen::ArrayX<Scalar>&, Eigen::Array<Scalar, Size, 1>>;
+
+template <class Rule, class Scalar, int Size = Eigen::Dynamic>
+class ByDescent {
+ public:
+  ByDescent(const Rule& rule, Eigen::Index n, int threads = 1)
+      : optimizer_(rule), x_(shared<Problem<Scalar>>(n).x), g_(shared<Problem<Scalar>>(n).gradient) {
+    optimizer_.set_threads(threads);
+  }
+  void step() { optimizer_.step(x_, g_); }
+  Scalar* parameters() { return x_.data(); }
+  Scalar* gradient() { return g_.data(); }
+
+ private:
+  descent::Optimizer<Rule, Scalar, Size> optimizer_;
+  SharedOrOwn<Scalar, Size> x_, g_;
+};
+
+template <class Rule, class Scalar, int Size = Eigen::Dynamic>
+class ByEigen {
+  using Array = Eigen::Array<Scalar, Size, 1>;
+
+ public:
+  ByEigen(const Rule& rule, Eigen::Index n)
+      : by_hand_(rule), x_(shared<Problem<Scalar>>(n).x), g_(shared<Problem<Scalar>>(n).gradient) {
+    for (Array& array : arrays_) {
+      if constexpr (Size == Eigen::Dynamic) array = usual_array<Scalar>(n);
+      array.setZero();
+    }
+  }
+  void step() {
+    std::apply([this](auto&... array) { by_hand_.step(x_, g_, array...); }, arrays_);
+  }
+  Scalar* parameters() { return x_.data(); }
+  Scalar* gradient() { return g_.data(); }
+
+ private:
+  ByHand<Rule, Scalar> by_hand_;
+  SharedOrOwn<Scalar, Size> x_, g_;
+  std::array<Array, ByHand<Rule, Scalar>::arrays> arrays_;
+};
+
+#if defined(__x86_64__)
+template <class Rule, class Scalar>
+class ByIntrinsics {
+ public:
+  ByIntrinsics(const Rule& rule, Eigen::Index n) : update_(rule), problem_(shared<Problem<Scalar>>(n)), state_(n) {}
+  void step() {
+    update_.next_step();
+    avx2::sweep(update_, problem_.x.data(), problem_.gradient.data(), state_.arrays(), problem_.x.size());
+  }
+  Scalar* parameters() { return problem_.x.data(); }
+  Scalar* gradient() { return problem_.gradient.data(); }
+
+ private:
+  avx2::Update<Rule, Scalar> update_;
+  Problem<Scalar>& problem_;
+  AlignedState<Scalar, state_count<Rule>> state_;
+};
+#endif
+
+#ifdef DESCENT_BENCH_NATIVE
+template <class Scalar>
+class ByNativeEigen {
+ public:
+  ByNativeEigen(const rules::Adam& rule, Eigen::Index n) {
+    if constexpr (std::is_same_v<Scalar, float>)
+      stepper_ = native::adam_float(rule, n);
+    else
+      stepper_ = native::adam_double(rule, n);
+  }
+  void step() { stepper_->step(); }
+  Scalar* parameters() { return stepper_->parameters(); }
+  Scalar* gradient() { return stepper_->gradient(); }
+
+ private:
+  std::unique_ptr<native::Stepper<Scalar>> stepper_;
+};
+#endif
+
+/// Reads and writes what a rule with that many states does, with next to no arithmetic.
+template <std::size_t States, class Scalar>
+class Stream {
+ public:
+  explicit Stream(Eigen::Index n) : problem_(shared<Problem<Scalar>>(n)), state_(n) {}
+  void step() {
+    descent::kernel::sweep(kernel_, problem_.x.data(), problem_.gradient.data(), state_.arrays(), problem_.x.size(), 1);
+  }
+
+ private:
+  struct Kernel {
+    Scalar rate;
+
+    template <class Pack, class... State>
+    [[gnu::always_inline]] Pack operator()(const Pack&, const Pack& g, State&... state) const {
+      const Pack step = rate * g;
+      ((state = state + step), ...);
+      return step;
+    }
+  };
+  Kernel kernel_{static_cast<Scalar>(1e-12)};
+  Problem<Scalar>& problem_;
+  AlignedState<Scalar, States> state_;
+};
+
+}  // namespace bench
