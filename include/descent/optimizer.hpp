@@ -96,7 +96,7 @@ class Optimizer : public R {
   /// hyperparameter, or the environment variable DESCENT_ISA, is out of range.
   DESCENT_TAGGED explicit Optimizer(R rule = {}) : R(std::move(rule)) {
     validate_rule();
-    kernel::isa();  // complains about DESCENT_ISA here rather than in the middle of a step
+    kernel::require_choice_of_isa();
   }
 
   DESCENT_TAGGED Optimizer(const Optimizer&) = default;

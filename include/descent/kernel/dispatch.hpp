@@ -37,20 +37,28 @@ inline Isa widest_isa() {
 #endif
 }
 
-/// What DESCENT_ISA leaves of it. Throws std::invalid_argument where it is none of the names.
-inline Isa capped_isa() {
+/// What DESCENT_ISA leaves of it, and whether that is one of its names.
+struct Choice {
+  Isa isa;
+  bool misunderstood;
+};
+
+inline Choice choose() noexcept {
   const char* const cap = std::getenv("DESCENT_ISA");
-  if (cap == nullptr || std::string_view(cap) == "wide") return widest_isa();
-  if (std::string_view(cap) == "baseline") return std::min(widest_isa(), Isa::baseline);
-  if (std::string_view(cap) == "lanes") return Isa::lanes;
-  throw std::invalid_argument("descent: the environment variable DESCENT_ISA is \"" + std::string(cap) +
-                              "\"; it must be lanes, baseline or wide");
+  const std::string_view name = cap == nullptr ? "wide" : cap;
+  if (name == "wide") return {widest_isa(), false};
+  if (name == "baseline") return {std::min(widest_isa(), Isa::baseline), false};
+  return {Isa::lanes, name != "lanes"};
 }
 
-/// What is used: decided once.
-inline Isa isa() {
-  static const Isa isa = capped_isa();
-  return isa;
+/// Chosen once, before main. Until then it is zero, which is single lanes: slower, but the same bits.
+inline const Choice choice = choose();
+
+/// Throws std::invalid_argument where DESCENT_ISA is none of its names.
+inline void require_choice_of_isa() {
+  if (choice.misunderstood) [[unlikely]]
+    throw std::invalid_argument("descent: the environment variable DESCENT_ISA is \"" +
+                                std::string(std::getenv("DESCENT_ISA")) + "\"; it must be lanes, baseline or wide");
 }
 
 }  // namespace DESCENT_FLAGS

@@ -168,10 +168,10 @@ template <class Kernel, class Scalar, std::size_t Slots>
 #endif
   if constexpr (!std::is_same_v<Scalar, long double>) {
 #if defined(DESCENT_WIDE_BYTES)
-    if (bytes >= DESCENT_WIDE_BYTES && isa() == Isa::wide) return sweep_on_wide(kernel, x, g, arrays, n);
+    if (bytes >= DESCENT_WIDE_BYTES && choice.isa == Isa::wide) return sweep_on_wide(kernel, x, g, arrays, n);
 #endif
 #if defined(DESCENT_BASELINE_BYTES)
-    if (isa() >= Isa::baseline) return sweep_on_baseline(kernel, x, g, arrays, n);
+    if (choice.isa >= Isa::baseline) return sweep_on_baseline(kernel, x, g, arrays, n);
 #endif
   }
   sweep_on_lanes(kernel, x, g, arrays, n);
