@@ -18,17 +18,6 @@ using namespace descent::test;
 constexpr double infinity = std::numeric_limits<double>::infinity();
 const double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
-/// The text of the std::invalid_argument that the call throws.
-template <class Call>
-std::string complaint(Call&& call) {
-  try {
-    call();
-  } catch (const std::invalid_argument& error) {
-    return error.what();
-  }
-  return "(no std::invalid_argument)";
-}
-
 /// That a value is refused by the constructor and by `step`, with a text that names all of it.
 template <class Scalar, class R>
 void refused(double R::*field, const std::string& optimizer, const std::string& name, double value,

@@ -8,12 +8,13 @@
 #include <string>
 #include <vector>
 
-#include <descent/minibatches.hpp>
 #include "catch.hpp"
+#include "variants.hpp"
 
 namespace {
 
 using descent::Minibatches;
+using descent::test::complaint;
 
 std::vector<Eigen::Index> next_order(Minibatches& batches) {
   std::vector<Eigen::Index> order;
@@ -100,18 +101,12 @@ TEST_CASE("a batch indexes Eigen matrices", "[minibatches]") {
 }
 
 TEST_CASE("negative and absurd sizes", "[minibatches]") {
-  const auto complaint = [](Eigen::Index count, Eigen::Index batch_size) -> std::string {
-    try {
-      Minibatches batches(count, batch_size, 0);
-    } catch (const std::invalid_argument& error) {
-      return error.what();
-    }
-    return "(no std::invalid_argument)";
-  };
-  CHECK(complaint(-1, 3) == "descent::Minibatches: count = -1; it must be at least 1");
-  CHECK(complaint(0, 3) == "descent::Minibatches: count = 0; it must be at least 1");
-  CHECK(complaint(10, 0) == "descent::Minibatches: batch_size = 0; it must be at least 1");
-  CHECK(complaint(10, -5) == "descent::Minibatches: batch_size = -5; it must be at least 1");
-  CHECK(complaint(std::numeric_limits<Eigen::Index>::max(), 3) ==
+  CHECK(complaint([] { Minibatches batches(-1, 3, 0); }) == "descent::Minibatches: count = -1; it must be at least 1");
+  CHECK(complaint([] { Minibatches batches(0, 3, 0); }) == "descent::Minibatches: count = 0; it must be at least 1");
+  CHECK(complaint([] { Minibatches batches(10, 0, 0); }) ==
+        "descent::Minibatches: batch_size = 0; it must be at least 1");
+  CHECK(complaint([] { Minibatches batches(10, -5, 0); }) ==
+        "descent::Minibatches: batch_size = -5; it must be at least 1");
+  CHECK(complaint([] { Minibatches batches(std::numeric_limits<Eigen::Index>::max(), 3, 0); }) ==
         "descent::Minibatches: count = 9223372036854775807; it must be at most 2147483647");
 }

@@ -26,16 +26,6 @@ double bowl(const VectorXd& x, VectorXd& gradient) {
 
 SGD<> halving() { return SGD<>({.learning_rate = 0.5}); }
 
-template <class Call>
-std::string complaint(Call&& call) {
-  try {
-    call();
-  } catch (const std::invalid_argument& error) {
-    return error.what();
-  }
-  return "(no std::invalid_argument)";
-}
-
 }  // namespace
 
 TEST_CASE("each criterion ends a run", "[minimize]") {

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <stdexcept>
 #include <string>
 
 #include <descent/descent.hpp>
@@ -114,5 +115,16 @@ struct Run {
     for (std::int64_t t = from; t <= to; ++t) optimizer.step(x, mixed_gradient<Scalar>(n, t));
   }
 };
+
+/// The text of the std::invalid_argument that the call throws.
+template <class Call>
+std::string complaint(Call&& call) {
+  try {
+    call();
+  } catch (const std::invalid_argument& error) {
+    return error.what();
+  }
+  return "(no std::invalid_argument)";
+}
 
 }  // namespace descent::test
