@@ -16,6 +16,7 @@ namespace {
 
 using namespace descent;
 using namespace descent::test;
+using namespace descent::test::runs;
 
 /// Runs over every optimizer in every variant in float, whose packs have the most lanes, and over Adam
 /// in double: each kind of argument is a template to compile for each of them.

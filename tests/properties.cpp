@@ -16,6 +16,7 @@ namespace {
 
 using namespace descent;
 using namespace descent::test;
+using namespace descent::test::runs;
 
 template <class Scalar, class Property>
 void for_each_run(Property&& property) {

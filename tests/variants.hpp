@@ -101,18 +101,21 @@ bool same_state(const O& a, const O& b) {
   return a.steps() == b.steps();
 }
 
+/// How many parameters and steps such a run has; in a namespace of their own, as the names are short.
+namespace runs {
 inline constexpr Eigen::Index n = 24;
 inline constexpr int steps = 20;
+}  // namespace runs
 
 /// A run of `steps` steps on a plain vector, to which every other way to run is compared.
 template <class Scalar, class R, int Size = Eigen::Dynamic>
 struct Run {
   Optimizer<R, Scalar, Size> optimizer;
-  Vector<Scalar> x = start<Scalar>(n);
+  Vector<Scalar> x = start<Scalar>(runs::n);
 
   explicit Run(const R& rule) : optimizer(rule) {}
-  void go(std::int64_t from = 1, std::int64_t to = steps) {
-    for (std::int64_t t = from; t <= to; ++t) optimizer.step(x, mixed_gradient<Scalar>(n, t));
+  void go(std::int64_t from = 1, std::int64_t to = runs::steps) {
+    for (std::int64_t t = from; t <= to; ++t) optimizer.step(x, mixed_gradient<Scalar>(runs::n, t));
   }
 };
 
