@@ -31,7 +31,7 @@
 #include "digits_data.hpp"
 #include "digits_network.hpp"
 
-extern char** environ;  // POSIX leaves this declaration to programs
+extern char** environ;  // POSIX leaves this to programs. NOLINT(readability-redundant-declaration)
 
 namespace {
 
@@ -151,7 +151,8 @@ void write_history(const std::vector<Run>& runs, const path& file) {
 
 /// Starts gnuplot itself, without a shell that would read spaces and quotes in a path its own way.
 void draw(const path& history, const path& picture) {
-  std::string command[] = {"gnuplot", "-c", DESCENT_EXAMPLES_DIR "/digits.gp", history.string(), picture.string()};
+  const std::string script = std::string(DESCENT_EXAMPLES_DIR) + "/digits.gp";
+  std::string command[] = {"gnuplot", "-c", script, history.string(), picture.string()};
   std::vector<char*> arguments;
   for (std::string& word : command) arguments.push_back(word.data());
   arguments.push_back(nullptr);

@@ -101,13 +101,13 @@ class Optimizer : public R {
 
   DESCENT_TAGGED Optimizer(const Optimizer&) = default;
   DESCENT_TAGGED Optimizer(Optimizer&& other) noexcept
-      : R(std::move(other)), memory_(std::exchange(other.memory_, Memory{})), threads_(other.threads_) {}
+      : R(static_cast<R&&>(other)), memory_(std::exchange(other.memory_, Memory{})), threads_(other.threads_) {}
   DESCENT_TAGGED Optimizer& operator=(const Optimizer& other) {
     *this = Optimizer(other);  // a copy that fails has changed nothing
     return *this;
   }
   DESCENT_TAGGED Optimizer& operator=(Optimizer&& other) noexcept {
-    R::operator=(std::move(other));
+    R::operator=(static_cast<R&&>(other));
     memory_ = std::exchange(other.memory_, Memory{});
     threads_ = other.threads_;
     return *this;

@@ -126,6 +126,7 @@ auto copies_of(const T& tensors) {
     return typename T::PlainObject(tensors);
   else if constexpr (TensorRange<T>) {
     std::vector<typename std::remove_cvref_t<RangeElement<const T>>::PlainObject> copies;
+    copies.reserve(static_cast<std::size_t>(count_tensors(tensors)));
     for (auto&& tensor : tensors) copies.emplace_back(tensor);
     return copies;
   } else
