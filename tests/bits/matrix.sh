@@ -10,7 +10,8 @@ set -u
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-eigen=$(pkg-config --cflags eigen3)
+eigen=$(pkg-config --cflags eigen3 | sed 's/-I/-isystem /')
+warnings="-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror"
 missing_is_failure=${1:-}
 log=$work/log
 : > "$log"
@@ -56,10 +57,12 @@ native() {
 # Two lists at a time.
 (
   native g++
+  check "g++ -O2, warnings are errors" wide "g++ -O2 $warnings"
   check "aarch64 -O3, contraction allowed" "baseline lanes" "aarch64-linux-gnu-g++ -O3 -static -ffp-contract=fast" qemu-aarch64
 ) &
 (
   native clang++
+  check "clang++-19 -O2, warnings are errors" wide "clang++-19 -O2 $warnings"
   check "riscv64 -O2" lanes "riscv64-linux-gnu-g++ -O2 -static" qemu-riscv64
 ) &
 wait
