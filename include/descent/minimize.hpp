@@ -198,7 +198,6 @@ typename std::remove_cvref_t<X>::PlainObject > DESCENT_TAGGED auto minimize(F&& 
   if (within(now.gradient_norm, options.gradient_tolerance)) return end(MinimizeStatus::gradient_tolerance);
   auto next = now;
   while (options.max_steps == 0 || steps < options.max_steps) {
-    next.x = now.x;
     if (detail::looks_ahead(optimizer)) {
       if constexpr (requires { optimizer.lookahead(now.x); }) {
         next.x = optimizer.lookahead(now.x);
@@ -207,6 +206,7 @@ typename std::remove_cvref_t<X>::PlainObject > DESCENT_TAGGED auto minimize(F&& 
         optimizer.step(next.x, next.gradient);
       }
     } else {
+      next.x = now.x;
       optimizer.step(next.x, now.gradient);
     }
     ++steps;
