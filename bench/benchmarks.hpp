@@ -153,7 +153,7 @@ void add_benchmarks(const Coverage& coverage) {
   for_each_rule([&]<class Rule>() { add_unusual_gradients<Rule, Scalar>(coverage.unusual_size); });
 #if defined(_OPENMP)
   for (const Eigen::Index n : coverage.threaded_sizes)
-    for_each_threaded_rule([&]<class Rule>() { add_two_threads<Rule, Scalar>(n); });
+    for_each_rule([&]<class Rule>() { add_two_threads<Rule, Scalar>(n); });
 #endif
 }
 

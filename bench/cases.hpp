@@ -68,13 +68,6 @@ void for_each_rule(Visit&& visit) {
   visit.template operator()<rules::Adam>();
 }
 
-/// Those that are measured on two threads: the least and the most to do for each element.
-template <class Visit>
-void for_each_threaded_rule(Visit&& visit) {
-  visit.template operator()<rules::SGD>();
-  visit.template operator()<rules::Adam>();
-}
-
 /// visit.operator()<Scalar>() for each scalar.
 template <class Visit>
 void for_each_scalar(Visit&& visit) {
@@ -85,7 +78,7 @@ void for_each_scalar(Visit&& visit) {
 /// What one run covers.
 struct Coverage {
   std::vector<Eigen::Index> sizes{2, 10, 100, 1'000, 10'000, 100'000, 1'000'000, 10'000'000};
-  std::vector<Eigen::Index> threaded_sizes{100'000, 1'000'000};
+  std::vector<Eigen::Index> threaded_sizes{10'000, 100'000, 1'000'000};
   Eigen::Index unusual_size = 10'000;  ///< for unusual gradients; one of the sizes
 
   static Coverage quick() { return {{2, 10, 1'000, 10'000, 1'000'000}, {1'000'000}, 10'000}; }

@@ -9,10 +9,12 @@
 #include <cstdint>
 #include <cstdio>
 #include <fstream>
+#include <initializer_list>
 #include <limits>
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <benchmark/benchmark.h>
@@ -53,16 +55,15 @@ class Medians : public benchmark::BenchmarkReporter {
   std::map<std::string, Time> times_;
 };
 
-/// One of many ratios, and where it was.
-struct Found {
-  double ratio = std::numeric_limits<double>::quiet_NaN();
+/// The worst of many values, and where it was.
+struct Worst {
+  double value = std::numeric_limits<double>::quiet_NaN();
   std::string where;
 
-  void keep_lower(const Found& other) {
-    if (!(ratio <= other.ratio) && !std::isnan(other.ratio)) *this = other;
-  }
-  void keep_higher(const Found& other) {
-    if (!(ratio >= other.ratio) && !std::isnan(other.ratio)) *this = other;
+  void keep(bool is_worse, double candidate, std::string place) {
+    if (std::isnan(candidate) || (!is_worse && !std::isnan(value))) return;
+    value = candidate;
+    where = std::move(place);
   }
 };
 
@@ -77,7 +78,7 @@ class Report {
     print_small();
     print_unusual_gradients();
     print_threads();
-    print_summary();
+    print_goals();
   }
 
  private:
@@ -209,7 +210,7 @@ class Report {
         "rule", "scalar");
     for (const Eigen::Index n : coverage_.threaded_sizes) std::printf(" %9s", ("n = " + size_text(n)).c_str());
     std::printf("\n");
-    for_each_threaded_rule([&]<class Rule>() {
+    for_each_rule([&]<class Rule>() {
       for_each_scalar([&]<class Scalar>() {
         std::string row;
         for (const Eigen::Index n : coverage_.threaded_sizes) {
@@ -224,40 +225,94 @@ class Report {
 #endif
   }
 
-  void print_summary() const {
-    Found eigen, eigen_large, thousand, cache, memory;
-    for_each_combination([&](auto rule, std::size_t states, auto scalar, std::size_t) {
-      for (const Eigen::Index n : coverage_.sizes) {
-        const double ns = cpu(rule, scalar, n, who::descent);
-        const auto here = [&](double ratio) {
-          return Found{ratio, std::string(rule) + " " + std::string(scalar) + ", n = " + size_text(n)};
-        };
-        const Found against_eigen = here(cpu(rule, scalar, n, who::eigen) / ns);
-        const Found against_avx2 = here(ns / cpu(rule, scalar, n, who::avx2));
-        const Found against_memory = here(ns / medians_[stream_name(states, scalar, n)].cpu);
-        eigen.keep_lower(against_eigen);
-        if (n >= 1'000) eigen_large.keep_lower(against_eigen);
-        if (n == 1'000) thousand.keep_higher(against_avx2);
-        if (n == 10'000 || n == 100'000) cache.keep_higher(against_avx2);
-        if (n == 10'000'000) memory.keep_higher(against_memory);
+  /// A goal, and the case that is furthest from it: value(rule, scalar, n) of all that are measured.
+  enum class Goal { at_most, at_least };
+
+  template <class Value>
+  void print_goal(const char* what, Goal goal, double bound, std::initializer_list<Eigen::Index> sizes,
+                  Value&& value) const {
+    Worst worst;
+    for_each_combination([&](std::string_view rule, std::size_t, std::string_view scalar, std::size_t) {
+      for (const Eigen::Index n : sizes) {
+        const double here = value(rule, scalar, n);
+        worst.keep(goal == Goal::at_most ? here > worst.value : here < worst.value, here,
+                   std::string(rule) + " " + std::string(scalar) + ", n = " + size_text(n));
       }
     });
-    const auto line = [](const char* what, const Found& found) {
-      std::printf("  %-58s %s  %s\n", what, cell(found.ratio, 5, 2).c_str(), found.where.c_str());
+    std::printf("%-66s %s %s %s  %s\n", what, goal == Goal::at_most ? "<=" : ">=", cell(bound, 5, 2).c_str(),
+                cell(worst.value, 8, 2).c_str(), worst.where.c_str());
+  }
+
+  void print_goals() const {
+    constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+    const auto has_root = [](std::string_view rule) {
+      return rule != rule_name<rules::SGD> && rule != rule_name<rules::Momentum> && rule != rule_name<rules::Nesterov>;
     };
-    const auto adam = [&](std::string_view scalar, std::string_view by) {
-      return Found{cpu("Adam", scalar, 10'000'000, by) / cpu("Adam", scalar, 10'000'000, who::descent), {}};
+    const auto is = [](std::string_view rule, std::string_view wanted) { return rule == wanted; };
+    const auto states = [](std::string_view wanted) {
+      std::size_t count = 0;
+      for_each_combination([&](std::string_view rule, std::size_t its, auto, auto) {
+        if (rule == wanted) count = its;
+      });
+      return count;
     };
-    std::printf("\nSummary\n");
-    line("Eigen/descent, lowest of all (goal: 1 or more)", eigen);
-    line("Eigen/descent, lowest at 1e3 and above", eigen_large);
-    line("Eigen/descent, Adam float at 1e7 (goal: 1.4 or more)", adam("float", who::eigen));
-    line("Eigen/descent, Adam double at 1e7 (goal: 1.4 or more)", adam("double", who::eigen));
-    line("Eigen/descent, Adam float at 1e7, Eigen -march=native", adam("float", who::eigen_native));
-    line("Eigen/descent, Adam double at 1e7, Eigen -march=native", adam("double", who::eigen_native));
-    line("descent/AVX2, highest at 1e3", thousand);
-    line("descent/AVX2, highest at 1e4 and 1e5", cache);
-    line("descent/stream, highest at 1e7", memory);
+    const auto against_avx2 = [&](auto rule, auto scalar, Eigen::Index n) {
+      return cpu(rule, scalar, n, who::descent) / cpu(rule, scalar, n, who::avx2);
+    };
+    const auto against_stream = [&](auto rule, auto scalar, Eigen::Index n) {
+      return cpu(rule, scalar, n, who::descent) / medians_[stream_name(states(rule), scalar, n)].cpu;
+    };
+    const auto native = [&](auto rule, auto scalar, Eigen::Index n) {
+      return cpu(rule, scalar, n, who::eigen_native) / cpu(rule, scalar, n, who::descent);
+    };
+    const auto eigen = [&](auto rule, auto scalar, Eigen::Index n) {
+      return cpu(rule, scalar, n, who::eigen) / cpu(rule, scalar, n, who::descent);
+    };
+    const auto nanoseconds = [&](std::string_view wanted) {
+      return [&, wanted](auto rule, auto scalar, Eigen::Index n) {
+        if (!is(rule, wanted)) return nan;
+        return std::fmax(cpu(rule, scalar, n, who::descent), cpu(rule, scalar, n, who::descent_fixed));
+      };
+    };
+    const auto threads = [&](auto rule, auto scalar, Eigen::Index n) {
+      return medians_[case_name(rule, scalar, n, who::descent)].real /
+             medians_[case_name(rule, scalar, n, who::two_threads)].real;
+    };
+    const auto unusual = [&](std::string_view by, int steps) {
+      return [&, by, steps](auto rule, auto scalar, Eigen::Index n) {
+        return cpu(rule, scalar, n, by) / steps / cpu(rule, scalar, n, who::descent);
+      };
+    };
+    const Eigen::Index unusual_size = coverage_.unusual_size;
+    using enum Goal;
+
+    std::printf("\nThe goals, and the case that is furthest from each\n\n%-66s %8s %8s  %s\n", "", "goal", "measured",
+                "where");
+    print_goal("descent/AVX2, 1e4 and 1e5", at_most, 1.10, {10'000, 100'000}, against_avx2);
+    print_goal("descent/AVX2, 1e3, the four with a root", at_most, 1.10, {1'000},
+               [&](auto rule, auto scalar, auto n) { return has_root(rule) ? against_avx2(rule, scalar, n) : nan; });
+    print_goal("descent/AVX2, 1e3, SGD, Momentum, Nesterov", at_most, 1.25, {1'000},
+               [&](auto rule, auto scalar, auto n) { return has_root(rule) ? nan : against_avx2(rule, scalar, n); });
+    print_goal("descent/stream, 1e7", at_most, 1.05, {10'000'000}, against_stream);
+    print_goal("Eigen -march=native/descent, Adam, 1e4", at_least, 1.4, {10'000}, native);
+    print_goal("Eigen -march=native/descent, Adam, 1e7", at_least, 1.6, {10'000'000}, native);
+    print_goal("Adam, n = 2, dynamic and fixed, ns a step", at_most, 20, {2}, nanoseconds("Adam"));
+    print_goal("Adam, n = 10, dynamic and fixed, ns a step", at_most, 25, {10}, nanoseconds("Adam"));
+    print_goal("SGD, n = 2, dynamic and fixed, ns a step", at_most, 7, {2}, nanoseconds("SGD"));
+    print_goal("Eigen/descent, any n", at_least, 1, {2, 10, 100, 1'000, 10'000, 100'000, 1'000'000, 10'000'000}, eigen);
+    print_goal("Eigen/descent, 100 and above", at_least, 1, {100, 1'000, 10'000, 100'000, 1'000'000, 10'000'000},
+               eigen);
+    print_goal("Eigen/descent, Adam, 1e7", at_least, 1.4, {10'000'000}, [&](auto rule, auto scalar, auto n) {
+      return is(rule, rule_name<rules::Adam>) ? eigen(rule, scalar, n) : nan;
+    });
+#if defined(_OPENMP)
+    print_goal("one thread/two threads, 1e5 and 1e6 (on an idle machine)", at_least, 1.6, {100'000, 1'000'000},
+               threads);
+    print_goal("one thread/two threads, 1e4", at_least, 1, {10'000}, threads);
+#endif
+    print_goal("3,000 zero gradients after usual ones/usual step", at_most, 1.15, {unusual_size},
+               unusual(who::zero_gradients, usual_steps + zero_steps));
+    print_goal("gradients around 1e-25/usual step", at_most, 1.5, {unusual_size}, unusual(who::tiny_gradients, 1));
   }
 
   const Medians& medians_;

@@ -45,10 +45,11 @@ struct AdaDelta {
 
     template <class Pack>
     [[gnu::always_inline]] Pack operator()(const Pack&, const Pack& g, Pack& s, Pack& d) const {
-      s = decay * s + one_minus_decay * (g * g);
-      const Pack u = sqrt((d + epsilon) / (s + epsilon)) * g;
-      d = decay * d + one_minus_decay * (u * u);
-      return learning_rate * u;
+      const Pack g_squared = square(g);
+      s = decay * s + one_minus_decay * g_squared;
+      const Pack ratio = (d + epsilon) / (s + epsilon);
+      d = decay * d + one_minus_decay * (ratio * g_squared);
+      return learning_rate * (sqrt(ratio) * g);
     }
   };
 

@@ -51,7 +51,7 @@ struct AdaGrad {
 
     template <class Pack>
     [[gnu::always_inline]] Pack operator()(const Pack&, const Pack& g, Pack& s) const {
-      s = s + g * g;
+      s = s + square(g);
       return scaled<placement>(learning_rate, g, s, epsilon);
     }
   };

@@ -63,7 +63,7 @@ struct Adam {
     template <class Pack>
     [[gnu::always_inline]] Pack operator()(const Pack&, const Pack& g, Pack& m, Pack& v) const {
       m = beta1 * m + one_minus_beta1 * g;
-      v = beta2 * v + one_minus_beta2 * (g * g);
+      v = beta2 * v + one_minus_beta2 * square(g);
       return scaled<placement>(rate, m, v, epsilon);
     }
   };
@@ -74,7 +74,7 @@ struct Adam {
     const double correction1 = bias_correction ? 1 - beta_powers[0] : 1;
     const double correction2 = bias_correction ? 1 - beta_powers[1] : 1;
     const double root2 = descent::kernel::square_root(correction2);
-    const double rate = learning_rate * root2 / correction1;
+    const double rate = learning_rate / correction1 * root2;
     const auto kernel_of = [&]<EpsilonPlacement placement>(double folded_epsilon) {
       // Where the correction takes epsilon below the smallest normal number, 0 / 0 must not follow.
       const auto smallest = static_cast<double>(std::numeric_limits<Scalar>::min());

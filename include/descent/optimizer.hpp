@@ -60,7 +60,7 @@ struct Memory {
 
 /// use(kernel), with the kernel that was chosen where there are several.
 template <class Kernel, class Use>
-void with_kernel(const Kernel& kernel, Use&& use) {
+[[gnu::always_inline]] inline void with_kernel(const Kernel& kernel, Use&& use) {
   if constexpr (is_variant<Kernel>)
     std::visit(use, kernel);
   else
@@ -81,7 +81,8 @@ void with_kernel(const Kernel& kernel, Use&& use) {
 /// all tensors together, nothing is ever allocated on the heap; with Eigen::Dynamic only the first
 /// step after construction or `reset` allocates.
 ///
-/// State below the smallest normal number of the scalar becomes 0 at every 16th step.
+/// What lies below the smallest normal number of the scalar, where CPUs are slow, counts as 0: squares
+/// of gradients in the library's rules at once, state at every 32nd step.
 template <Rule R, class Scalar = double, int Size = Eigen::Dynamic>
 class Optimizer : public R {
   static_assert(std::is_same_v<Scalar, float> || std::is_same_v<Scalar, double> || std::is_same_v<Scalar, long double>,
@@ -178,7 +179,7 @@ class Optimizer : public R {
     detail::for_each_tensor(point, [&](auto& p) {
       const auto x = detail::walk(p, memory_.shapes[tensor++].row_major);
       const detail::Walk<const Scalar> along{direction, x.inner, x.outer, 1, x.inner};
-      detail::sweep_tensor(kernel, x, along, kernel::Arrays<Scalar, 0>{}, threads());
+      detail::sweep_walks(kernel, x, along, kernel::Arrays<Scalar, 0>{}, threads());
       direction += p.size();
     });
     return point;
@@ -214,30 +215,27 @@ class Optimizer : public R {
   template <class Params, class Gradient>
   DESCENT_TAGGED [[gnu::noinline]] void take_step(Params& params, const Gradient& gradient) {
     const detail::RunningProducts<R> products = detail::next_products<R>(*this, memory_.products);
-    detail::with_kernel(detail::kernel_of<Scalar, R>(*this, memory_.t + 1, products), [&](const auto& kernel) {
-      memory_.t += 1;
-      memory_.products = products;
-      if (memory_.t % flush_period == 0) flush_state();
-      auto state = memory_.state.arrays();
-      Eigen::Index tensor = 0;
-      detail::for_each_pair(params, gradient, [&](auto& p, const auto& g) {
-        const bool row_major = memory_.shapes[tensor++].row_major;
-        detail::sweep_tensor(kernel, detail::walk(p, row_major), detail::walk(g, row_major), state, threads());
-        for (Scalar*& array : state) array += p.size();
-      });
-    });
+    detail::with_kernel(
+        detail::kernel_of<Scalar, R>(*this, memory_.t + 1, products), [&](const auto& kernel) __attribute__((
+                                                                          always_inline)) {
+          memory_.t += 1;
+          memory_.products = products;
+          const bool flush = slots > 0 && memory_.t % flush_period == 0;
+          auto state = memory_.state.arrays();
+          Eigen::Index tensor = 0;
+          detail::for_each_pair(
+              params, gradient, [&](auto& p, const auto& g) __attribute__((always_inline)) {
+                const bool row_major = memory_.shapes[tensor++].row_major;
+                detail::sweep_tensor(kernel, p, g, row_major, state, threads(), flush);
+                for (Scalar*& array : state) array += p.size();
+              });
+        });
   }
 
   /// Where the gradient has become 0, state decays into the subnormal numbers, on which CPUs are slow.
-  /// Every 16th step is often enough to stay fast and seldom enough to cost nothing; and as t is part
-  /// of the state, it is the same steps everywhere. (bench: "zero gradients")
-  static constexpr std::int64_t flush_period = 16;
-
-  DESCENT_TAGGED [[gnu::noinline]] void flush_state() {
-    for (Scalar* array : memory_.state.arrays())
-      kernel::sweep(kernel::FlushSubnormals<Scalar>{}, array, static_cast<const Scalar*>(array),
-                    kernel::Arrays<Scalar, 0>{}, memory_.size, threads());
-  }
+  /// Every 32nd step is often enough to stay fast and seldom enough to cost 1 %; and as t is part of
+  /// the state, it is the same steps everywhere. (bench: "zero gradients")
+  static constexpr std::int64_t flush_period = 32;
 
   DESCENT_TAGGED void validate_rule() const {
     if constexpr (requires(const R& rule) { rule.template validate<Scalar>(); })

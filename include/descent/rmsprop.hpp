@@ -48,7 +48,7 @@ struct RMSProp {
 
     template <class Pack>
     [[gnu::always_inline]] Pack operator()(const Pack&, const Pack& g, Pack& s) const {
-      s = decay * s + one_minus_decay * (g * g);
+      s = decay * s + one_minus_decay * square(g);
       return scaled<placement>(learning_rate, g, s, epsilon);
     }
   };

@@ -82,7 +82,7 @@ Shape shape_of(const T& tensor) {
 
 /// visit(tensor) for each tensor, in order.
 template <class T, class Visit>
-void for_each_tensor(T&& tensors, Visit&& visit) {
+[[gnu::always_inline]] inline void for_each_tensor(T&& tensors, Visit&& visit) {
   if constexpr (Tensor<T>)
     visit(tensors);
   else if constexpr (TensorRange<T>)
@@ -93,7 +93,7 @@ void for_each_tensor(T&& tensors, Visit&& visit) {
 
 /// visit(a's tensor, b's tensor) for each pair, in order; the two have equally many.
 template <class A, class B, class Visit>
-void for_each_pair(A&& a, B&& b, Visit&& visit) {
+[[gnu::always_inline]] inline void for_each_pair(A&& a, B&& b, Visit&& visit) {
   if constexpr (Tensor<A>) {
     visit(a, b);
   } else if constexpr (TensorRange<A>) {
@@ -150,8 +150,6 @@ struct Walk {
   Index outer;
   Index inner_stride;
   Index outer_stride;
-
-  bool contiguous() const { return inner_stride == 1 && (outer == 1 || outer_stride == inner); }
 
   /// The lowest address, and the one behind the highest.
   std::array<const Scalar*, 2> extent() const {
@@ -215,11 +213,18 @@ bool steps_disturb(Params& params, const Gradient& gradient) {
   }
 }
 
-/// A tensor that is not contiguous: run by run where its runs are, else through buffers. Kept out of
-/// line, so that the common case stays small.
+/// Whether the elements lie one behind the other, in the order in which they lie in the state.
+template <class T>
+bool contiguous(const T& tensor, bool row_major) {
+  if constexpr (T::IsVectorAtCompileTime) return tensor.innerStride() == 1;
+  return T::IsRowMajor == row_major && tensor.innerStride() == 1 && tensor.outerStride() == tensor.innerSize();
+}
+
+/// Any two walks: run by run where their runs are contiguous, else through buffers. Kept out of line, so
+/// that the common case stays small.
 template <class Kernel, class Scalar, std::size_t Slots>
-[[gnu::noinline]] void sweep_strided(const Kernel& kernel, const Walk<Scalar>& x, const Walk<const Scalar>& g,
-                                     kernel::Arrays<Scalar, Slots> state, int threads) {
+[[gnu::noinline]] void sweep_walks(const Kernel kernel, const Walk<Scalar> x, const Walk<const Scalar> g,
+                                   kernel::Arrays<Scalar, Slots> state, int threads, bool flush = false) {
   constexpr Index chunk = 64;
   std::array<Scalar, chunk> x_buffer;
   std::array<Scalar, chunk> g_buffer;
@@ -234,7 +239,8 @@ template <class Kernel, class Scalar, std::size_t Slots>
           x_buffer[static_cast<std::size_t>(i)] = x_part[i * x.inner_stride];
           g_buffer[static_cast<std::size_t>(i)] = g_part[i * g.inner_stride];
         }
-      kernel::sweep(kernel, in_runs ? x_part : x_buffer.data(), in_runs ? g_part : g_buffer.data(), state, n, threads);
+      kernel::sweep(kernel, in_runs ? x_part : x_buffer.data(), in_runs ? g_part : g_buffer.data(), state, n, threads,
+                    flush);
       if (!in_runs)
         for (Index i = 0; i < n; ++i) x_part[i * x.inner_stride] = x_buffer[static_cast<std::size_t>(i)];
       for (Scalar*& array : state) array += n;
@@ -242,13 +248,13 @@ template <class Kernel, class Scalar, std::size_t Slots>
 }
 
 /// One tensor through the sweep; `state` are the tensor's own arrays.
-template <class Kernel, class Scalar, std::size_t Slots>
-void sweep_tensor(const Kernel& kernel, const Walk<Scalar>& x, const Walk<const Scalar>& g,
-                  const kernel::Arrays<Scalar, Slots>& state, int threads) {
-  if (x.contiguous() && g.contiguous())
-    kernel::sweep(kernel, x.data, g.data, state, x.inner * x.outer, threads);
+template <class Kernel, class P, class G, class Scalar, std::size_t Slots>
+[[gnu::always_inline]] inline void sweep_tensor(const Kernel& kernel, P& p, const G& g, bool row_major,
+                                                const kernel::Arrays<Scalar, Slots>& state, int threads, bool flush) {
+  if (contiguous(p, row_major) && contiguous(g, row_major)) [[likely]]
+    kernel::sweep(kernel, p.data(), g.data(), state, p.size(), threads, flush);
   else
-    sweep_strided(kernel, x, g, state, threads);
+    sweep_walks(kernel, walk(p, row_major), walk(g, row_major), state, threads, flush);
 }
 
 }  // namespace DESCENT_FLAGS

@@ -73,6 +73,16 @@ Scalar square_root(Scalar square) {
   return std::sqrt(square);
 }
 
+/// Of the smallest normal number, which is an even power of 2.
+template <class Scalar>
+inline constexpr Scalar root_of_smallest = 0;
+template <>
+inline constexpr float root_of_smallest<float> = 0x1p-63F;
+template <>
+inline constexpr double root_of_smallest<double> = 0x1p-511;
+template <>
+inline constexpr long double root_of_smallest<long double> = 0x1p-511L;
+
 /// The compiler's types for `Bytes` bytes of lanes: to compute with, and to read and write lanes of any
 /// alignment that belong to other types. Only the latter may alias: a may_alias type in arithmetic would
 /// force every intermediate result into memory.

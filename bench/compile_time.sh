@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# What descent costs to compile: user seconds with -O2, the fastest of five interleaved rounds.
+#
+#     compile_time.sh COMPILER FLAG...     flags that find descent and Eigen
+set -eu
+compiler=("$@" -std=c++20 -O2)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+echo '#include <Eigen/Core>' > "$work/eigen.cpp"
+echo '#include <descent/descent.hpp>' > "$work/header.cpp"
+cat > "$work/adam.cpp" <<'CPP'
+#include <descent/descent.hpp>
+void step(descent::Adam<double>& adam, Eigen::VectorXd& x, const Eigen::VectorXd& g) { adam.step(x, g); }
+CPP
+cat > "$work/all.cpp" <<'CPP'
+#include <descent/descent.hpp>
+template <class Scalar>
+void step(Eigen::VectorX<Scalar>& x, const Eigen::VectorX<Scalar>& g) {
+  descent::SGD<Scalar>().step(x, g);
+  descent::Momentum<Scalar>().step(x, g);
+  descent::Nesterov<Scalar>().step(x, g);
+  descent::AdaGrad<Scalar>().step(x, g);
+  descent::RMSProp<Scalar>().step(x, g);
+  descent::AdaDelta<Scalar>().step(x, g);
+  descent::Adam<Scalar>().step(x, g);
+}
+template void step<float>(Eigen::VectorXf&, const Eigen::VectorXf&);
+template void step<double>(Eigen::VectorXd&, const Eigen::VectorXd&);
+CPP
+
+export LC_ALL=C
+TIMEFORMAT=%U
+for _ in 1 2 3 4 5; do
+  for file in eigen header adam all; do
+    { time "${compiler[@]}" -c "$work/$file.cpp" -o "$work/$file.o"; } 2>> "$work/$file.seconds"
+  done
+done
+fastest() { sort -n "$work/$1.seconds" | head -n 1; }
+
+printf '\nTo compile, %s -O2, user seconds\n\n' "${1##*/}"
+awk -v eigen="$(fastest eigen)" -v header="$(fastest header)" -v adam="$(fastest adam)" -v all="$(fastest all)" '
+  function row(what, goal, measured) { printf "%-66s <= %5.2f %8.2f\n", what, goal, measured }
+  BEGIN {
+    printf "%-66s %8s %8s\n", "", "goal", "measured"
+    row("descent/descent.hpp / Eigen/Core (" eigen " s)", 1.2, header / eigen)
+    row("one Adam<double> used, beyond the header", 0.5, adam - header)
+    row("all seven in float and double, beyond the header", 4, all - header)
+  }'
