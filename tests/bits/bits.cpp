@@ -150,6 +150,6 @@ int main(int argc, char** argv) {
   printing = argc > 1 && std::strcmp(argv[1], "--print") == 0;
   compare_all<float>("float");
   compare_all<double>("double");
-  if (!printing) std::printf("%d of %zu hashes differ\n", differences, frozen.size());
+  if (!printing) std::printf("%d runs differ from %zu frozen hashes\n", differences, frozen.size());
   return differences == 0 ? 0 : 1;
 }

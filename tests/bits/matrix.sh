@@ -52,6 +52,7 @@ native() {
   check "$1 -O2, OpenMP" "wide baseline" "$1 -O2 -fopenmp"
   check "$1 -O2, link time" wide "$1 -O2 -flto"
   check "$1 -O2, nothing inlined" wide "$1 -O2 -fno-inline"
+  check "$1 -O2, hidden symbols" wide "$1 -O2 -fvisibility=hidden"
 }
 
 # Two lists at a time.
