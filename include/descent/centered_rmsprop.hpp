@@ -24,10 +24,9 @@ namespace rules {
 ///     outside:  step = learning_rate * g / (sqrt(max(s - m^2, 0)) + epsilon)
 ///     inside:   step = learning_rate * g / sqrt(max(s - m^2, 0) + epsilon)
 ///
-/// s - m^2 is never negative but by rounding, with a gradient that hardly changes. Nothing stops that
-/// in PyTorch (epsilon outside), Keras and optax (inside): the parameter becomes NaN. Here the
-/// variance is 0 then, and the step learning_rate g / epsilon or learning_rate g / sqrt(epsilon):
-/// long, so choose epsilon with that in mind.
+/// With a gradient that hardly changes, rounding can make s - m^2 negative. PyTorch (epsilon outside),
+/// Keras and optax (inside) take its root then, and the parameter becomes NaN for good. Here it counts
+/// as 0, which makes a long step of learning_rate g / epsilon or learning_rate g / sqrt(epsilon).
 ///
 /// Graves adds momentum to it: see WithMomentum in <descent/compose.hpp>.
 ///
