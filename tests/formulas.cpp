@@ -193,15 +193,18 @@ TEST_CASE("the defaults are those of the contract", "[formulas]") {
   CHECK(momentum.learning_rate == 0.01);
   CHECK(momentum.momentum == 0.9);
   CHECK(momentum.form == MomentumForm::velocity);
+  CHECK(momentum.dampening == 0);
   const rules::Nesterov nesterov;
   CHECK(nesterov.learning_rate == 0.01);
   CHECK(nesterov.momentum == 0.9);
   CHECK(nesterov.gradient_at == GradientAt::parameters);
+  CHECK(nesterov.form == MomentumForm::velocity);
   const rules::AdaGrad adagrad;
   CHECK(adagrad.learning_rate == 0.01);
   CHECK(adagrad.epsilon == 1e-8);
   CHECK(adagrad.epsilon_placement == EpsilonPlacement::outside);
   CHECK(adagrad.initial_accumulator == 0);
+  CHECK(adagrad.learning_rate_decay == 0);
   const rules::RMSProp rmsprop;
   CHECK(rmsprop.learning_rate == 0.001);
   CHECK(rmsprop.decay == 0.9);

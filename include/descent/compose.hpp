@@ -55,6 +55,12 @@ constexpr std::array<T, N + 1> prepended(T first, const std::array<T, N>& rest) 
 }  // namespace DESCENT_FLAGS
 }  // namespace detail
 
+/// A rule that momentum can be put around: with a `learning_rate`, and no look-ahead of its own.
+template <class R>
+concept TakesMomentum = Rule<R> && !LooksAhead<R> && requires(R & rule) {
+  rule.learning_rate = 1.0;
+};
+
 namespace rules {
 
 /// Weight decay before a rule, as the gradient of an L2 penalty, weight_decay |x|^2 / 2.
@@ -116,8 +122,8 @@ WithWeightDecay(R, double) -> WithWeightDecay<R>;
 /// not, is `velocity` in Keras and optax, and `accumulated` in PyTorch.
 ///
 /// State: "velocity", one scalar per parameter, from 0; then that of R.
-template <Rule R>
-requires(!LooksAhead<R>) struct WithMomentum : R {
+template <TakesMomentum R>
+struct WithMomentum : R {
   double momentum = 0.9;                       ///< mu, in [0, 1]
   MomentumForm form = MomentumForm::velocity;  ///< velocity or accumulated
 

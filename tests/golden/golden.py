@@ -2,8 +2,9 @@
 """What every golden trajectory has in common: the gradients that are given, the start, the rate that is
 halved on the way, and the form of the files.
 
+    pip install torch==2.15.0 keras==3.15.1 optax==0.2.8 jax==0.10.2
     python golden.py          writes gradients.txt
-    python make_pytorch.py    writes pytorch.txt; the others likewise
+    python make_pytorch.py    writes pytorch.txt; make_keras.py, make_optax.py and make_paper.py likewise
 
 A line of a golden file is `case scalar t x...`: the parameters after step t, in the shortest decimals
 that are read back as the same number. Line 0 is the start.

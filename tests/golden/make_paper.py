@@ -13,7 +13,6 @@ import golden
 decimal.getcontext().prec = 50
 
 
-
 def sgd(state, g, t, rate):
     """Robbins and Monro."""
     return rate * g
