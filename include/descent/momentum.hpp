@@ -25,9 +25,9 @@ namespace rules {
 ///     averaged:     v <- momentum v + (1 - momentum) g,   step = learning_rate v
 ///
 /// The forms differ once the learning rate changes during a run: `velocity` keeps the steps taken at
-/// the old rate in motion, the others rescale them at once. `accumulated` is the SGD of
-/// PyTorch and optax, `velocity` that of Keras and of Sutskever et al. (2013); `averaged` takes steps
-/// 1 - momentum times as long. Dampening is PyTorch's, which spares the first gradient: v = g there.
+/// the old rate in motion, the others rescale them at once. `accumulated` is the SGD of PyTorch and
+/// optax, `velocity` that of Keras and of Sutskever et al. (2013); `averaged` takes steps 1 - momentum
+/// times as long. Dampening is PyTorch's, which spares the first gradient: v = g there.
 ///
 /// State: "velocity", one scalar per parameter, from 0.
 struct Momentum {
