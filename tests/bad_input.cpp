@@ -94,6 +94,12 @@ TEST_CASE("hyperparameters out of range", "[bad input]") {
     accepted<double>(&rules::Momentum::momentum, 1);
     accepted<double>(&rules::Momentum::momentum, 0);
     CHECK(complaint([] { Momentum<>({.form = static_cast<MomentumForm>(3)}); }).find("descent::Momentum: form") == 0);
+    const rules::Momentum accumulated{.form = MomentumForm::accumulated};
+    for (const double bad : {-1e-300, 1.0000001, infinity, not_a_number})
+      refused<double>(&rules::Momentum::dampening, "Momentum", "dampening", bad, "in [0, 1]", accumulated);
+    accepted<double>(&rules::Momentum::dampening, 1, accumulated);
+    CHECK(complaint([] { Momentum<>({.dampening = 0.5}); }) ==
+          "descent::Momentum: dampening must be 0 where form is not accumulated");
   }
   SECTION("Nesterov") {
     rate_is_checked<rules::Nesterov>("Nesterov");
@@ -103,6 +109,10 @@ TEST_CASE("hyperparameters out of range", "[bad input]") {
     CHECK(complaint([] {
             Nesterov<>({.gradient_at = static_cast<GradientAt>(2)});
           }).find("descent::Nesterov: gradient_at") == 0);
+    CHECK(complaint([] { Nesterov<>({.form = MomentumForm::averaged}); }).find("descent::Nesterov: form must be") == 0);
+    CHECK(complaint([] {
+            Nesterov<>({.gradient_at = GradientAt::lookahead, .form = MomentumForm::accumulated});
+          }).find("descent::Nesterov: form must be") == 0);
     Nesterov<> nesterov;
     nesterov.momentum = 2;
     CHECK_THROWS_AS(nesterov.lookahead(start<double>(3)), std::invalid_argument);
@@ -113,11 +123,43 @@ TEST_CASE("hyperparameters out of range", "[bad input]") {
     for (const double bad : {-1e-300, infinity, not_a_number})
       refused<double>(&rules::AdaGrad::initial_accumulator, "AdaGrad", "initial_accumulator", bad, "finite and >= 0");
     refused<float>(&rules::AdaGrad::initial_accumulator, "AdaGrad", "initial_accumulator", 1e39, "finite and >= 0");
+    for (const double bad : {-1e-300, infinity, not_a_number})
+      refused<double>(&rules::AdaGrad::learning_rate_decay, "AdaGrad", "learning_rate_decay", bad, "finite and >= 0");
   }
   SECTION("RMSProp") {
     rate_is_checked<rules::RMSProp>("RMSProp");
     epsilon_is_checked<rules::RMSProp>("RMSProp");
     decay_is_checked(&rules::RMSProp::decay, "RMSProp", "decay");
+  }
+  SECTION("CenteredRMSProp") {
+    rate_is_checked<rules::CenteredRMSProp>("CenteredRMSProp");
+    epsilon_is_checked<rules::CenteredRMSProp>("CenteredRMSProp");
+    decay_is_checked(&rules::CenteredRMSProp::decay, "CenteredRMSProp", "decay");
+    CHECK(complaint([] {
+            CenteredRMSProp<>({.epsilon_placement = EpsilonPlacement::hat});
+          }).find("descent::CenteredRMSProp: epsilon_placement must be outside or inside") == 0);
+  }
+  SECTION("WithWeightDecay") {
+    using Decayed = rules::WithWeightDecay<rules::SGD>;
+    for (const double bad : {-1e-300, infinity, not_a_number})
+      refused<double>(&Decayed::weight_decay, "WithWeightDecay", "weight_decay", bad, "finite and >= 0");
+    refused<float>(&Decayed::weight_decay, "WithWeightDecay", "weight_decay", 1e39, "finite and >= 0");
+    // The rule inside is checked by itself.
+    CHECK(complaint([] {
+            Optimizer<Decayed>({{.learning_rate = -1}, 0.1});
+          }) == "descent::SGD: learning_rate = -1; it must be finite and >= 0");
+    CHECK(complaint([] {
+            Optimizer(rules::WithWeightDecay{rules::Nesterov{.gradient_at = GradientAt::lookahead}, 0.1});
+          }) == "descent::WithWeightDecay: gradient_at must be parameters");
+  }
+  SECTION("WithMomentum") {
+    using Moving = rules::WithMomentum<rules::RMSProp>;
+    for (const double bad : {-1e-300, 1.0000001, infinity, not_a_number})
+      refused<double>(&Moving::momentum, "WithMomentum", "momentum", bad, "in [0, 1]");
+    CHECK(complaint([] { Optimizer<Moving>({{.epsilon = 0}, 0.9}); }).find("descent::RMSProp: epsilon = 0") == 0);
+    CHECK(complaint([] {
+            Optimizer<Moving>({{}, 0.9, MomentumForm::averaged});
+          }) == "descent::WithMomentum: form must be velocity or accumulated");
   }
   SECTION("AdaDelta") {
     rate_is_checked<rules::AdaDelta>("AdaDelta");

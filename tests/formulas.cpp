@@ -31,11 +31,12 @@ Expected expected(const rules::SGD& rule, std::int64_t, Real g, const std::vecto
   return {step, std::abs(step), {}, {}};
 }
 
-Expected expected(const rules::Momentum& rule, std::int64_t, Real g, const std::vector<Real>& state) {
+Expected expected(const rules::Momentum& rule, std::int64_t t, Real g, const std::vector<Real>& state) {
   const Real mu = rule.momentum, eta = rule.learning_rate;
   Real gain = 1, rate = eta;
   if (rule.form == MomentumForm::velocity) gain = eta, rate = 1;
   if (rule.form == MomentumForm::averaged) gain = 1 - mu;
+  if (rule.form == MomentumForm::accumulated && t > 1) gain = 1 - Real(rule.dampening);
   const Real v = mu * state[0] + gain * g;
   const Real size = std::abs(mu * state[0]) + std::abs(gain * g);
   return {rate * v, rate * size, {v}, {size}};
@@ -43,6 +44,11 @@ Expected expected(const rules::Momentum& rule, std::int64_t, Real g, const std::
 
 Expected expected(const rules::Nesterov& rule, std::int64_t, Real g, const std::vector<Real>& state) {
   const Real mu = rule.momentum, eta = rule.learning_rate;
+  if (rule.form == MomentumForm::accumulated) {
+    const Real v = mu * state[0] + g;
+    const Real size = std::abs(mu * state[0]) + std::abs(g);
+    return {eta * (mu * v + g), eta * (mu * size + std::abs(g)), {v}, {size}};
+  }
   const Real v = mu * state[0] + eta * g;
   const Real size = std::abs(mu * state[0]) + std::abs(eta * g);
   if (rule.gradient_at == GradientAt::lookahead) return {v, size, {v}, {size}};
@@ -53,9 +59,10 @@ Real denominator(EpsilonPlacement placement, Real s, Real epsilon) {
   return placement == EpsilonPlacement::inside ? std::sqrt(s + epsilon) : std::sqrt(s) + epsilon;
 }
 
-Expected expected(const rules::AdaGrad& rule, std::int64_t, Real g, const std::vector<Real>& state) {
+Expected expected(const rules::AdaGrad& rule, std::int64_t t, Real g, const std::vector<Real>& state) {
   const Real s = state[0] + g * g;
-  const Real step = rule.learning_rate * g / denominator(rule.epsilon_placement, s, rule.epsilon);
+  const Real rate = rule.learning_rate / (1 + Real(t - 1) * rule.learning_rate_decay);
+  const Real step = rate * g / denominator(rule.epsilon_placement, s, rule.epsilon);
   return {step, std::abs(step), {s}, {s}};
 }
 
@@ -63,6 +70,31 @@ Expected expected(const rules::RMSProp& rule, std::int64_t, Real g, const std::v
   const Real s = rule.decay * state[0] + (1 - Real(rule.decay)) * g * g;
   const Real step = rule.learning_rate * g / denominator(rule.epsilon_placement, s, rule.epsilon);
   return {step, std::abs(step), {s}, {s}};
+}
+
+Expected expected(const rules::CenteredRMSProp& rule, std::int64_t, Real g, const std::vector<Real>& state) {
+  const Real gamma = rule.decay;
+  const Real s = gamma * state[0] + (1 - gamma) * g * g;
+  const Real m = gamma * state[1] + (1 - gamma) * g;
+  const Real m_size = std::abs(gamma * state[1]) + std::abs((1 - gamma) * g);
+  const Real variance = s - m * m;
+  const Real step = rule.learning_rate * g / denominator(rule.epsilon_placement, variance, rule.epsilon);
+  // The step has half the relative error of the variance, which is that of its terms, enlarged.
+  const Real enlarged = variance > 0 ? (s + m_size * m_size) / variance : 1;
+  return {step, std::abs(step) * enlarged, {s, m}, {s, m_size}};
+}
+
+template <class R>
+Expected expected(const rules::WithMomentum<R>& rule, std::int64_t t, Real g, const std::vector<Real>& state) {
+  R unscaled = rule;
+  Real factor = 1;
+  if (rule.form == MomentumForm::accumulated) unscaled.learning_rate = 1, factor = rule.learning_rate;
+  Expected e = expected(unscaled, t, g, {state.begin() + 1, state.end()});
+  const Real v = rule.momentum * state[0] + e.step;
+  const Real size = std::abs(rule.momentum * state[0]) + e.step_size;
+  e.state.insert(e.state.begin(), v);
+  e.state_size.insert(e.state_size.begin(), size);
+  return {factor * v, factor * size, e.state, e.state_size};
 }
 
 Expected expected(const rules::AdaDelta& rule, std::int64_t, Real g, const std::vector<Real>& state) {
@@ -98,7 +130,7 @@ Real correction_error(Real beta, std::int64_t t) {
 template <class R>
 Real step_roundings(const R& rule, std::int64_t t) {
   // At most 13: AdaDelta's u with s and d rounded 5 times each under a root, and the final product.
-  if constexpr (std::is_same_v<R, rules::Adam>)
+  if constexpr (std::is_base_of_v<rules::Adam, R>)
     return rule.bias_correction ? 16 + correction_error(rule.beta1, t) + correction_error(rule.beta2, t) : 16;
   else
     return 16;
@@ -129,7 +161,9 @@ void follow(const R& rule) {
     for (Eigen::Index i = 0; i < n; ++i) {
       std::vector<Real> state;
       for (const auto& array : state_before) state.push_back(array[i]);
-      const Expected e = expected(rule, t, g[i], state);
+      Real slope = g[i];
+      if constexpr (requires { rule.weight_decay; }) slope += rule.weight_decay * Real(x_before[i]);
+      const Expected e = expected(rule, t, slope, state);
       for (std::size_t k = 0; k < state.size(); ++k) {
         INFO("t = " << t << ", i = " << i << ", " << R::state_names[k]);
         REQUIRE(std::abs(Real(optimizer.state(k)[i]) - e.state[k]) <= 16 * unit * e.state_size[k] + tiny);
@@ -159,15 +193,18 @@ TEST_CASE("the defaults are those of the contract", "[formulas]") {
   CHECK(momentum.learning_rate == 0.01);
   CHECK(momentum.momentum == 0.9);
   CHECK(momentum.form == MomentumForm::velocity);
+  CHECK(momentum.dampening == 0);
   const rules::Nesterov nesterov;
   CHECK(nesterov.learning_rate == 0.01);
   CHECK(nesterov.momentum == 0.9);
   CHECK(nesterov.gradient_at == GradientAt::parameters);
+  CHECK(nesterov.form == MomentumForm::velocity);
   const rules::AdaGrad adagrad;
   CHECK(adagrad.learning_rate == 0.01);
   CHECK(adagrad.epsilon == 1e-8);
   CHECK(adagrad.epsilon_placement == EpsilonPlacement::outside);
   CHECK(adagrad.initial_accumulator == 0);
+  CHECK(adagrad.learning_rate_decay == 0);
   const rules::RMSProp rmsprop;
   CHECK(rmsprop.learning_rate == 0.001);
   CHECK(rmsprop.decay == 0.9);

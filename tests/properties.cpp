@@ -18,6 +18,12 @@ using namespace descent;
 using namespace descent::test;
 using namespace descent::test::runs;
 
+/// Moves the parameters where the gradient is 0.
+template <class R>
+constexpr bool decays_weights = requires(const R& rule) {
+  rule.weight_decay;
+};
+
 template <class Scalar, class Property>
 void for_each_run(Property&& property) {
   for_each_variant([&]<class R>(const char* name, const R& rule) {
@@ -124,7 +130,7 @@ TEMPLATE_TEST_CASE("a zero gradient never makes a NaN", "[properties]", float, d
     Vector<TestType> x = start<TestType>(n);
     for (int t = 0; t < 300; ++t) {
       optimizer.step(x, Vector<TestType>::Zero(n));
-      if (t == 0) CHECK(same_bits(x, start<TestType>(n)));
+      if (t == 0 && !decays_weights<R>) CHECK(same_bits(x, start<TestType>(n)));
       REQUIRE(x.allFinite());
     }
   });
@@ -216,7 +222,7 @@ TEST_CASE("lookahead is x - mu v, for one tensor and several", "[properties]") {
 TEMPLATE_TEST_CASE("state that decays ends at 0, not in the subnormal numbers", "[properties]", float, double) {
   for_each_variant([]<class R>(const char* name, const R& rule) {
     INFO(name);
-    if constexpr (R::state_names.size() > 0 && !std::is_same_v<R, rules::AdaGrad>) {
+    if constexpr (R::state_names.size() > 0 && !std::is_same_v<R, rules::AdaGrad> && !decays_weights<R>) {
       Optimizer<R, TestType> optimizer(rule);
       Vector<TestType> x = start<TestType>(n), g = mixed_gradient<TestType>(n, 1);
       g[3] = std::numeric_limits<TestType>::quiet_NaN();

@@ -23,19 +23,32 @@ void for_each_variant(Visit&& visit) {
   visit("Momentum velocity", rules::Momentum{.learning_rate = 0.03, .momentum = 0.8});
   visit("Momentum accumulated",
         rules::Momentum{.learning_rate = 0.03, .momentum = 0.8, .form = MomentumForm::accumulated});
+  visit("Momentum dampened",
+        rules::Momentum{.learning_rate = 0.03, .momentum = 0.8, .form = MomentumForm::accumulated, .dampening = 0.3});
   visit("Momentum averaged", rules::Momentum{.learning_rate = 0.03, .momentum = 0.8, .form = MomentumForm::averaged});
 
   visit("Nesterov lookahead",
         rules::Nesterov{.learning_rate = 0.03, .momentum = 0.8, .gradient_at = GradientAt::lookahead});
   visit("Nesterov parameters", rules::Nesterov{.learning_rate = 0.03, .momentum = 0.8});
+  visit("Nesterov accumulated",
+        rules::Nesterov{.learning_rate = 0.03, .momentum = 0.8, .form = MomentumForm::accumulated});
 
   visit("AdaGrad outside", rules::AdaGrad{.learning_rate = 0.03, .epsilon = 1e-6});
   visit("AdaGrad inside", rules::AdaGrad{.learning_rate = 0.03, .epsilon = 1e-6, .epsilon_placement = inside});
   visit("AdaGrad from 0.1", rules::AdaGrad{.learning_rate = 0.03, .epsilon = 1e-6, .initial_accumulator = 0.1});
+  visit("AdaGrad slowing", rules::AdaGrad{.learning_rate = 0.03, .epsilon = 1e-6, .learning_rate_decay = 0.1});
 
   visit("RMSProp outside", rules::RMSProp{.learning_rate = 0.03, .decay = 0.85, .epsilon = 1e-6});
   visit("RMSProp inside",
         rules::RMSProp{.learning_rate = 0.03, .decay = 0.85, .epsilon = 1e-6, .epsilon_placement = inside});
+
+  visit("CenteredRMSProp outside", rules::CenteredRMSProp{.learning_rate = 0.03, .decay = 0.85, .epsilon = 1e-6});
+  visit("CenteredRMSProp inside",
+        rules::CenteredRMSProp{.learning_rate = 0.03, .decay = 0.85, .epsilon = 1e-6, .epsilon_placement = inside});
+
+  const rules::RMSProp rmsprop{.learning_rate = 0.03, .decay = 0.85, .epsilon = 1e-6};
+  visit("RMSProp with momentum velocity", rules::WithMomentum{rmsprop, 0.8});
+  visit("RMSProp with momentum accumulated", rules::WithMomentum{rmsprop, 0.8, MomentumForm::accumulated});
 
   visit("AdaDelta", rules::AdaDelta{.learning_rate = 0.7, .decay = 0.85, .epsilon = 1e-5});
 
@@ -52,6 +65,11 @@ void for_each_variant(Visit&& visit) {
   visit("Adam outside uncorrected", adam_with(outside, false));
   visit("Adam inside uncorrected", adam_with(inside, false));
   visit("Adam hat uncorrected", adam_with(hat, false));
+
+  // A power of two, so that the product with x is exact.
+  visit("AdaGrad with weight decay",
+        rules::WithWeightDecay{rules::AdaGrad{.learning_rate = 0.03, .initial_accumulator = 0.1}, 0x1p-7});
+  visit("Adam with weight decay", rules::WithWeightDecay{adam, 0x1p-7});
 }
 
 template <class Scalar>

@@ -20,11 +20,13 @@ namespace rules {
 /// Stochastic Optimization, Figure 1, with diagonal matrices).
 ///
 ///     s <- s + g^2
-///     outside:  step = learning_rate * g / (sqrt(s) + epsilon)
-///     inside:   step = learning_rate * g / sqrt(s + epsilon)
+///     outside:  step = rate * g / (sqrt(s) + epsilon)
+///     inside:   step = rate * g / sqrt(s + epsilon)
+///     rate = learning_rate / (1 + (t - 1) learning_rate_decay)
 ///
 /// Frameworks differ in epsilon (PyTorch 1e-10 outside, Keras 1e-7 and optax 1e-7 inside) and in the
-/// accumulator's start (PyTorch 0, Keras and optax 0.1).
+/// accumulator's start (PyTorch 0, Keras and optax 0.1). The paper's rate does not decay; that it can
+/// is PyTorch's `lr_decay`.
 ///
 /// State: "squared_gradient", one scalar per parameter, from initial_accumulator.
 struct AdaGrad {
@@ -32,6 +34,7 @@ struct AdaGrad {
   double epsilon = 1e-8;                                           ///< finite and > 0
   EpsilonPlacement epsilon_placement = EpsilonPlacement::outside;  ///< outside or inside
   double initial_accumulator = 0;  ///< where s starts, finite and >= 0; counts from the next reset
+  double learning_rate_decay = 0;  ///< finite and >= 0
 
   static constexpr std::array<std::string_view, 1> state_names{"squared_gradient"};
 
@@ -41,6 +44,7 @@ struct AdaGrad {
     require<Scalar>("descent::AdaGrad", "epsilon", epsilon, interval::positive);
     require_outside_or_inside("descent::AdaGrad", epsilon_placement);
     require<Scalar>("descent::AdaGrad", "initial_accumulator", initial_accumulator, interval::nonnegative);
+    require<Scalar>("descent::AdaGrad", "learning_rate_decay", learning_rate_decay, interval::nonnegative);
   }
 
   DESCENT_TAGGED std::array<double, 1> initial_state() const { return {initial_accumulator}; }
@@ -58,8 +62,9 @@ struct AdaGrad {
 
   template <class Scalar>
   DESCENT_TAGGED std::variant<Kernel<Scalar, EpsilonPlacement::outside>, Kernel<Scalar, EpsilonPlacement::inside>>
-  kernel(std::int64_t) const {
-    const auto eta = static_cast<Scalar>(learning_rate);
+  kernel(std::int64_t t) const {
+    const double decayed = descent::kernel::rounded_product(static_cast<double>(t - 1), learning_rate_decay);
+    const auto eta = static_cast<Scalar>(learning_rate / (1 + decayed));
     const auto eps = static_cast<Scalar>(epsilon);
     if (epsilon_placement == EpsilonPlacement::inside) return Kernel<Scalar, EpsilonPlacement::inside>{eta, eps};
     return Kernel<Scalar, EpsilonPlacement::outside>{eta, eps};

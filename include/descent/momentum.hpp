@@ -21,18 +21,20 @@ namespace rules {
 /// convergence of iteration methods).
 ///
 ///     velocity:     v <- momentum v + learning_rate g,    step = v
-///     accumulated:  v <- momentum v + g,                  step = learning_rate v
+///     accumulated:  v <- momentum v + (1 - dampening) g,  step = learning_rate v
 ///     averaged:     v <- momentum v + (1 - momentum) g,   step = learning_rate v
 ///
 /// The forms differ once the learning rate changes during a run: `velocity` keeps the steps taken at
-/// the old rate in motion, the others rescale them at once. `accumulated` is PyTorch's SGD, `velocity`
-/// that of Keras and of Sutskever et al. (2013); `averaged` takes steps 1 - momentum times as long.
+/// the old rate in motion, the others rescale them at once. `accumulated` is the SGD of PyTorch and
+/// optax, `velocity` that of Keras and of Sutskever et al. (2013); `averaged` takes steps 1 - momentum
+/// times as long. Dampening is PyTorch's, which spares the first gradient: v = g there.
 ///
 /// State: "velocity", one scalar per parameter, from 0.
 struct Momentum {
   double learning_rate = 0.01;                 ///< eta, finite and >= 0
   double momentum = 0.9;                       ///< mu, in [0, 1]; 1 is the limit without friction
   MomentumForm form = MomentumForm::velocity;  ///< which of the three recurrences
+  double dampening = 0;                        ///< in [0, 1], and 0 where form is not accumulated
 
   static constexpr std::array<std::string_view, 1> state_names{"velocity"};
 
@@ -43,6 +45,9 @@ struct Momentum {
     require_choice(
         form == MomentumForm::velocity || form == MomentumForm::accumulated || form == MomentumForm::averaged,
         "descent::Momentum", "form must be velocity, accumulated or averaged");
+    require<Scalar>("descent::Momentum", "dampening", dampening, interval::unit_interval);
+    require_choice(dampening == 0 || form == MomentumForm::accumulated, "descent::Momentum",
+                   "dampening must be 0 where form is not accumulated");
   }
 
   /// All three forms: multiplying by a factor of 1 is exact.
@@ -58,12 +63,12 @@ struct Momentum {
   };
 
   template <class Scalar>
-  DESCENT_TAGGED Kernel<Scalar> kernel(std::int64_t) const {
+  DESCENT_TAGGED Kernel<Scalar> kernel(std::int64_t t) const {
     const auto mu = static_cast<Scalar>(momentum);
     const auto eta = static_cast<Scalar>(learning_rate);
     switch (form) {
       case MomentumForm::accumulated:
-        return {mu, 1, eta};
+        return {mu, static_cast<Scalar>(t == 1 ? 1 : 1 - dampening), eta};
       case MomentumForm::averaged:
         return {mu, static_cast<Scalar>(1 - momentum), eta};
       default:

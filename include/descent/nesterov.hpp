@@ -9,6 +9,7 @@
 #include <Eigen/Core>
 
 #include <descent/hyperparameter.hpp>
+#include <descent/momentum.hpp>
 #include <descent/optimizer.hpp>
 
 namespace descent {
@@ -26,14 +27,20 @@ namespace rules {
 ///                  g taken at the parameters
 ///
 /// `parameters` is the same method in the shifted coordinates x - momentum v (Bengio, Boulanger-
-/// Lewandowski & Pascanu 2012), so that no gradient at another point is needed; it is what Keras,
-/// PyTorch and optax compute. For `lookahead`, `Optimizer::lookahead` gives the point.
+/// Lewandowski & Pascanu 2012), so that no gradient at another point is needed; it is what frameworks
+/// compute. For `lookahead`, `Optimizer::lookahead` gives the point.
+///
+/// Keras has this velocity of steps. That of PyTorch and optax accumulates gradients, which differs
+/// once the learning rate changes during a run, as with Momentum:
+///
+///     parameters, accumulated:  v <- momentum v + g,   step = learning_rate (momentum v + g)
 ///
 /// State: "velocity", one scalar per parameter, from 0.
 struct Nesterov {
   double learning_rate = 0.01;                      ///< eta, finite and >= 0
   double momentum = 0.9;                            ///< mu, in [0, 1]
   GradientAt gradient_at = GradientAt::parameters;  ///< where the caller takes the gradient
+  MomentumForm form = MomentumForm::velocity;       ///< velocity or, with `parameters`, accumulated
 
   static constexpr std::array<std::string_view, 1> state_names{"velocity"};
 
@@ -43,6 +50,9 @@ struct Nesterov {
     require<Scalar>("descent::Nesterov", "momentum", momentum, interval::unit_interval);
     require_choice(gradient_at == GradientAt::lookahead || gradient_at == GradientAt::parameters, "descent::Nesterov",
                    "gradient_at must be lookahead or parameters");
+    require_choice(
+        form == MomentumForm::velocity || (form == MomentumForm::accumulated && gradient_at == GradientAt::parameters),
+        "descent::Nesterov", "form must be velocity or, where gradient_at is parameters, accumulated");
   }
 
   template <class Scalar>
@@ -69,10 +79,23 @@ struct Nesterov {
   };
 
   template <class Scalar>
-  DESCENT_TAGGED std::variant<AtParameters<Scalar>, AtLookahead<Scalar>> kernel(std::int64_t) const {
+  struct DESCENT_TAGGED Accumulated {
+    Scalar momentum, learning_rate;
+
+    template <class Pack>
+    [[gnu::always_inline]] Pack operator()(const Pack&, const Pack& g, Pack& v) const {
+      v = momentum * v + g;
+      return learning_rate * (momentum * v + g);
+    }
+  };
+
+  template <class Scalar>
+  DESCENT_TAGGED std::variant<AtParameters<Scalar>, AtLookahead<Scalar>, Accumulated<Scalar>> kernel(
+      std::int64_t) const {
     const auto mu = static_cast<Scalar>(momentum);
     const auto eta = static_cast<Scalar>(learning_rate);
     if (gradient_at == GradientAt::lookahead) return AtLookahead<Scalar>{mu, eta};
+    if (form == MomentumForm::accumulated) return Accumulated<Scalar>{mu, eta};
     return AtParameters<Scalar>{mu, eta};
   }
 

@@ -48,6 +48,15 @@ RunningProducts<R> next_products(const R& rule, RunningProducts<R> products) {
   return products;
 }
 
+/// The rule's own check, for that scalar where it asks.
+template <class Scalar, class R>
+[[gnu::always_inline]] inline void validate(const R& rule) {
+  if constexpr (requires { rule.template validate<Scalar>(); })
+    rule.template validate<Scalar>();
+  else
+    rule.validate();
+}
+
 /// What an optimizer remembers between steps.
 template <class R, class Scalar, int Size>
 struct Memory {
@@ -237,12 +246,7 @@ class Optimizer : public R {
   /// the state, it is the same steps everywhere. (bench: "zero gradients")
   static constexpr std::int64_t flush_period = 32;
 
-  DESCENT_TAGGED void validate_rule() const {
-    if constexpr (requires(const R& rule) { rule.template validate<Scalar>(); })
-      this->template validate<Scalar>();
-    else
-      this->validate();
-  }
+  DESCENT_TAGGED void validate_rule() const { detail::validate<Scalar>(static_cast<const R&>(*this)); }
 
   /// One gradient of the same shape for each tensor.
   template <class Params, class Gradient>

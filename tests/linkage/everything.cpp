@@ -29,6 +29,12 @@ void use(Eigen::MatrixXd& W, Eigen::VectorXd& b) {
   b.array() += static_cast<double>(descent::minimize(objective, b, optimizer).message().size());
 }
 
+template <class Rule>
+void use_rule(const Rule& rule, Eigen::VectorXd& b) {
+  descent::Optimizer optimizer(rule);
+  optimizer.step(b, b);
+}
+
 }  // namespace
 
 void use_everything(Eigen::MatrixXd& W, Eigen::VectorXd& b, std::vector<Eigen::MatrixXf>& tensors) {
@@ -40,6 +46,9 @@ void use_everything(Eigen::MatrixXd& W, Eigen::VectorXd& b, std::vector<Eigen::M
   use<descent::AdaDelta<double>>(W, b);
   use<descent::Adam<double>>(W, b);
   use<descent::Adam<double, 8>>(W, b);
+  using namespace descent::presets;
+  use_rule(descent::rules::WithWeightDecay{keras::with_momentum(keras::centered_rmsprop(), 0.9), 0.1}, b);
+  use_rule(descent::rules::WithMomentum{pytorch::adam(), 0.9}, b);
   b = descent::Nesterov<double>().lookahead(b);
   descent::Adam<float>().step(tensors, tensors);
 

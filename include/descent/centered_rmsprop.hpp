@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+#include <variant>
+
+#include <Eigen/Core>
+
+#include <descent/epsilon.hpp>
+#include <descent/hyperparameter.hpp>
+#include <descent/optimizer.hpp>
+
+namespace descent {
+
+namespace rules {
+
+/// Centered RMSProp: divided by the gradient's standard deviation, not its root mean square (Graves
+/// 2013, Generating Sequences With Recurrent Neural Networks, arXiv:1308.0850, equations 38 to 40).
+///
+///     s <- decay s + (1 - decay) g^2
+///     m <- decay m + (1 - decay) g
+///     outside:  step = learning_rate * g / (sqrt(max(s - m^2, 0)) + epsilon)
+///     inside:   step = learning_rate * g / sqrt(max(s - m^2, 0) + epsilon)
+///
+/// With a gradient that hardly changes, rounding can make s - m^2 negative. PyTorch (epsilon outside),
+/// Keras and optax (inside) take its root then, and the parameter becomes NaN for good. Here it counts
+/// as 0, which makes a long step of learning_rate g / epsilon or learning_rate g / sqrt(epsilon).
+///
+/// Graves adds momentum to it: see WithMomentum in <descent/compose.hpp>.
+///
+/// State: "squared_gradient" (s) and "mean_gradient" (m), one scalar per parameter each, from 0.
+struct CenteredRMSProp {
+  double learning_rate = 0.001;                                    ///< eta, finite and >= 0
+  double decay = 0.9;                                              ///< gamma, in [0, 1)
+  double epsilon = 1e-8;                                           ///< finite and > 0
+  EpsilonPlacement epsilon_placement = EpsilonPlacement::outside;  ///< outside or inside
+
+  static constexpr std::array<std::string_view, 2> state_names{"squared_gradient", "mean_gradient"};
+
+  template <class Scalar = double>
+  DESCENT_TAGGED void validate() const {
+    require<Scalar>("descent::CenteredRMSProp", "learning_rate", learning_rate, interval::nonnegative);
+    require<Scalar>("descent::CenteredRMSProp", "decay", decay, interval::below_one);
+    require<Scalar>("descent::CenteredRMSProp", "epsilon", epsilon, interval::positive);
+    require_outside_or_inside("descent::CenteredRMSProp", epsilon_placement);
+  }
+
+  template <class Scalar, EpsilonPlacement placement>
+  struct DESCENT_TAGGED Kernel {
+    Scalar learning_rate, decay, one_minus_decay, epsilon;
+
+    template <class Pack>
+    [[gnu::always_inline]] Pack operator()(const Pack&, const Pack& g, Pack& s, Pack& m) const {
+      s = decay * s + one_minus_decay * square(g);
+      m = decay * m + one_minus_decay * g;
+      const Pack variance = max(s - square(m), Scalar(0));
+      return scaled<placement>(learning_rate, g, variance, epsilon);
+    }
+  };
+
+  template <class Scalar>
+  DESCENT_TAGGED std::variant<Kernel<Scalar, EpsilonPlacement::outside>, Kernel<Scalar, EpsilonPlacement::inside>>
+  kernel(std::int64_t) const {
+    const auto eta = static_cast<Scalar>(learning_rate);
+    const auto gamma = static_cast<Scalar>(decay);
+    const auto one_minus_gamma = static_cast<Scalar>(1 - decay);
+    const auto eps = static_cast<Scalar>(epsilon);
+    if (epsilon_placement == EpsilonPlacement::inside)
+      return Kernel<Scalar, EpsilonPlacement::inside>{eta, gamma, one_minus_gamma, eps};
+    return Kernel<Scalar, EpsilonPlacement::outside>{eta, gamma, one_minus_gamma, eps};
+  }
+};
+
+}  // namespace rules
+
+template <class Scalar = double, int Size = Eigen::Dynamic>
+using CenteredRMSProp = Optimizer<rules::CenteredRMSProp, Scalar, Size>;
+
+}  // namespace descent

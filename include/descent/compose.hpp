@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT
+//
+// Rules around a rule, in its one pass over memory: weight decay before it, momentum after it.
+//
+//     using descent::rules::WithWeightDecay;
+//     descent::Optimizer optimizer(WithWeightDecay{descent::rules::Adam{.learning_rate = 0.01}, 1e-4});
+//     optimizer.learning_rate *= 0.5;   // its members are those of Adam and its own
+//     optimizer.weight_decay = 0;
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <type_traits>
+#include <variant>
+
+#include <descent/concepts.hpp>
+#include <descent/hyperparameter.hpp>
+#include <descent/momentum.hpp>
+#include <descent/nesterov.hpp>
+#include <descent/optimizer.hpp>
+
+namespace descent {
+
+namespace detail {
+inline namespace DESCENT_FLAGS {
+
+template <class R, class Scalar, class... Products>
+concept GivesKernel = requires(const R& rule, std::int64_t t, const Products&... products) {
+  rule.template kernel<Scalar>(t, products...);
+};
+
+/// f(kernel), for a rule's kernel; for a choice of kernels, the choice of what f makes of each.
+template <class Kernel, class F>
+auto map_kernel(const Kernel& kernel, const F& f) {
+  return f(kernel);
+}
+template <class... Kernels, class F>
+auto map_kernel(const std::variant<Kernels...>& choice, const F& f) {
+  using Mapped = std::variant<std::invoke_result_t<const F&, const Kernels&>...>;
+  return std::visit([&](const auto& kernel) { return Mapped(f(kernel)); }, choice);
+}
+
+/// `first`, then `rest`.
+template <class T, std::size_t N>
+constexpr std::array<T, N + 1> prepended(T first, const std::array<T, N>& rest) {
+  std::array<T, N + 1> all{first};
+  std::copy(rest.begin(), rest.end(), all.begin() + 1);
+  return all;
+}
+
+}  // namespace DESCENT_FLAGS
+}  // namespace detail
+
+/// A rule that momentum can be put around: with a `learning_rate`, and no look-ahead of its own.
+template <class R>
+concept TakesMomentum = Rule<R> && !LooksAhead<R> && requires(R & rule) {
+  rule.learning_rate = 1.0;
+};
+
+namespace rules {
+
+/// Weight decay before a rule, as the gradient of an L2 penalty, weight_decay |x|^2 / 2.
+///
+///     step = that of R for the gradient g + weight_decay x
+///
+/// It is PyTorch's `weight_decay` of all optimizers but AdamW. A rule that scales its gradient scales
+/// the decay with it; the decoupled decay of AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101) and of
+/// Keras, which shrinks x itself, is another method. With Nesterov, the gradient is that at the
+/// parameters.
+///
+/// State: that of R.
+template <Rule R>
+struct WithWeightDecay : R {
+  double weight_decay = 0;  ///< lambda, finite and >= 0
+
+  template <class Scalar = double>
+  DESCENT_TAGGED void validate() const {
+    detail::validate<Scalar>(static_cast<const R&>(*this));
+    require<Scalar>("descent::WithWeightDecay", "weight_decay", weight_decay, interval::nonnegative);
+    if constexpr (requires {
+                    { this->gradient_at } -> std::convertible_to<GradientAt>;
+                  })
+      require_choice(this->gradient_at == GradientAt::parameters, "descent::WithWeightDecay",
+                     "gradient_at must be parameters");
+  }
+
+  template <class Scalar, class Inner>
+  struct DESCENT_TAGGED Kernel {
+    Inner inner;
+    Scalar weight_decay;
+
+    template <class Pack, class... State>
+    [[gnu::always_inline]] Pack operator()(const Pack& x, const Pack& g, State&... state) const {
+      return inner(x, g + weight_decay * x, state...);
+    }
+  };
+
+  /// With R's running products, where it has some.
+  template <class Scalar, class... Products>
+  requires detail::GivesKernel<R, Scalar, Products...> DESCENT_TAGGED auto kernel(std::int64_t t,
+                                                                                  const Products&... products) const {
+    const auto lambda = static_cast<Scalar>(weight_decay);
+    return detail::map_kernel(R::template kernel<Scalar>(t, products...), [&]<class Inner>(const Inner& inner) {
+      return Kernel<Scalar, Inner>{inner, lambda};
+    });
+  }
+};
+
+template <class R>
+WithWeightDecay(R, double) -> WithWeightDecay<R>;
+
+/// Momentum after a rule, over its steps u.
+///
+///     velocity:     v <- momentum v + u,   step = v
+///     accumulated:  v <- momentum v + u,   step = learning_rate v,   with u taken at the learning rate 1
+///
+/// The forms differ once the learning rate changes during a run. The momentum of RMSProp, centered or
+/// not, is `velocity` in Keras and optax, and `accumulated` in PyTorch.
+///
+/// State: "velocity", one scalar per parameter, from 0; then that of R.
+template <TakesMomentum R>
+struct WithMomentum : R {
+  double momentum = 0.9;                       ///< mu, in [0, 1]
+  MomentumForm form = MomentumForm::velocity;  ///< velocity or accumulated
+
+  static constexpr auto state_names = detail::prepended<std::string_view>("velocity", R::state_names);
+
+  template <class Scalar = double>
+  DESCENT_TAGGED void validate() const {
+    detail::validate<Scalar>(static_cast<const R&>(*this));
+    require<Scalar>("descent::WithMomentum", "momentum", momentum, interval::unit_interval);
+    require_choice(form == MomentumForm::velocity || form == MomentumForm::accumulated, "descent::WithMomentum",
+                   "form must be velocity or accumulated");
+  }
+
+  DESCENT_TAGGED auto initial_state() const requires HasInitialState<R> {
+    return detail::prepended<double>(0, R::initial_state());
+  }
+
+  template <class Scalar, class Inner>
+  struct DESCENT_TAGGED Kernel {
+    Inner inner;
+    Scalar momentum, step_factor;
+
+    template <class Pack, class... State>
+    [[gnu::always_inline]] Pack operator()(const Pack& x, const Pack& g, Pack& v, State&... state) const {
+      v = momentum * v + inner(x, g, state...);
+      return step_factor * v;
+    }
+  };
+
+  /// With R's running products, where it has some.
+  template <class Scalar, class... Products>
+  requires detail::GivesKernel<R, Scalar, Products...> DESCENT_TAGGED auto kernel(std::int64_t t,
+                                                                                  const Products&... products) const {
+    const bool accumulated = form == MomentumForm::accumulated;
+    R rule = *this;
+    if (accumulated) rule.learning_rate = 1;
+    const auto mu = static_cast<Scalar>(momentum);
+    const auto step_factor = static_cast<Scalar>(accumulated ? this->learning_rate : 1);
+    return detail::map_kernel(rule.template kernel<Scalar>(t, products...), [&]<class Inner>(const Inner& inner) {
+      return Kernel<Scalar, Inner>{inner, mu, step_factor};
+    });
+  }
+};
+
+template <class R>
+WithMomentum(R, double) -> WithMomentum<R>;
+template <class R>
+WithMomentum(R, double, MomentumForm) -> WithMomentum<R>;
+
+}  // namespace rules
+
+}  // namespace descent

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: MIT
+//
+// The presets against the frameworks themselves: trajectories of 100 steps that PyTorch, Keras and
+// optax took (golden/make_*.py made them, golden/*.txt hold them, with the versions), and the papers'
+// formulas in 50 digits. In all of them the learning rate is halved after step 50.
+#include <cmath>
+#include <fstream>
+#include <limits>
+#include <map>
+#include <sstream>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include <descent/presets.hpp>
+
+#include "catch.hpp"
+#include "variants.hpp"
+
+namespace {
+
+using namespace descent;
+using namespace descent::test;
+using rules::WithWeightDecay;
+
+constexpr int steps = 100;
+constexpr int halved_after = 50;
+
+std::vector<std::istringstream> lines_of(const std::string& file) {
+  std::ifstream in(DESCENT_GOLDEN_DIR "/" + file);
+  std::vector<std::istringstream> lines;
+  for (std::string line; std::getline(in, line);)
+    if (!line.starts_with('#')) lines.emplace_back(line);
+  INFO(DESCENT_GOLDEN_DIR "/" << file);
+  REQUIRE_FALSE(lines.empty());
+  return lines;
+}
+
+Vector<double> numbers_of(std::istringstream& line) {
+  Vector<double> numbers(8);
+  for (double& number : numbers) line >> number;
+  REQUIRE(line);
+  return numbers;
+}
+
+/// Exact in float too.
+const std::vector<Vector<double>>& gradients() {
+  static const auto rows = [] {
+    std::vector<Vector<double>> read;
+    for (auto& line : lines_of("gradients.txt")) {
+      std::size_t t = 0;
+      line >> t;
+      read.push_back(numbers_of(line));
+      REQUIRE(t == read.size());
+    }
+    REQUIRE(read.size() == steps);
+    return read;
+  }();
+  return rows;
+}
+
+/// By how many roundings 1 - beta^t may differ where beta and its powers are in the scalar, as in Keras
+/// and optax: beta is rounded once, and each of its powers may be.
+double correction_roundings(double beta, int t) {
+  const double power = std::pow(beta, t);
+  return (t + 1) * power / (1 - power);
+}
+
+template <class R>
+double step_roundings(const R& rule, int t) {
+  if constexpr (std::is_base_of_v<rules::Adam, R>)
+    return correction_roundings(rule.beta1, t) + correction_roundings(rule.beta2, t) / 2;
+  else
+    return 0;
+}
+
+/// The parameters after some of the steps.
+using Golden = std::map<int, Vector<double>>;
+
+/// Takes the 100 steps and compares.
+///
+/// The bound counts roundings of u, half an ulp of 1. Framework and library compute each step in at most
+/// 16 (formulas.cpp), and leave to the next one at most 5 in the state and 1 in x: 32 and 12 t for both,
+/// and for Adam those of the bias corrections. They are relative to the running magnitude: how far x
+/// has been, and how far it went or would have gone had nothing cancelled, which a twin tells that sees
+/// absolute values of gradients. In double that is less than 1e-12 of the magnitude in all.
+template <class Scalar, class R>
+void follow(const Golden& golden, const R& rule) {
+  constexpr double u = std::numeric_limits<Scalar>::epsilon() / 2.0;
+  Optimizer<R, Scalar> optimizer(rule);
+  Optimizer<R, double> twin(rule);
+  Vector<Scalar> x = golden.at(0).template cast<Scalar>();
+  Vector<double> twin_x = Vector<double>::Zero(x.size()), way = twin_x, corrections = twin_x;
+  Vector<double> farthest = golden.at(0).cwiseAbs();
+  for (int t = 1; t <= steps; ++t) {
+    const Vector<double>& g = gradients()[static_cast<std::size_t>(t - 1)];
+    const Vector<double> before = x.template cast<double>(), twin_before = twin_x;
+    Vector<double> g_size = g.cwiseAbs();
+    if constexpr (requires { rule.weight_decay; }) {
+      g_size += rule.weight_decay * before.cwiseAbs();
+      twin.weight_decay = 0;
+    }
+    if (t == halved_after + 1) optimizer.learning_rate = twin.learning_rate = rule.learning_rate / 2;
+    optimizer.step(x, g.template cast<Scalar>());
+    twin.step(twin_x, g_size);
+
+    const Vector<double> now = x.template cast<double>();
+    const Vector<double> step = (now - before).cwiseAbs().cwiseMax((twin_x - twin_before).cwiseAbs());
+    way += step;
+    farthest = farthest.cwiseMax(now.cwiseAbs());
+    corrections += step_roundings(rule, t) * step;
+    if (!golden.contains(t)) continue;
+    const Vector<double> bound = u * ((32 + 12 * t) * (farthest + way) + corrections);
+    for (Eigen::Index i = 0; i < x.size(); ++i) {
+      INFO("t = " << t << ", i = " << i << ", " << detail::scalar_name<Scalar>());
+      REQUIRE(std::abs(now[i] - golden.at(t)[i]) <= bound[i]);
+      REQUIRE(bound[i] <= (sizeof(Scalar) == 8 ? 1e-12 : 1e-3) * (farthest[i] + way[i]));
+    }
+  }
+}
+
+/// The goldens of one framework, each to be compared once.
+class Framework {
+ public:
+  explicit Framework(const std::string& name) {
+    for (auto& line : lines_of(name + ".txt")) {
+      std::string golden, scalar;
+      int t = 0;
+      line >> golden >> scalar >> t;
+      goldens_[golden + " " + scalar][t] = numbers_of(line);
+    }
+  }
+
+  template <class R>
+  void takes(const std::string& golden, const R& rule) {
+    INFO(golden);
+    follow<float>(take(golden + " float"), rule);
+    follow<double>(take(golden + " double"), rule);
+  }
+
+  /// What has been compared with nothing.
+  std::string left() const {
+    std::string names;
+    for (const auto& [name, golden] : goldens_) names += name + "\n";
+    return names;
+  }
+
+ private:
+  Golden take(const std::string& name) {
+    INFO(name);
+    REQUIRE(goldens_[name].contains(steps));
+    return goldens_.extract(name).mapped();
+  }
+
+  std::map<std::string, Golden> goldens_;
+};
+
+/// The rule with its members changed: with(adam(), [](auto& rule) { rule.beta1 = 0.5; }).
+template <class R, class Change>
+R with(R rule, Change&& change) {
+  change(rule);
+  return rule;
+}
+
+}  // namespace
+
+TEST_CASE("PyTorch", "[golden]") {
+  using namespace presets::pytorch;
+  Framework pytorch("pytorch");
+  pytorch.takes("sgd", sgd());
+  pytorch.takes("sgd_weight_decay", WithWeightDecay{sgd(), 0.1});
+  pytorch.takes("momentum", momentum());
+  pytorch.takes("momentum_dampening", with(momentum(), [](auto& rule) { rule.dampening = 0.4; }));
+  pytorch.takes("momentum_weight_decay", WithWeightDecay{momentum(), 0.1});
+  pytorch.takes("nesterov", nesterov());
+  pytorch.takes("nesterov_weight_decay", WithWeightDecay{nesterov(), 0.1});
+  pytorch.takes("adagrad", adagrad());
+  pytorch.takes("adagrad_lr_decay", with(adagrad(), [](auto& rule) { rule.learning_rate_decay = 0.1; }));
+  const auto accumulated = with(adagrad(), [](auto& rule) { rule.initial_accumulator = 0.1; });
+  pytorch.takes("adagrad_accumulator", accumulated);
+  pytorch.takes("adagrad_accumulator_weight_decay", WithWeightDecay{accumulated, 0.1});
+  pytorch.takes("rmsprop", rmsprop());
+  pytorch.takes("rmsprop_momentum", with_momentum(rmsprop(), 0.9));
+  pytorch.takes("rmsprop_centered", centered_rmsprop());
+  pytorch.takes("rmsprop_centered_momentum", with_momentum(centered_rmsprop(), 0.9));
+  pytorch.takes("rmsprop_everything", WithWeightDecay{with_momentum(centered_rmsprop(), 0.9), 0.1});
+  pytorch.takes("adadelta", adadelta());
+  pytorch.takes("adadelta_weight_decay", WithWeightDecay{adadelta(), 0.1});
+  pytorch.takes("adam", adam());
+  pytorch.takes("adam_betas_eps",
+                with(adam(), [](auto& rule) { rule.beta1 = 0.5, rule.beta2 = 0.9, rule.epsilon = 1e-3; }));
+  pytorch.takes("adam_weight_decay", WithWeightDecay{adam(), 0.1});
+  CHECK(pytorch.left() == "");
+}
+
+TEST_CASE("Keras", "[golden]") {
+  using namespace presets::keras;
+  Framework keras("keras");
+  keras.takes("sgd", sgd());
+  keras.takes("momentum", momentum());
+  keras.takes("nesterov", nesterov());
+  keras.takes("adagrad", adagrad());
+  keras.takes("adagrad_accumulator", with(adagrad(), [](auto& rule) { rule.initial_accumulator = 0; }));
+  keras.takes("rmsprop", rmsprop());
+  keras.takes("rmsprop_momentum", with_momentum(rmsprop(), 0.9));
+  keras.takes("rmsprop_centered", centered_rmsprop());
+  keras.takes("rmsprop_centered_momentum", with_momentum(centered_rmsprop(), 0.9));
+  keras.takes("adadelta", adadelta());
+  keras.takes("adam", adam());
+  keras.takes("adam_betas_eps",
+              with(adam(), [](auto& rule) { rule.beta1 = 0.5, rule.beta2 = 0.9, rule.epsilon = 1e-3; }));
+  CHECK(keras.left() == "");
+}
+
+TEST_CASE("optax", "[golden]") {
+  using namespace presets::optax;
+  using enum EpsilonPlacement;
+  Framework optax("optax");
+  optax.takes("sgd", sgd());
+  optax.takes("momentum", momentum());
+  optax.takes("nesterov", nesterov());
+  optax.takes("adagrad", adagrad());
+  optax.takes("adagrad_accumulator", with(adagrad(), [](auto& rule) { rule.initial_accumulator = 0; }));
+  optax.takes("rmsprop", rmsprop());
+  optax.takes("rmsprop_eps_outside", with(rmsprop(), [](auto& rule) { rule.epsilon_placement = outside; }));
+  optax.takes("rmsprop_bias_correction",
+              with(adam(), [](auto& rule) { rule.beta1 = 0, rule.beta2 = 0.9, rule.epsilon_placement = inside; }));
+  optax.takes("rmsprop_momentum", with_momentum(rmsprop(), 0.9));
+  optax.takes("rmsprop_centered", centered_rmsprop());
+  optax.takes("rmsprop_centered_momentum", with_momentum(centered_rmsprop(), 0.9));
+  optax.takes("adadelta", adadelta());
+  optax.takes("adadelta_weight_decay", WithWeightDecay{adadelta(), 0.1});
+  optax.takes("adam", adam());
+  optax.takes("adam_betas_eps",
+              with(adam(), [](auto& rule) { rule.beta1 = 0.5, rule.beta2 = 0.9, rule.epsilon = 1e-3; }));
+  optax.takes("adam_eps_root", with(adam(), [](auto& rule) { rule.epsilon_placement = inside; }));
+  CHECK(optax.left() == "");
+}
+
+TEST_CASE("the papers", "[golden]") {
+  using namespace presets::paper;
+  Framework papers("paper");
+  papers.takes("sgd", sgd());
+  papers.takes("momentum", momentum());
+  papers.takes("nesterov", nesterov());
+  papers.takes("adagrad", adagrad());
+  papers.takes("rmsprop", rmsprop());
+  papers.takes("rmsprop_centered_momentum", centered_rmsprop());
+  papers.takes("adadelta", adadelta());
+  papers.takes("adam", adam());
+  CHECK(papers.left() == "");
+}
