@@ -43,7 +43,8 @@ inline std::string to_string(const Shape& shape) {
 
 /// The place of a component.
 inline std::string to_string(Index row, Index col) {
-  return "(" + std::to_string(row) + ", " + std::to_string(col) + ")";
+  std::string text = "(";  // g++ 12 warns of "(" + std::string, wrongly
+  return text.append(std::to_string(row)).append(", ").append(std::to_string(col)).append(")");
 }
 
 /// Which of several tensors, for an error's text.
