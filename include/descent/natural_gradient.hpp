@@ -13,6 +13,7 @@
 #include <descent/positive_definite.hpp>
 
 namespace descent {
+inline namespace DESCENT_FLAGS {
 
 /// Natural gradient descent (Amari 1998, Natural Gradient Works Efficiently in Learning, theorem 1).
 ///
@@ -39,8 +40,8 @@ struct NaturalGradient {
   /// and std::domain_error where the gradient is not finite or F not positive definite: see
   /// PositiveDefinite. Parameters are then as before.
   template <class Params, class Gradient>
-  requires OneTensorStep<Params, Gradient, Scalar> DESCENT_TAGGED void step(Params&& params, const Gradient& gradient,
-                                                                            const PositiveDefinite<Scalar>& F) const {
+  requires OneTensorStep<Params, Gradient, Scalar>
+  void step(Params&& params, const Gradient& gradient, const PositiveDefinite<Scalar>& F) const {
     require<Scalar>("descent::NaturalGradient", "lambda", lambda, interval::positive);
     detail::subtract(params, F.solve(detail::gradient_column(params, gradient)) / static_cast<Scalar>(lambda));
   }
@@ -58,7 +59,7 @@ struct NaturalGradient {
 /// Throws std::invalid_argument where there is no sample or damping is not finite and >= 0. Gives an
 /// n x n matrix, exactly symmetric.
 template <Tensor Gradients>
-DESCENT_TAGGED auto estimate_fisher(const Gradients& sample_gradients, double damping = 0) {
+auto estimate_fisher(const Gradients& sample_gradients, double damping = 0) {
   using Scalar = typename Gradients::Scalar;
   using Matrix = detail::Square<Scalar>;
   require<Scalar>("descent::estimate_fisher", "damping", damping, interval::nonnegative);
@@ -72,4 +73,5 @@ DESCENT_TAGGED auto estimate_fisher(const Gradients& sample_gradients, double da
   return F;
 }
 
+}  // namespace DESCENT_FLAGS
 }  // namespace descent

@@ -10,6 +10,7 @@
 #include <descent/positive_definite.hpp>
 
 namespace descent {
+inline namespace DESCENT_FLAGS {
 
 /// Gradient descent preconditioned by a symmetric positive definite matrix P (Boyd & Vandenberghe
 /// 2004, Convex Optimization, section 9.4.1: steepest descent in the norm sqrt(x'Px)).
@@ -32,8 +33,8 @@ struct PreconditionedDescent {
   /// of range, and std::domain_error where the gradient is not finite or P not positive definite: see
   /// PositiveDefinite. Parameters are then as before.
   template <class Params, class Gradient>
-  requires OneTensorStep<Params, Gradient, Scalar> DESCENT_TAGGED void step(Params&& params, const Gradient& gradient,
-                                                                            const PositiveDefinite<Scalar>& P) const {
+  requires OneTensorStep<Params, Gradient, Scalar>
+  void step(Params&& params, const Gradient& gradient, const PositiveDefinite<Scalar>& P) const {
     require<Scalar>("descent::PreconditionedDescent", "learning_rate", learning_rate, interval::nonnegative);
     detail::subtract(params, static_cast<Scalar>(learning_rate) * P.solve(detail::gradient_column(params, gradient)));
   }
@@ -45,4 +46,5 @@ struct PreconditionedDescent {
 template <class Scalar = double>
 using Newton = PreconditionedDescent<Scalar>;
 
+}  // namespace DESCENT_FLAGS
 }  // namespace descent

@@ -25,6 +25,8 @@ concept HessianProduct = requires(const H& hessian, const detail::Column<Scalar>
 template <class H, class Scalar>
 concept HessianOf = (Tensor<H> && OfScalar<H, Scalar>) || HessianProduct<H, Scalar>;
 
+inline namespace DESCENT_FLAGS {
+
 /// Steepest descent with exact line search (Cauchy 1847; Nocedal & Wright 2006, Numerical
 /// Optimization, section 3.3).
 ///
@@ -51,9 +53,9 @@ struct SteepestDescent {
   /// Throws std::invalid_argument where a shape differs or the matrix is not symmetric (as
   /// PositiveDefinite does), and std::domain_error where the gradient or the matrix is not finite or
   /// g'Hg is not > 0: along such a line a quadratic has no minimum. Parameters are then as before.
-  template <class Params, class Gradient, class Hessian>
-  requires OneTensorStep<Params, Gradient, Scalar> && HessianOf<Hessian, Scalar> DESCENT_TAGGED Scalar
-  step(Params&& params, const Gradient& gradient, const Hessian& hessian)
+  template <class Params, class Gradient, HessianOf<Scalar> Hessian>
+  requires OneTensorStep<Params, Gradient, Scalar> Scalar step(Params&& params, const Gradient& gradient,
+                                                               const Hessian& hessian)
   const {
     using detail::Column;
     const Column<Scalar> g = detail::gradient_column(params, gradient);
@@ -75,14 +77,14 @@ struct SteepestDescent {
 
  private:
   template <class Hessian>
-  DESCENT_TAGGED static detail::Column<Scalar> times(const Hessian& hessian, const detail::Column<Scalar>& v) {
+  static detail::Column<Scalar> times(const Hessian& hessian, const detail::Column<Scalar>& v) {
     if constexpr (Tensor<Hessian>) {
       const Eigen::Ref<const detail::Square<Scalar>> H(hessian.matrix());
       detail::require_symmetric(H);
       detail::require_size(H.rows(), v.size());
       return H * v;
     } else {
-      const detail::Column<Scalar> product = hessian(v);
+      detail::Column<Scalar> product = hessian(v);
       if (product.size() != v.size())
         throw std::invalid_argument("descent::SteepestDescent: hessian(v) is " +
                                     detail::to_string(detail::shape_of(product)) + ", but v is " +
@@ -92,4 +94,5 @@ struct SteepestDescent {
   }
 };
 
+}  // namespace DESCENT_FLAGS
 }  // namespace descent
