@@ -5,9 +5,9 @@
 // all find the same minimum.
 
 #include <algorithm>
-#include <cstdint>
 #include <cstdio>
 #include <exception>
+#include <iterator>
 #include <random>
 
 #include <Eigen/Core>

@@ -7,6 +7,7 @@
 #include <concepts>
 #include <sstream>
 #include <stdexcept>
+#include <string>
 
 #include <Eigen/Core>
 
