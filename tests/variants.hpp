@@ -137,15 +137,15 @@ struct Run {
   }
 };
 
-/// The text of the std::invalid_argument that the call throws.
-template <class Call>
+/// The text of the Error that the call throws.
+template <class Error = std::invalid_argument, class Call>
 std::string complaint(Call&& call) {
   try {
     call();
-  } catch (const std::invalid_argument& error) {
+  } catch (const Error& error) {
     return error.what();
   }
-  return "(no std::invalid_argument)";
+  return "(no such error)";
 }
 
 }  // namespace descent::test

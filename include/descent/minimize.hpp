@@ -18,6 +18,7 @@
 
 #include <descent/concepts.hpp>
 #include <descent/nesterov.hpp>
+#include <descent/objective.hpp>
 
 namespace descent {
 
@@ -76,13 +77,6 @@ struct Progress {
   const Plain& x;
 };
 
-/// `objective(x, gradient)` writes the gradient at x, which has the right shape already, and returns
-/// the value.
-template <class F, class Plain>
-concept Objective = requires(F& objective, const Plain& x, Plain& gradient) {
-  { objective(x, gradient) } -> std::convertible_to<typename Plain::Scalar>;
-};
-
 /// `observer(progress)` after each step; it may return true to stop.
 template <class F, class Plain>
 concept Observer = requires(F& observer, const Progress<Plain>& progress) {
@@ -115,33 +109,6 @@ inline void require_options(const MinimizeOptions& options, bool observed) {
     throw std::invalid_argument(
         "descent::minimize: every criterion is 0 (off) and there is no observer; the run would never end");
 }
-
-/// The largest absolute value; NaN where there is one, 0 where there is nothing.
-template <class Dense>
-typename Dense::Scalar largest(const Dense& dense) {
-  if (dense.size() == 0) return 0;
-  return dense.derived().cwiseAbs().template maxCoeff<Eigen::PropagateNaN>();
-}
-
-/// A point with the value and the gradient there.
-template <class Plain>
-struct Evaluated {
-  using Scalar = typename Plain::Scalar;
-  Plain x;
-  Plain gradient = Plain::Zero(x.rows(), x.cols());
-  Scalar value = 0;
-  Scalar gradient_norm = 0;
-
-  template <class F>
-  void evaluate(F& objective) {
-    value = static_cast<Scalar>(objective(std::as_const(x), gradient));
-    if (gradient.rows() != x.rows() || gradient.cols() != x.cols())
-      throw std::invalid_argument("descent::minimize: the objective's gradient is " + to_string(shape_of(gradient)) +
-                                  ", but x is " + to_string(shape_of(x)));
-    gradient_norm = largest(gradient);
-  }
-  bool finite() const { return std::isfinite(value) && std::isfinite(gradient_norm); }
-};
 
 template <class O>
 bool looks_ahead(const O& optimizer) {
@@ -178,7 +145,7 @@ typename std::remove_cvref_t<X>::PlainObject > DESCENT_TAGGED auto minimize(F&& 
   detail::require_options(options, !std::is_same_v<std::remove_cvref_t<Watch>, detail::NoObserver>);
 
   detail::Evaluated<Plain> now{x};
-  now.evaluate(objective);
+  now.evaluate("descent::minimize", objective);
   if (!now.finite()) {
     std::ostringstream message;
     message << "descent::minimize: the objective is not finite at the x to start from: value " << now.value
@@ -201,7 +168,7 @@ typename std::remove_cvref_t<X>::PlainObject > DESCENT_TAGGED auto minimize(F&& 
     if (detail::looks_ahead(optimizer)) {
       if constexpr (requires { optimizer.lookahead(now.x); }) {
         next.x = optimizer.lookahead(now.x);
-        next.evaluate(objective);
+        next.evaluate("descent::minimize", objective);
         next.x = now.x;
         optimizer.step(next.x, next.gradient);
       }
@@ -210,7 +177,7 @@ typename std::remove_cvref_t<X>::PlainObject > DESCENT_TAGGED auto minimize(F&& 
       optimizer.step(next.x, now.gradient);
     }
     ++steps;
-    next.evaluate(objective);
+    next.evaluate("descent::minimize", objective);
     if (!next.finite()) return end(MinimizeStatus::non_finite);
     std::swap(now, next);  // next is the point before the step
 

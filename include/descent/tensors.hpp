@@ -6,10 +6,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <functional>
+#include <sstream>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -36,6 +39,12 @@ struct Shape {
 
 inline std::string to_string(const Shape& shape) {
   return std::to_string(shape.rows) + "x" + std::to_string(shape.cols);
+}
+
+/// The place of a component.
+inline std::string to_string(Index row, Index col) {
+  std::string text = "(";  // g++ 12 warns of "(" + std::string, wrongly
+  return text.append(std::to_string(row)).append(", ").append(std::to_string(col)).append(")");
 }
 
 /// Which of several tensors, for an error's text.
@@ -76,6 +85,18 @@ inline std::string place(Index tensor, Index count) {
 template <Tensor T>
 Shape shape_of(const T& tensor) {
   return {tensor.rows(), tensor.cols(), (std::remove_cvref_t<T>::Flags & Eigen::RowMajorBit) != 0};
+}
+
+/// Throws std::domain_error, naming the first component that is not finite.
+template <class Dense>
+void require_finite(std::string_view what, const Dense& dense) {
+  for (Index col = 0; col < dense.cols(); ++col)
+    for (Index row = 0; row < dense.rows(); ++row)
+      if (!std::isfinite(dense(row, col))) {
+        std::ostringstream message;
+        message << what << " is not finite: " << to_string(row, col) << " is " << dense(row, col);
+        throw std::domain_error(message.str());
+      }
 }
 
 // ---- Visiting --------------------------------------------------------------------------------------

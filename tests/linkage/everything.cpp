@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Uses everything that the library has, so that the object file holds all of its functions.
 #include <descent/descent.hpp>
+#include <descent/natural_gradient.hpp>
+#include <descent/preconditioned_descent.hpp>
+#include <descent/steepest_descent.hpp>
 
 #include <tuple>
 #include <utility>
@@ -51,6 +54,12 @@ void use_everything(Eigen::MatrixXd& W, Eigen::VectorXd& b, std::vector<Eigen::M
   use_rule(descent::rules::WithMomentum{pytorch::adam(), 0.9}, b);
   b = descent::Nesterov<double>().lookahead(b);
   descent::Adam<float>().step(tensors, tensors);
+
+  descent::SteepestDescent<double>().step(b, b, W);
+  descent::SteepestDescent<double>().step(b, b, [](const Eigen::VectorXd& v) { return v; });
+  descent::Newton<double>().step(b, b, W);
+  descent::NaturalGradient<double>().step(b, b, descent::estimate_fisher(W));
+  b[0] += static_cast<double>(descent::check_gradient(objective, b).message().size());
 
   descent::Minibatches batches(100, 32, 1);
   for (const auto& batch : batches.epoch()) b[0] += static_cast<double>(batch.size());

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+//
+// check_gradient: is the gradient that an objective writes the derivative of its value?
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+
+#include <Eigen/Core>
+
+#include <descent/concepts.hpp>
+#include <descent/hyperparameter.hpp>
+#include <descent/objective.hpp>
+
+namespace descent {
+
+/// The component whose error is the largest.
+template <class Scalar>
+struct GradientCheck {
+  Eigen::Index row = -1;  ///< -1, as col, where x is empty
+  Eigen::Index col = -1;
+  Scalar analytic = 0;  ///< as the objective writes it
+  Scalar numeric = 0;   ///< by central differences of the value
+  Scalar error = 0;     ///< between the two, as `check_gradient` measures it
+  double tolerance = 0;
+
+  /// error <= tolerance
+  DESCENT_TAGGED bool passed() const { return error <= static_cast<Scalar>(tolerance); }
+
+  /// The check in plain words.
+  DESCENT_TAGGED std::string message() const {
+    if (row < 0) return "passed: x is empty";
+    std::ostringstream text;
+    text.precision(std::numeric_limits<Scalar>::digits10 * 2 / 3);  // a difference quotient has no more
+    text << (passed() ? "passed" : "FAILED") << ": at worst, in component (" << row << ", " << col
+         << "), the gradient is " << analytic << " and the difference quotient " << numeric;
+    text.precision(2);
+    text << "; error " << error << ", tolerance " << tolerance;
+    return text.str();
+  }
+};
+
+namespace detail {
+inline namespace DESCENT_FLAGS {
+
+/// cbrt(eps): where truncation and rounding of a central difference are balanced.
+template <class Scalar>
+double difference_step() {
+  return std::cbrt(static_cast<double>(std::numeric_limits<Scalar>::epsilon()));
+}
+
+/// Where the objective has left a NaN in the gradient, it may not have set that component at all: then
+/// another number stays there, too.
+template <class Plain, class F>
+void require_gradient_set(const Evaluated<Plain>& with_nan, F& objective) {
+  if (with_nan.gradient.allFinite()) return;
+  Evaluated<Plain> with_zero{with_nan.x};
+  with_zero.evaluate("descent::check_gradient", objective);
+  for (Index col = 0; col < with_nan.x.cols(); ++col)
+    for (Index row = 0; row < with_nan.x.rows(); ++row)
+      if (std::isnan(with_nan.gradient(row, col)) && !std::isnan(with_zero.gradient(row, col)))
+        throw std::invalid_argument("descent::check_gradient: the objective does not set component " +
+                                    to_string(row, col) +
+                                    " of the gradient; it must assign each, and not add to what stands there");
+  require_finite("descent::check_gradient: the gradient", with_nan.gradient);
+}
+
+}  // namespace DESCENT_FLAGS
+}  // namespace detail
+
+/// Compares the gradient that `objective(x, gradient)` writes with central differences of its value,
+/// component by component,
+///
+///     numeric = (f(x + h e_i) - f(x - h e_i)) / 2h,   h = cbrt(eps) * max(1, |x_i|),
+///
+/// where 2h is the difference of the two points as they are rounded. The check is passed if in each
+///
+///     error = |analytic - numeric| / max(1, |analytic|, |numeric|, noise) <= tolerance,
+///     noise = 10 cbrt(eps) * |f(x)| / max(1, |x_i|),
+///
+/// so that it is relative for large gradients and absolute for small ones, and asks no more than the
+/// rounding of a large value leaves to be seen. tolerance is finite and > 0, by default cbrt(eps):
+/// 6e-6 for double, 5e-3 for float. A wrong formula is off by far more; where a right one fails, the
+/// objective has a kink or a steep curvature near x, or changes on scales much below 1: then check at
+/// another x, with double instead of float, or in other units.
+///
+/// x is any dense tensor and stays as it is. The objective is called 2n + 1 times for n components, and
+/// must set each component of the gradient: it finds NaN there. Reports the component with the largest
+/// error, by row and column. Throws std::invalid_argument for a tolerance out of range, a gradient of
+/// another shape or one with a component that is not set, and std::domain_error where x, the value
+/// there or at a point of the differences, or the gradient is not finite.
+template <class F, class X>
+requires Tensor<X> && Objective<F, typename X::PlainObject> DESCENT_TAGGED auto check_gradient(
+    F&& objective, const X& x, double tolerance = detail::difference_step<typename X::Scalar>()) {
+  using Plain = typename X::PlainObject;
+  using Scalar = typename Plain::Scalar;
+  require<Scalar>("descent::check_gradient", "tolerance", tolerance, interval::positive);
+
+  detail::Evaluated<Plain> here{x};
+  detail::require_finite("descent::check_gradient: x", here.x);
+  here.gradient.setConstant(std::numeric_limits<Scalar>::quiet_NaN());
+  here.evaluate("descent::check_gradient", objective);
+  if (!std::isfinite(here.value)) {
+    std::ostringstream message;
+    message << "descent::check_gradient: the value at x is " << here.value << "; it must be finite";
+    throw std::domain_error(message.str());
+  }
+  detail::require_gradient_set(here, objective);
+
+  detail::Evaluated<Plain> near = here;
+  const auto value_with = [&](Eigen::Index row, Eigen::Index col, Scalar component) {
+    near.x(row, col) = component;
+    near.evaluate("descent::check_gradient", objective);
+    near.x(row, col) = here.x(row, col);
+    if (!std::isfinite(near.value)) {
+      std::ostringstream message;
+      message << "descent::check_gradient: the value is " << near.value << " near x, where component "
+              << detail::to_string(row, col) << " is " << component << " in place of " << here.x(row, col)
+              << "; it must be finite";
+      throw std::domain_error(message.str());
+    }
+    return near.value;
+  };
+
+  const auto root = static_cast<Scalar>(detail::difference_step<Scalar>());
+  GradientCheck<Scalar> worst{.tolerance = tolerance};
+  for (Eigen::Index col = 0; col < here.x.cols(); ++col)
+    for (Eigen::Index row = 0; row < here.x.rows(); ++row) {
+      const Scalar unit = std::max(Scalar(1), std::abs(here.x(row, col)));
+      const Scalar above = here.x(row, col) + root * unit;
+      const Scalar below = here.x(row, col) - root * unit;
+      const Scalar numeric = (value_with(row, col, above) - value_with(row, col, below)) / (above - below);
+      const Scalar analytic = here.gradient(row, col);
+      const Scalar noise = 10 * root * std::abs(here.value) / unit;
+      const Scalar error =
+          std::abs(analytic - numeric) / std::max({Scalar(1), std::abs(analytic), std::abs(numeric), noise});
+      if (worst.row < 0 || error > worst.error || std::isnan(error))
+        worst = {row, col, analytic, numeric, error, tolerance};
+    }
+  return worst;
+}
+
+}  // namespace descent

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+//
+// What the methods that know the curvature share: one tensor of parameters, its gradient as a column,
+// and the checks of the matrix that stands for the curvature.
+#pragma once
+
+#include <cmath>
+#include <limits>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+
+#include <Eigen/Core>
+
+#include <descent/concepts.hpp>
+#include <descent/tensors.hpp>
+
+namespace descent {
+
+/// What these methods step: one tensor of any shape, with one gradient. Its n parameters are counted
+/// column after column, as Eigen's `reshaped()` does.
+template <class Params, class Gradient, class Scalar>
+concept OneTensorStep =
+    Tensor<Params> && ParametersOf<Params, Scalar, Eigen::Dynamic> && GradientOf<Gradient, Params, Scalar>;
+
+namespace detail {
+inline namespace DESCENT_FLAGS {
+
+template <class Scalar>
+using Column = Eigen::Vector<Scalar, Eigen::Dynamic>;
+template <class Scalar>
+using Square = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic>;
+
+/// Finite, square, and symmetric up to the rounding of a computed product:
+///
+///     |a_ij - a_ji| <= sqrt(eps) * largest |a_kl|
+template <class Matrix>
+void require_symmetric(const Matrix& A) {
+  using Scalar = typename Matrix::Scalar;
+  if (A.rows() != A.cols())
+    throw std::invalid_argument("descent: the matrix is " + to_string(shape_of(A)) + "; it must be square");
+  require_finite("descent: the matrix", A);
+  if (A.size() == 0) return;
+  const Scalar bound = std::sqrt(std::numeric_limits<Scalar>::epsilon()) * A.cwiseAbs().maxCoeff();
+  for (Index col = 0; col < A.cols(); ++col)
+    for (Index row = col + 1; row < A.rows(); ++row)
+      if (std::abs(A(row, col) - A(col, row)) > bound) {
+        std::ostringstream message;
+        message << "descent: the matrix is not symmetric: " << to_string(row, col) << " is " << A(row, col) << ", but "
+                << to_string(col, row) << " is " << A(col, row);
+        throw std::invalid_argument(message.str());
+      }
+}
+
+/// An n x n matrix for n parameters.
+inline void require_size(Index size, Index n) {
+  if (size != n)
+    throw std::invalid_argument("descent: the matrix is " + to_string(Shape{size, size}) + ", but there are " +
+                                std::to_string(n) + " parameters: it must be " + to_string(Shape{n, n}));
+}
+
+/// The gradient of the parameters as a column of its own memory.
+template <class Params, class Gradient>
+Column<typename Gradient::Scalar> gradient_column(const Params& params, const Gradient& gradient) {
+  const auto evaluated = copies_of(gradient);
+  if (shape_of(evaluated) != shape_of(params)) throw_gradient_shape(0, 1, shape_of(evaluated), shape_of(params));
+  // Unlike a step by components, a solve would carry one NaN to every parameter.
+  require_finite("descent: the gradient", evaluated);
+  return evaluated.reshaped().matrix();
+}
+
+/// params <- params - step
+template <class Params, class Step>
+void subtract(Params& params, const Step& step) {
+  params.reshaped().matrix() -= step;
+}
+
+}  // namespace DESCENT_FLAGS
+}  // namespace detail
+
+}  // namespace descent

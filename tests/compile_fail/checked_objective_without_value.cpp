@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT
+// A gradient without the value that it should be the derivative of.
+// names: Objective
+#include <descent/check_gradient.hpp>
+
+#ifdef FAIL
+void objective(const Eigen::VectorXd& x, Eigen::VectorXd& gradient) { gradient = x; }
+#else
+double objective(const Eigen::VectorXd& x, Eigen::VectorXd& gradient) {
+  gradient = x;
+  return x.squaredNorm() / 2;
+}
+#endif
+
+auto check(const Eigen::VectorXd& x) { return descent::check_gradient(objective, x); }

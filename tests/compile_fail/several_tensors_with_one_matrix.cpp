@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT
+// A tuple of tensors, where the matrix is that of one tensor.
+// names: OneTensorStep
+#include <tuple>
+
+#include <descent/preconditioned_descent.hpp>
+
+void step(Eigen::VectorXd& x, Eigen::VectorXd& y, const Eigen::MatrixXd& H) {
+#ifdef FAIL
+  descent::Newton<double>().step(std::tie(x, y), std::tie(x, y), H);
+#else
+  descent::Newton<double>().step(x, y, H);
+#endif
+}

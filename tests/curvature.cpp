@@ -1,0 +1,434 @@
+// SPDX-License-Identifier: MIT
+//
+// The methods that know the curvature, against their closed forms: exact line search, preconditioning
+// and Newton, natural gradient; and what they refuse.
+#include <array>
+#include <cmath>
+#include <limits>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include <descent/natural_gradient.hpp>
+#include <descent/preconditioned_descent.hpp>
+#include <descent/steepest_descent.hpp>
+
+#include "catch.hpp"
+#include "variants.hpp"
+
+namespace {
+
+using namespace descent;
+using namespace descent::test;
+using Real = long double;
+
+template <class Scalar>
+using Matrix = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic>;
+
+template <class Scalar>
+constexpr Real unit = std::numeric_limits<Scalar>::epsilon() / 2;
+
+template <class Scalar>
+Vector<Scalar> vector(const std::vector<double>& numbers) {
+  return Eigen::Map<const Eigen::VectorXd>(numbers.data(), static_cast<Eigen::Index>(numbers.size())).cast<Scalar>();
+}
+
+/// Of 2 x 2 with unit diagonal (scaled as PositiveDefinite does) and condition number below 4: a solve
+/// is then right to 7u * 2 * 4 (Higham 2002, theorem 10.4) and a few u of scaling, in the norm.
+template <class Scalar>
+Matrix<Scalar> well_conditioned() {
+  Matrix<Scalar> H(2, 2);
+  H << 4, 2, 2, 3;
+  return H;
+}
+constexpr Real solve_error = 64;
+
+}  // namespace
+
+// ---- Exact line search -----------------------------------------------------------------------------
+
+TEMPLATE_TEST_CASE("steepest descent zigzags at Kantorovich's rate", "[steepest]", float, double, long double) {
+  const auto kappa = static_cast<TestType>(GENERATE(3, 9, 99));
+  INFO("kappa = " << kappa);
+  const Matrix<TestType> H = Eigen::Vector<TestType, 2>(1, kappa).asDiagonal();
+  const auto value = [&](const Vector<TestType>& x) {
+    return (Real(x[0]) * Real(x[0]) + Real(kappa) * Real(x[1]) * Real(x[1])) / 2;
+  };
+  const Real root_of_rate = (Real(kappa) - 1) / (Real(kappa) + 1);
+
+  // H x = kappa (1, 1), the sum of the outermost eigenvectors: the worst start.
+  Vector<TestType> x(2);
+  x << kappa, 1;
+  for (int t = 1; t <= 30; ++t) {
+    const Vector<TestType> before = x;
+    const TestType alpha = SteepestDescent<TestType>().step(x, H * x, H);
+    CHECK(std::abs(Real(alpha) - 2 / (1 + Real(kappa))) <= 100 * t * unit<TestType>);
+    // Errors in alpha, and in where the iterate stands on the zigzag, count in second order only. In
+    // first order count those of g, of alpha g and of the difference, 8u for kappa >= 3, and those of
+    // the values here where Real is no longer than the scalar.
+    CHECK(std::abs(value(x) / value(before) - root_of_rate * root_of_rate) <= 24 * unit<TestType>);
+    CHECK((x[0] > 0) == (before[0] > 0));
+    CHECK((x[1] > 0) != (before[1] > 0));
+  }
+}
+
+TEMPLATE_TEST_CASE("from any start steepest descent is at least that fast", "[steepest]", float, double) {
+  const Eigen::Vector<TestType, 4> eigenvalues(1, 2, 5, 10);
+  const Matrix<TestType> H = eigenvalues.asDiagonal();
+  const Real rate = 81.0L / 121;
+  for (std::int64_t seed = 1; seed <= 20; ++seed) {
+    Vector<TestType> x = mixed_gradient<TestType>(4, seed) + Vector<TestType>::Ones(4);
+    for (int t = 0; t < 10; ++t) {
+      const Real before = x.dot(H * x);
+      SteepestDescent<TestType>().step(x, H * x, H);
+      CHECK(Real(x.dot(H * x)) <= (rate + 40 * unit<TestType>)*before);
+    }
+  }
+}
+
+TEMPLATE_TEST_CASE("after an exact line search the gradient is orthogonal to the last", "[steepest]", float, double) {
+  // Whole numbers, so that the first gradient is exact.
+  Matrix<TestType> H(3, 3);
+  H << 6, 2, -1, 2, 5, 1, -1, 1, 4;
+  const Vector<TestType> b = vector<TestType>({1, -2, 3}), start_at = vector<TestType>({3, 1, -2});
+  const Vector<TestType> g = H * start_at - b;
+  Vector<TestType> x = start_at;
+  const TestType alpha = SteepestDescent<TestType>().step(x, g, H);
+
+  using Reals = Vector<Real>;
+  const Reals gr = g.template cast<Real>(), xr = x.template cast<Real>();
+  const Matrix<Real> Hr = H.template cast<Real>();
+  CHECK(std::abs(Real(alpha) - gr.dot(gr) / gr.dot(Hr * gr)) <= 24 * unit<TestType> * Real(alpha));
+  // alpha gathers 2n + 7 roundings, alpha g and the difference one each.
+  const Real scale = gr.cwiseAbs().dot(Hr.cwiseAbs() * (xr.cwiseAbs() + Real(alpha) * gr.cwiseAbs()));
+  CHECK(std::abs((Hr * xr - b.template cast<Real>()).dot(gr)) <= 14 * unit<TestType> * scale);
+}
+
+TEST_CASE("the Hessian may be a function", "[steepest]") {
+  const Matrix<double> H = well_conditioned<double>();
+  Vector<double> by_matrix = vector<double>({1, -2}), by_function = by_matrix;
+  for (int t = 0; t < 5; ++t) {
+    SteepestDescent<> steepest;
+    const double alpha = steepest.step(by_matrix, H * by_matrix, H);
+    const auto product = [&](const Vector<double>& v) { return H * v; };
+    CHECK(steepest.step(by_function, H * by_function, product) == alpha);
+    CHECK(same_bits(by_matrix, by_function));
+  }
+}
+
+TEMPLATE_TEST_CASE("steepest descent of any size of gradient", "[steepest]", float, double, long double) {
+  // The squares of these would overflow or vanish; powers of two, so that the step is exact.
+  for (const TestType size : {std::numeric_limits<TestType>::max() / 4, 8 * std::numeric_limits<TestType>::min()}) {
+    const TestType power = std::exp2(std::floor(std::log2(size)));
+    Vector<TestType> x = power * vector<TestType>({1, -1});
+    const Matrix<TestType> H = 2 * Matrix<TestType>::Identity(2, 2);
+    CHECK(SteepestDescent<TestType>().step(x, x, H) == TestType(0.5));
+    CHECK(x == power * vector<TestType>({0.5, -0.5}));
+  }
+}
+
+TEST_CASE("a zero gradient is no step", "[steepest]") {
+  const Vector<double> zero = Vector<double>::Zero(2);
+  Vector<double> x = vector<double>({1, 2}), none;
+  CHECK(SteepestDescent<>().step(x, zero, well_conditioned<double>()) == 0);
+  CHECK(x == vector<double>({1, 2}));
+  CHECK(SteepestDescent<>().step(none, none, Matrix<double>()) == 0);
+}
+
+TEST_CASE("no minimum along the gradient", "[steepest]") {
+  Matrix<double> H = Eigen::Vector2d(1, -2).asDiagonal();
+  Vector<double> x = vector<double>({3, 4});
+  const Vector<double> before = x;
+  const auto told = [&](const Vector<double>& g, const auto& hessian) {
+    return complaint<std::domain_error>([&] { SteepestDescent<>().step(x, g, hessian); });
+  };
+  CHECK(told(vector<double>({0, 5}), H) ==
+        "descent::SteepestDescent: the curvature along the gradient, g'Hg / g'g, is -2; it must be finite and > 0, or "
+        "the line has no minimum");
+  H(1, 1) = 0;
+  CHECK(told(vector<double>({0, 5}), H).find("g'Hg / g'g, is 0;") != std::string::npos);
+  const auto infinite = [](const Vector<double>& v) { return Vector<double>(v * HUGE_VAL); };
+  CHECK(told(vector<double>({1, 1}), infinite).find("g'Hg / g'g, is inf;") != std::string::npos);
+  CHECK(told(vector<double>({1, std::nan("")}), H) == "descent: the gradient is not finite: (1, 0) is nan");
+  CHECK(same_bits(x, before));
+
+  const auto longer = [](const Vector<double>& v) { return Vector<double>::Zero(v.size() + 1); };
+  CHECK(complaint([&] { SteepestDescent<>().step(x, x, longer); }) ==
+        "descent::SteepestDescent: hessian(v) is 3x1, but v is 2x1");
+  CHECK(same_bits(x, before));
+}
+
+// ---- Preconditioning and Newton --------------------------------------------------------------------
+
+TEMPLATE_TEST_CASE("preconditioned by the Hessian, the error shrinks by 1 - eta", "[preconditioned]", float, double,
+                   long double) {
+  const Matrix<TestType> H = well_conditioned<TestType>();
+  const PositiveDefinite<TestType> P = H;
+  const Vector<TestType> start_at = vector<TestType>({1, -2});
+  Vector<TestType> x = start_at, factored_anew = start_at;
+  const PreconditionedDescent<TestType> quarter({.learning_rate = 0.25});
+  for (int t = 1; t <= 30; ++t) {
+    quarter.step(x, H * x, P);
+    quarter.step(factored_anew, H * factored_anew, H);
+    CHECK(same_bits(x, factored_anew));
+    const Vector<Real> exact = std::pow(0.75L, Real(t)) * start_at.template cast<Real>();
+    // A third of the solve's error for each step, as eta / (1 - eta) = 1/3, that of H x included.
+    CHECK((x.template cast<Real>() - exact).norm() <= solve_error * t * unit<TestType> * exact.norm());
+  }
+}
+
+TEMPLATE_TEST_CASE("preconditioned by the identity it is SGD", "[preconditioned]", float, double, long double) {
+  Vector<TestType> x = start<TestType>(5), y = x;
+  SGD<TestType> sgd({.learning_rate = 0.25});
+  const PreconditionedDescent<TestType> preconditioned({.learning_rate = 0.25});
+  for (int t = 1; t <= 10; ++t) {
+    const Vector<TestType> g = mixed_gradient<TestType>(5, t);
+    sgd.step(x, g);
+    preconditioned.step(y, g, Matrix<TestType>::Identity(5, 5));
+    CHECK(same_bits(x, y));
+  }
+}
+
+TEMPLATE_TEST_CASE("Newton takes one step to the minimum of a quadratic", "[newton]", float, double, long double) {
+  const Matrix<TestType> H = well_conditioned<TestType>();
+  const Vector<TestType> minimum = vector<TestType>({3, -5});
+  Vector<TestType> x = vector<TestType>({-1, 7});
+  const Real distance = (x - minimum).norm();
+  Newton<TestType>().step(x, H * (x - minimum), H);
+  CHECK(Real((x - minimum).norm()) <= 2 * solve_error * unit<TestType> * distance);
+}
+
+TEST_CASE("Newton converges quadratically", "[newton]") {
+  // On log cosh the step from x is sinh(2 x) / 2, so that x - sinh(2 x) / 2 = -(2/3) x^3 - ... follows.
+  Vector<double> x = vector<double>({0.3});
+  for (int t = 0; t < 3; ++t) {
+    const double before = x[0];
+    const Matrix<double> H = Matrix<double>::Constant(1, 1, 1 / (std::cosh(before) * std::cosh(before)));
+    Newton<>().step(x, Vector<double>::Constant(1, std::tanh(before)), H);
+    CHECK(std::abs(x[0] - (before - std::sinh(2 * before) / 2)) <= 16 * unit<double> * std::abs(before));
+  }
+  CHECK(std::abs(x[0]) < 1e-14);
+}
+
+TEMPLATE_TEST_CASE("units of the parameters do not count", "[newton]", float, double) {
+  // Parameters in units of 2^k and 2^-k: condition numbers far beyond 1 / eps, and the same step.
+  const Matrix<TestType> H = well_conditioned<TestType>();
+  const int k = std::numeric_limits<TestType>::max_exponent / 3;
+  const Vector<TestType> units = vector<TestType>({std::ldexp(1.0, k), std::ldexp(1.0, -k)});
+  Vector<TestType> x = vector<TestType>({1, -2}), in_units = x.cwiseProduct(units);
+  const Vector<TestType> g = vector<TestType>({0.3, 0.7});
+  Newton<TestType>().step(x, g, H);
+  const Matrix<TestType> H_in_units = units.cwiseInverse().asDiagonal() * H * units.cwiseInverse().asDiagonal();
+  Newton<TestType>().step(in_units, g.cwiseQuotient(units), H_in_units);
+  CHECK(same_bits(in_units, Vector<TestType>(x.cwiseProduct(units))));
+}
+
+TEST_CASE("every kind of tensor, column after column", "[newton]") {
+  Matrix<double> H = Eigen::Vector4d(1, 2, 4, 8).asDiagonal();
+  H(1, 0) = H(0, 1) = 0.5;
+  Vector<double> expected = vector<double>({1, 2, 3, 4});
+  const Vector<double> g = expected;
+  Newton<>().step(expected, g, H);
+
+  Eigen::Matrix2d columns = g.reshaped(2, 2);
+  Newton<>().step(columns, columns, H);
+  CHECK(same_bits(columns.reshaped().eval(), expected));
+
+  Eigen::Matrix<double, 2, 2, Eigen::RowMajor> rows = g.reshaped(2, 2);
+  Newton<>().step(rows, Eigen::Matrix2d(g.reshaped(2, 2)), H);
+  CHECK(same_bits(Eigen::Matrix2d(rows).reshaped().eval(), expected));
+
+  Eigen::ArrayXXd array = g.reshaped(2, 2);
+  Newton<>().step(array, 1 * array, H.array());
+  CHECK(same_bits(array.matrix().reshaped().eval(), expected));
+
+  Matrix<double> larger = Matrix<double>::Constant(6, 6, 9);
+  larger.row(3).tail(4) = g.transpose();
+  Newton<>().step(larger.row(3).tail(4), g.transpose(), 0.5 * (H + H.transpose()));
+  CHECK(same_bits(larger.row(3).tail(4).transpose().eval(), expected));
+  CHECK(larger.sum() == Approx(9 * 32 + expected.sum()));
+
+  Vector<double> none;
+  CHECK_NOTHROW(Newton<>().step(none, none, Matrix<double>()));
+}
+
+TEST_CASE("matrices that are refused, and leave the parameters alone", "[bad input]") {
+  Vector<double> x = vector<double>({1, -2});
+  const Vector<double> before = x;
+  Matrix<double> A = well_conditioned<double>();
+  const auto told = [&]<class Error>(std::type_identity<Error>) {
+    const auto newton = complaint<Error>([&] { Newton<>().step(x, x, A); });
+    CHECK(complaint<Error>([&] { NaturalGradient<>().step(x, x, A); }) == newton);
+    CHECK(same_bits(x, before));
+    return newton;
+  };
+  constexpr std::type_identity<std::invalid_argument> invalid;
+  constexpr std::type_identity<std::domain_error> out_of_domain;
+  const std::string can_help = "; a multiple of the identity added to it can help";
+
+  A(1, 0) = 2.5;
+  CHECK(told(invalid) == "descent: the matrix is not symmetric: (1, 0) is 2.5, but (0, 1) is 2");
+  CHECK(complaint([&] { SteepestDescent<>().step(x, x, A); }) == told(invalid));
+
+  A << 4, 2, 2, -3;
+  CHECK(told(out_of_domain) == "descent: the matrix is not positive definite: (1, 1) is -3" + can_help);
+  A << 4, 2, 2, 0;
+  CHECK(told(out_of_domain) == "descent: the matrix is not positive definite: (1, 1) is 0" + can_help);
+  A << 1, 2, 2, 1;  // indefinite
+  CHECK(told(out_of_domain) ==
+        "descent: the matrix is not positive definite: a pivot of its Cholesky factor is <= 0" + can_help);
+  A << 1, 2, 2, 4;  // singular
+  CHECK(told(out_of_domain) ==
+        "descent: the matrix is not positive definite: a pivot of its Cholesky factor is <= 0" + can_help);
+  A << 1, 1, 1, 1 + std::numeric_limits<double>::epsilon();
+  CHECK(told(out_of_domain)
+            .find("descent: the matrix is singular to working precision: scaled to a unit diagonal, its "
+                  "reciprocal condition number is ") == 0);
+  A << 4, std::nan(""), 2, 3;
+  CHECK(told(out_of_domain) == "descent: the matrix is not finite: (0, 1) is nan");
+
+  A = Matrix<double>::Identity(3, 3);
+  CHECK(told(invalid) == "descent: the matrix is 3x3, but there are 2 parameters: it must be 2x2");
+  CHECK(complaint([&] { SteepestDescent<>().step(x, x, A); }) == told(invalid));
+  A = Matrix<double>::Ones(2, 3);
+  CHECK(told(invalid) == "descent: the matrix is 2x3; it must be square");
+}
+
+TEST_CASE("symmetric up to the rounding of a product is symmetric", "[newton]") {
+  Matrix<double> A = well_conditioned<double>();
+  Vector<double> x = vector<double>({1, -2});
+  A(1, 0) += 4 * 1e-8;  // sqrt(eps) is 1.5e-8, the largest entry 4
+  CHECK_NOTHROW(Newton<>().step(x, x, A));
+  A(1, 0) += 4 * 1e-8;
+  CHECK_THROWS_AS(Newton<>().step(x, x, A), std::invalid_argument);
+}
+
+TEST_CASE("gradients and hyperparameters that are refused", "[bad input]") {
+  Vector<double> x = vector<double>({1, -2}), longer = vector<double>({1, 2, 3});
+  const Vector<double> before = x;
+  const Matrix<double> H = well_conditioned<double>();
+  const auto told = [&](const Vector<double>& g) {
+    const auto newton = complaint([&] { Newton<>().step(x, g, H); });
+    CHECK(complaint([&] { NaturalGradient<>().step(x, g, H); }) == newton);
+    CHECK(complaint([&] { SteepestDescent<>().step(x, g, H); }) == newton);
+    return newton;
+  };
+  CHECK(told(longer) == "descent: the gradient is 3x1, but the parameters are 2x1");
+  CHECK(complaint<std::domain_error>([&] {
+          Newton<>().step(x, vector<double>({1, HUGE_VAL}), H);
+        }) == "descent: the gradient is not finite: (1, 0) is inf");
+
+  CHECK(complaint([&] { PreconditionedDescent<>({.learning_rate = -1}).step(x, x, H); }) ==
+        "descent::PreconditionedDescent: learning_rate = -1; it must be finite and >= 0");
+  CHECK(complaint([&] { NaturalGradient<>({.lambda = 0}).step(x, x, H); }) ==
+        "descent::NaturalGradient: lambda = 0; it must be finite and > 0");
+  CHECK(complaint([&] { estimate_fisher(H, -1); }) ==
+        "descent::estimate_fisher: damping = -1; it must be finite and >= 0");
+  CHECK(complaint([&] { estimate_fisher(Matrix<double>(2, 0)); }) ==
+        "descent::estimate_fisher: there is no sample; each column is the gradient of one");
+  CHECK(same_bits(x, before));
+}
+
+// ---- Natural gradient ------------------------------------------------------------------------------
+
+TEMPLATE_TEST_CASE("two natural steps find a Gaussian's mean and variance", "[natural]", float, double, long double) {
+  // J = log(v) / 2 + (s + (m - mu)^2) / 2v, for samples of mean m and variance s, and
+  // F = diag(1 / v, 1 / 2v^2): one step gives mu = m, v = s + (m - mu)^2, the next v = s. The variance
+  // to start from may be tiny: the condition number of F is 1 / 2v.
+  const TestType m = 3, s = TestType(0.25);
+  const TestType v_0 = GENERATE(TestType(2), TestType(1e-15));
+  Vector<TestType> params = vector<TestType>({1, 0});
+  params[1] = v_0;
+  const auto step = [&](double lambda) {
+    const TestType mu = params[0], v = params[1];
+    const TestType spread = s + (m - mu) * (m - mu);
+    Vector<TestType> g(2);
+    g << -(m - mu) / v, (1 - spread / v) / (2 * v);
+    const Matrix<TestType> F = Eigen::Vector<TestType, 2>(1 / v, 1 / (2 * v * v)).asDiagonal();
+    NaturalGradient<TestType>({.lambda = lambda}).step(params, g, F);
+  };
+  // A step gathers fewer than 16 roundings, of terms no larger than v + s + (m - mu)^2 <= 8, and m.
+  const Real error = 16 * 8 * unit<TestType>;
+  SECTION("lambda = 1") {
+    step(1);
+    CHECK(std::abs(Real(params[0]) - 3) <= error);
+    CHECK(std::abs(Real(params[1]) - 4.25L) <= error);
+    step(1);
+    CHECK(std::abs(Real(params[0]) - 3) <= error);
+    CHECK(std::abs(Real(params[1]) - 0.25L) <= error);
+  }
+  SECTION("lambda = 4: a quarter of the way") {
+    step(4);
+    CHECK(std::abs(Real(params[0]) - 1.5L) <= error);
+    CHECK(std::abs(Real(params[1]) - (Real(v_0) + (4.25L - Real(v_0)) / 4)) <= error);
+  }
+}
+
+TEMPLATE_TEST_CASE("a Gaussian's Fisher matrix from samples", "[natural]", float, double, long double) {
+  // Scores are of second order in y, their products of fourth: so the six samples mu (four times) and
+  // mu +- sqrt(3 v), Gauss and Hermite's nodes by weight, give the very expectation, diag(1/v, 1/2v^2).
+  const TestType v = 2;
+  Matrix<TestType> scores(2, 6);
+  for (Eigen::Index i = 0; i < 6; ++i) {
+    const TestType off = i < 4 ? TestType(0) : (i == 4 ? 1 : -1) * std::sqrt(3 * v);
+    scores.col(i) << -off / v, (1 - off * off / v) / (2 * v);
+  }
+  const auto F = estimate_fisher(scores);
+  CHECK(std::abs(Real(F(0, 0)) - 0.5L) <= 16 * unit<TestType>);
+  CHECK(std::abs(Real(F(1, 1)) - 0.125L) <= 16 * unit<TestType>);
+  CHECK(std::abs(F(1, 0)) <= 16 * unit<TestType>);
+
+  const auto damped = estimate_fisher(scores, 0.25);
+  CHECK(damped(0, 0) == F(0, 0) + TestType(0.25));
+  CHECK(damped(1, 1) == F(1, 1) + TestType(0.25));
+  CHECK(damped(0, 1) == F(0, 1));
+}
+
+TEST_CASE("one sample and damping: the formula of Sherman and Morrison", "[natural]") {
+  // (g g' + delta I)^-1 g = g / (delta + g'g)
+  const Vector<double> g = vector<double>({3, 4});
+  const Matrix<double> F = estimate_fisher(g, 7);
+  CHECK(F == F.transpose());
+  Vector<double> x = Vector<double>::Zero(2);
+  NaturalGradient<>().step(x, g, F);
+  CHECK((x + g / 32).norm() <= 128 * static_cast<double>(unit<double>) * x.norm());
+  CHECK_THROWS_AS(NaturalGradient<>().step(x, g, estimate_fisher(g)), std::domain_error);
+}
+
+TEMPLATE_TEST_CASE("on logistic regression the natural step is Newton's", "[natural]", float, double, long double) {
+  SECTION("an intercept alone: 4 mean(y) - 2, from 0") {
+    Vector<TestType> theta = Vector<TestType>::Zero(1);
+    const Vector<TestType> g = vector<TestType>({0.5 - 0.75});
+    NaturalGradient<TestType>().step(theta, g, Matrix<TestType>::Constant(1, 1, TestType(0.25)));
+    CHECK(theta[0] == 1);
+  }
+  SECTION("labels in the model's proportions: the Fisher matrix from samples is the Hessian") {
+    // At theta = (log 3, 0) the inputs' probabilities are 3/4, 1/4 and 1/2; four labels for each.
+    Eigen::Matrix<TestType, 2, 3> inputs;
+    inputs << 1, -1, 0, 2, 1, 1;
+    const std::array<int, 3> ones{3, 1, 2};
+    Vector<TestType> theta = vector<TestType>({0, 0});
+    theta[0] = std::log(TestType(3));
+    Matrix<TestType> scores(2, 12), H = Matrix<TestType>::Zero(2, 2);
+    for (Eigen::Index i = 0; i < 3; ++i) {
+      const Vector<TestType> input = inputs.col(i);
+      const TestType p = 1 / (1 + std::exp(-theta.dot(input)));
+      for (int k = 0; k < 4; ++k) scores.col(4 * i + k) = (p - (k < ones[static_cast<std::size_t>(i)] ? 1 : 0)) * input;
+      H += p * (1 - p) / 3 * input * input.transpose();
+    }
+    const auto F = estimate_fisher(scores);
+    // At most 12 terms, each with p right to 4u: entries are right to 32u, the step to the condition
+    // number 2 times that, and two solves.
+    CHECK(Real((F - H).cwiseAbs().maxCoeff()) <= 32 * unit<TestType> * Real(H.maxCoeff()));
+    Vector<TestType> natural = theta, newton = theta;
+    const Vector<TestType> g = vector<TestType>({0.3, -0.2});
+    NaturalGradient<TestType>().step(natural, g, F);
+    Newton<TestType>().step(newton, g, H);
+    CHECK(Real((natural - newton).norm()) <=
+          (64 + 2 * solve_error) * unit<TestType> * Real((theta - newton).norm() + theta.norm()));
+    natural = theta;
+    NaturalGradient<TestType>().step(natural, g, H);
+    CHECK(same_bits(natural, newton));
+  }
+}
