@@ -20,6 +20,7 @@
 #include <descent/concepts.hpp>
 #include <descent/kernel/sweep.hpp>
 #include <descent/memory.hpp>
+#include <descent/nonfinite.hpp>
 #include <descent/tensors.hpp>
 
 namespace descent {
@@ -65,6 +66,9 @@ struct Memory {
   Eigen::Index size = 0;
   Shapes<Size> shapes;
   StateArrays<Scalar, R::state_names.size(), Size> state;
+  std::int64_t skipped = 0;
+  std::int64_t skipped_at = -1;  ///< t at the last step that was skipped
+  std::int64_t skipped_in_a_row = 0;
 };
 
 /// use(kernel), with the kernel that was chosen where there are several.
@@ -111,7 +115,7 @@ class Optimizer : public R {
 
   DESCENT_TAGGED Optimizer(const Optimizer&) = default;
   DESCENT_TAGGED Optimizer(Optimizer&& other) noexcept
-      : R(static_cast<R&&>(other)), memory_(std::exchange(other.memory_, Memory{})), threads_(other.threads_) {}
+      : R(static_cast<R&&>(other)), memory_(std::exchange(other.memory_, Memory{})), settings_(other.settings_) {}
   DESCENT_TAGGED Optimizer& operator=(const Optimizer& other) {
     *this = Optimizer(other);  // a copy that fails has changed nothing
     return *this;
@@ -119,7 +123,7 @@ class Optimizer : public R {
   DESCENT_TAGGED Optimizer& operator=(Optimizer&& other) noexcept {
     R::operator=(static_cast<R&&>(other));
     memory_ = std::exchange(other.memory_, Memory{});
-    threads_ = other.threads_;
+    settings_ = other.settings_;
     return *this;
   }
   DESCENT_TAGGED ~Optimizer() = default;
@@ -147,7 +151,7 @@ class Optimizer : public R {
   /// The number of steps taken since construction or `reset`.
   DESCENT_TAGGED std::int64_t steps() const { return memory_.t; }
 
-  /// Forgets state, counter and shapes; the hyperparameters stay.
+  /// Forgets state, counters and shapes; the hyperparameters stay, and what was set by set_….
   DESCENT_TAGGED void reset() { memory_ = Memory{}; }
 
   /// The state array of that index in `state_names`, flat: tensor after tensor, each in the storage
@@ -169,8 +173,20 @@ class Optimizer : public R {
     if (threads < 0)
       throw std::invalid_argument("descent: threads = " + std::to_string(threads) +
                                   "; it must be >= 1, or 0 for as many as Eigen::nbThreads()");
-    threads_ = threads;
+    settings_.threads = threads;
   }
+
+  /// What a step does with a gradient that is not finite: see NonFinite; IEEE arithmetic by default.
+  /// `most_in_a_row`, >= 1, is the number of steps that `skip` passes over before it throws.
+  DESCENT_TAGGED void set_nonfinite(NonFinite policy, int most_in_a_row = 10) {
+    if (most_in_a_row < 1)
+      throw std::invalid_argument("descent: most_in_a_row = " + std::to_string(most_in_a_row) + "; it must be >= 1");
+    settings_.nonfinite = policy;
+    settings_.most_in_a_row = most_in_a_row;
+  }
+
+  /// The number of steps skipped for their gradient since construction or `reset`.
+  DESCENT_TAGGED std::int64_t skipped_steps() const { return memory_.skipped; }
 
   /// The point where a rule with a look-ahead wants its gradient, x - momentum * velocity for
   /// Nesterov; x itself before the first step. For several tensors a tuple or a vector of them.
@@ -203,11 +219,39 @@ class Optimizer : public R {
     if (memory_.t == 0) [[unlikely]]
       return first_step(params, gradient);
     check_shapes(params);
+    if (settings_.nonfinite != NonFinite::propagate) [[unlikely]]
+      return guarded_step(params, gradient);
     undisturbed_step(params, gradient);
   }
 
   template <class Params, class Gradient>
+  DESCENT_TAGGED [[gnu::noinline]] void guarded_step(Params& params, const Gradient& gradient) {
+    if (admits(gradient)) undisturbed_step(params, gradient);
+  }
+
+  /// Whether the gradient is finite; where it is not, the step is skipped and counted, or an error.
+  template <class Gradient>
+  DESCENT_TAGGED [[gnu::noinline]] bool admits(const Gradient& gradient) {
+    const std::int64_t in_a_row = memory_.skipped_at == memory_.t ? memory_.skipped_in_a_row : 0;
+    const bool skips = settings_.nonfinite == NonFinite::skip && in_a_row < settings_.most_in_a_row;
+    bool finite = true;
+    Eigen::Index tensor = 0;
+    detail::for_each_tensor(gradient, [&](const auto& g) {
+      const bool its = detail::all_finite<Scalar>(detail::walk(g, detail::shape_of(g).row_major));
+      if (!its && !skips) detail::throw_not_finite(g, tensor, detail::count_tensors(gradient), in_a_row);
+      finite = finite && its;
+      ++tensor;
+    });
+    if (finite) return true;
+    memory_.skipped += 1;
+    memory_.skipped_at = memory_.t;
+    memory_.skipped_in_a_row = in_a_row + 1;
+    return false;
+  }
+
+  template <class Params, class Gradient>
   DESCENT_TAGGED [[gnu::noinline]] void first_step(Params& params, const Gradient& gradient) {
+    if (settings_.nonfinite != NonFinite::propagate && !admits(gradient)) return;
     remember(params);
     undisturbed_step(params, gradient);
   }
@@ -292,7 +336,7 @@ class Optimizer : public R {
     memory_.size = size;
   }
 
-  DESCENT_TAGGED int threads() const { return threads_ == 0 ? Eigen::nbThreads() : threads_; }
+  DESCENT_TAGGED int threads() const { return settings_.threads == 0 ? Eigen::nbThreads() : settings_.threads; }
 
   DESCENT_TAGGED static std::string known_states() {
     std::string known = slots == 0 ? "this rule has none" : "the known ones are";
@@ -301,8 +345,14 @@ class Optimizer : public R {
     return known;
   }
 
+  struct Settings {
+    int threads = 1;
+    NonFinite nonfinite = NonFinite::propagate;
+    std::int64_t most_in_a_row = 1;
+  };
+
   Memory memory_;
-  int threads_ = 1;
+  Settings settings_;
 };
 
 }  // namespace descent

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+//
+// Gradients that are not finite: what each policy does with them, for every optimizer.
+#include <cmath>
+#include <limits>
+#include <stdexcept>
+#include <string>
+#include <tuple>
+
+#include "catch.hpp"
+#include "variants.hpp"
+
+namespace {
+
+using namespace descent;
+using namespace descent::test;
+
+template <class Scalar>
+constexpr Scalar infinity = std::numeric_limits<Scalar>::infinity();
+template <class Scalar>
+constexpr Scalar nan_of = std::numeric_limits<Scalar>::quiet_NaN();
+
+/// A usual gradient with one other element.
+template <class Scalar>
+Vector<Scalar> spoilt(Eigen::Index n, Eigen::Index at, Scalar value) {
+  Vector<Scalar> g = mixed_gradient<Scalar>(n, 3);
+  g[at] = value;
+  return g;
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("by default a NaN goes into the parameters", "[nonfinite]", float, double) {
+  for_each_variant([](const char* name, const auto& rule) {
+    INFO(name);
+    Optimizer<std::remove_cvref_t<decltype(rule)>, TestType> optimizer(rule);
+    Vector<TestType> x = start<TestType>(37);
+    optimizer.step(x, spoilt<TestType>(37, 20, nan_of<TestType>));
+    CHECK(std::isnan(x[20]));
+    CHECK(optimizer.steps() == 1);
+    CHECK(optimizer.skipped_steps() == 0);
+  });
+}
+
+TEMPLATE_TEST_CASE("reject throws for each kind of element, and nothing has changed", "[nonfinite]", float, double) {
+  for_each_variant([](const char* name, const auto& rule) {
+    INFO(name);
+    using O = Optimizer<std::remove_cvref_t<decltype(rule)>, TestType>;
+    O optimizer(rule), untouched(rule);
+    optimizer.set_nonfinite(NonFinite::reject);
+    Vector<TestType> x = start<TestType>(37), y = x;
+    for (int t = 1; t <= 40; ++t) {
+      for (const TestType bad : {nan_of<TestType>, infinity<TestType>, -infinity<TestType>})
+        CHECK_THROWS_AS(optimizer.step(x, spoilt<TestType>(37, t % 37, bad)), std::domain_error);
+      const Vector<TestType> g = mixed_gradient<TestType>(37, t);
+      optimizer.step(x, g);
+      untouched.step(y, g);
+    }
+    CHECK(same_bits(x, y));
+    CHECK(optimizer.steps() == untouched.steps());
+    for (std::size_t slot = 0; slot < O::state_names.size(); ++slot)
+      CHECK(same_bits(optimizer.state(slot), untouched.state(slot)));
+  });
+}
+
+TEMPLATE_TEST_CASE("the largest and the smallest numbers are finite", "[nonfinite]", float, double, long double) {
+  SGD<TestType> sgd({.learning_rate = 0.5});
+  sgd.set_nonfinite(NonFinite::reject);
+  using Limits = std::numeric_limits<TestType>;
+  for (const TestType value : {Limits::max(), -Limits::max(), Limits::denorm_min(), Limits::min()}) {
+    Vector<TestType> x = Vector<TestType>::Zero(5);
+    CHECK_NOTHROW(sgd.step(x, Vector<TestType>::Constant(5, value)));
+  }
+}
+
+TEST_CASE("the error names tensor, place and value", "[nonfinite]") {
+  Adam<float> adam;
+  adam.set_nonfinite(NonFinite::reject);
+  Eigen::VectorXf b = Eigen::VectorXf::Ones(4), db = b;
+  Eigen::MatrixXf W = Eigen::MatrixXf::Ones(3, 5), dW = W;
+  dW(2, 3) = dW(0, 4) = infinity<float>;
+  CHECK(complaint<std::domain_error>([&] { adam.step(std::tie(b, W), std::tie(db, dW)); }) ==
+        "descent: the gradient of tensor 1 (of 2, from 0) is not finite: (2, 3) is inf");
+  db[3] = nan_of<float>;
+  CHECK(complaint<std::domain_error>([&] { adam.step(b, db.reverse()); }) ==
+        "descent: the gradient is not finite: (0, 0) is nan");
+
+  // Rows of a matrix whose columns are contiguous, and a block of it.
+  CHECK_THROWS_AS(adam.step(W.row(2), dW.row(2)), std::domain_error);
+  CHECK_NOTHROW(adam.step(W.row(1), dW.row(1)));
+  adam.reset();
+  CHECK_NOTHROW(adam.step(W.block(0, 0, 3, 3), dW.block(0, 0, 3, 3)));
+  adam.reset();
+  CHECK_THROWS_AS(adam.step(W.block(1, 1, 2, 3), dW.block(1, 1, 2, 3)), std::domain_error);
+}
+
+TEST_CASE("skip passes over steps, counts them, and throws after so many in a row", "[nonfinite]") {
+  for_each_variant([](const char* name, const auto& rule) {
+    INFO(name);
+    using O = Optimizer<std::remove_cvref_t<decltype(rule)>, double>;
+    O optimizer(rule), untouched(rule);
+    optimizer.set_nonfinite(NonFinite::skip, 2);
+    Vector<double> x = start<double>(9), y = x;
+    const Vector<double> bad = spoilt<double>(9, 8, nan_of<double>);
+    for (int t = 1; t <= 3; ++t) {
+      optimizer.step(x, bad);
+      optimizer.step(x, bad);
+      CHECK(optimizer.skipped_steps() == 2 * t);
+      CHECK(complaint<std::domain_error>([&] { optimizer.step(x, bad); }) ==
+            "descent: the gradient, after 2 skipped steps in a row, is not finite: (8, 0) is nan");
+      CHECK(optimizer.skipped_steps() == 2 * t);
+      const Vector<double> g = mixed_gradient<double>(9, t);
+      optimizer.step(x, g);
+      untouched.step(y, g);
+      CHECK(optimizer.steps() == t);
+      CHECK(same_bits(x, y));
+    }
+    const O copy = optimizer;
+    CHECK(copy.skipped_steps() == 6);
+    optimizer.reset();
+    CHECK(optimizer.skipped_steps() == 0);
+    optimizer.step(x, bad);  // the policy stays
+    CHECK(optimizer.skipped_steps() == 1);
+  });
+}
+
+TEST_CASE("a step that is skipped is still checked", "[nonfinite]") {
+  Adam<double> adam;
+  adam.set_nonfinite(NonFinite::skip);
+  Vector<double> x = start<double>(4), other = start<double>(5);
+  adam.step(x, x);
+  const Vector<double> bad = spoilt<double>(5, 1, infinity<double>);
+  CHECK_THROWS_AS(adam.step(x, bad), std::invalid_argument);
+  CHECK_THROWS_AS(adam.step(other, bad), std::invalid_argument);
+  CHECK(adam.skipped_steps() == 0);
+}
+
+TEST_CASE("set_nonfinite refuses a number in a row below 1, and keeps what was set", "[nonfinite]") {
+  SGD<double> sgd;
+  sgd.set_nonfinite(NonFinite::reject);
+  CHECK(complaint([&] { sgd.set_nonfinite(NonFinite::skip, 0); }) == "descent: most_in_a_row = 0; it must be >= 1");
+  Vector<double> x = start<double>(2);
+  CHECK_THROWS_AS(sgd.step(x, spoilt<double>(2, 0, nan_of<double>)), std::domain_error);
+}
