@@ -162,7 +162,7 @@ std::vector<double> ranks(const Surface& surface, int cells) {
 
 /// What race.gp draws, in gnuplot's own language.
 void write_picture(const Race& race, const std::vector<Path>& paths, const path& file) {
-  constexpr int cells = 160;
+  constexpr int cells = 120;
   const Surface& surface = race.surface;
   const View& view = surface.view;
   std::ofstream out = open(file);

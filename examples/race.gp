@@ -19,9 +19,9 @@ set cntrparam levels incremental 0.1, 0.1, 0.9
 set table $lines
 splot $ranks matrix using (across($1)):(along($2)):3
 unset table
-set palette maxcolors 10 defined (0 "#c4cad4", 1 "#ffffff")
-set cbrange [0:1]
-unset colorbox
+
+# Colours as such, since a palette would leave the animation none for the paths.
+shade(rank, darkest) = darkest + (255 - darkest) * floor(10 * rank) / 9.
 
 # ---- What is drawn of runner i, up to step t -----------------------------------------------------------
 
@@ -49,16 +49,15 @@ map_top(m) = 0.85 - (map_height + gap_below) * ((m - 1) / columns)
 do for [picture in "png gif"] {
   animated = picture eq "gif"
   if (animated) {
-    set terminal gif animate optimize size 720, 396 font "sans,9" delay 10 loop 0 background rgb "white"
+    set terminal gif animate size 720, 396 font "sans,9" delay 12 loop 0 background rgb "white"
   } else {
     set terminal @png size 1200, 660 font "sans,14" linewidth 1.2 background rgb "white"
   }
   set output stem.".".picture
-  stride = animated ? ceil(steps / 40.) : steps
-  still = animated ? 16 * stride : 0
+  stride = animated ? ceil(steps / 30.) : steps
+  still = animated ? 12 * stride : 0   # the last frame, for a while
   do for [frame = stride : steps + still : stride] {
     t = frame < steps ? frame : steps
-    pulse = 1.4 + 0.5 * ((frame - t) / stride % 4)   # of the ends, when all is drawn
     set multiplot
     set label 1 caption at screen 0.5, 0.955 center font animated ? "sans,11" : "sans,16"
 
@@ -79,12 +78,12 @@ do for [picture in "png gif"] {
       set rmargin at screen map_left(m) + map_width
       set tmargin at screen map_top(m)
       set bmargin at screen map_top(m) - map_height
-      plot $ranks matrix using (across($1)):(along($2)):3 with image, \
+      plot $ranks matrix using (across($1)):(along($2)):(shade($3, 196)):(shade($3, 202)):(shade($3, 212)) with rgbimage, \
         $lines using 1:2 with lines linecolor rgb "#a0a7b3" linewidth 0.7 dashtype solid, \
         for [i = first:last] $paths using (upto(t, x(i))):(y(i)) with lines linetype linetype_of[i] linewidth width(i), \
         $minima using 1:2 with points pointtype 3 pointsize 2.2 linewidth 2 linecolor rgb "black", \
         $paths using (only(0, x(first))):(y(first)) with points pointtype 6 pointsize 2 linewidth 2 linecolor rgb "black", \
-        for [i = first:last] $paths using (only(t, x(i))):(y(i)) with points linetype linetype_of[i] pointsize pulse
+        for [i = first:last] $paths using (only(t, x(i))):(y(i)) with points linetype linetype_of[i] pointsize 1.4
       unset label
     }
 
@@ -98,10 +97,16 @@ do for [picture in "png gif"] {
     set bmargin at screen 0.28
     set xrange [0:steps]
     set logscale y
-    set yrange [1e-10 < *:*]
+    if (animated) {
+      set yrange [lowest_value:highest_value]
+    } else {
+      set yrange [1e-10 < *:*]
+    }
     set format y "10^{%T}"
     plot for [i = 1:runners] $paths using (upto(t, column(1))):(excess(i)) \
       with lines linetype linetype_of[i] linewidth width(i)
+    lowest_value = GPVAL_Y_MIN
+    highest_value = GPVAL_Y_MAX
 
     unset border
     unset tics
@@ -114,7 +119,7 @@ do for [picture in "png gif"] {
     set bmargin at screen 0
     set xrange [0:1]
     set yrange [0:1]
-    set key center center vertical maxrows 3 Left reverse samplen 2.5 width -4
+    set key center center vertical maxrows 3 Left reverse samplen 2.5 width -4 spacing 1.25
     plot for [i = 1:runners] NaN with linespoints linetype linetype_of[i] linewidth width(i) pointsize 1.4 title label[i].":  ".rates[i], \
       NaN with points pointtype 6 pointsize 2 linewidth 2 linecolor rgb "black" title "start", \
       NaN with points pointtype 3 pointsize 2.2 linewidth 2 linecolor rgb "black" title "minimum"

@@ -187,7 +187,7 @@ TEST_CASE("wells: at one rate momentum crosses, and plain descent stays", "[race
   CHECK(wells.who_reaches(wells.minimum(1), 0.2) == Names{"SGD", "AdaGrad", "RMSProp", "AdaDelta", "Adam"});
 }
 
-TEST_CASE("plateau: AdaGrad, RMSProp and Adam get across, and for SGD no rate would do", "[race]") {
+TEST_CASE("plateau: AdaGrad, RMSProp and Adam get across, SGD at no rate that is stable at the minimum", "[race]") {
   const Result plateau = race_on("plateau");
   CHECK(plateau.race.surface.gradient(plateau.race.surface.start).norm() < 1e-3);
   CHECK(plateau.who_reaches({0, 0}) == Names{"AdaGrad", "RMSProp", "Adam"});
