@@ -23,6 +23,12 @@ if(NOT start MATCHES "^0,-4,0.8[0-9]*,48[0-9.]*,-4,0.8[0-9]*,48[0-9.]*$" OR NOT 
   message(SEND_ERROR "zigzag.csv starts with ${start} and ends with ${end}")
 endif()
 
+# What the caption claims is true of the race as it is set, not of this one.
+file(STRINGS ${FOLDER}/zigzag.gp caption REGEX "^caption = ")
+if(NOT caption STREQUAL "caption = \"\"")
+  message(SEND_ERROR "${caption}")
+endif()
+
 foreach(picture IN ITEMS zigzag.png zigzag.gif)
   file(SIZE ${FOLDER}/${picture} size)
   if(size LESS 10000)

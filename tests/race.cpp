@@ -116,7 +116,7 @@ TEST_CASE("straightness and arrival of a path", "[race]") {
 
 TEST_CASE("a path whose values overflow ends before", "[race]") {
   const Surface bowl = all_surfaces().front();
-  const Path path = run(descent::rules::SGD{1000}, bowl, 1000);
+  const Path path = run(descent::rules::SGD{.learning_rate = 1000}, bowl, 1000);
   CHECK(path.points.size() < 1000);
   CHECK(std::isfinite(path.values.back()));
 }
@@ -193,7 +193,8 @@ TEST_CASE("plateau: AdaGrad, RMSProp and Adam get across, SGD at no rate that is
   CHECK(plateau.who_reaches({0, 0}) == Names{"AdaGrad", "RMSProp", "Adam"});
   // At the minimum the curvature is 1, so that a rate of 2 or more does not stay there.
   for (const double rate : {0.1, 0.2, 0.5, 1.0, 1.5, 1.9, 1.99})
-    CHECK(run(descent::rules::SGD{rate}, plateau.race.surface, plateau.race.steps).arrival({0, 0}) == -1);
+    CHECK(run(descent::rules::SGD{.learning_rate = rate}, plateau.race.surface, plateau.race.steps).arrival({0, 0}) ==
+          -1);
 }
 
 TEST_CASE("hills: Adam comes past both at five rates of fourteen, and the others at none", "[race]") {
