@@ -59,7 +59,7 @@ do for [picture in "png gif"] {
   do for [frame = stride : steps + still : stride] {
     t = frame < steps ? frame : steps
     set multiplot
-    set label 1 caption at screen 0.5, 0.955 center font animated ? "sans,11" : "sans,16"
+    set label 1 caption at screen 0.5, 0.955 center font animated ? "sans,10" : "sans,16"
 
     set border 15
     unset grid

@@ -133,7 +133,7 @@ inline std::vector<Race> all_races(std::uint32_t seed = 1) {
         {"Momentum 0.7", Momentum{.learning_rate = 0.016, .momentum = 0.7}},
         {"Momentum 0.9", Momentum{.learning_rate = 0.016, .momentum = 0.9}},
         {"Nesterov 0.7", Nesterov{.learning_rate = 0.012, .momentum = 0.7}}},
-       "The zigzag of plain descent, damped by momentum 0.7; 0.9 overshoots; Nesterov corrects in time",
+       "Momentum 0.7 is faster than SGD, but zigzags longer; 0.9 overshoots; Nesterov damps the zigzag",
        true},
       {on("saddle"), 100, all_seven({0.05, 0.005, 0.005, 0.5, 0.1, 20, 0.1}),
        "Along the ridge the slope is nearly 0: the adaptive methods leave it, plain descent hesitates"},
