@@ -5,8 +5,6 @@
 //
 // What is to be learnt here about the library stands in `train` and in `train_all`.
 
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -30,8 +28,7 @@
 
 #include "digits_data.hpp"
 #include "digits_network.hpp"
-
-extern char** environ;  // POSIX leaves this to programs. NOLINT(readability-redundant-declaration)
+#include "gnuplot.hpp"
 
 namespace {
 
@@ -149,21 +146,6 @@ void write_history(const std::vector<Run>& runs, const path& file) {
   if (!out) throw std::runtime_error(file.string() + ": cannot be written");
 }
 
-/// Starts gnuplot itself, without a shell that would read spaces and quotes in a path its own way.
-void draw(const path& history, const path& picture) {
-  const std::string script = std::string(DESCENT_EXAMPLES_DIR) + "/digits.gp";
-  std::string command[] = {"gnuplot", "-c", script, history.string(), picture.string()};
-  std::vector<char*> arguments;
-  for (std::string& word : command) arguments.push_back(word.data());
-  arguments.push_back(nullptr);
-
-  pid_t process = 0;
-  int status = 0;
-  if (const int error = posix_spawnp(&process, "gnuplot", nullptr, nullptr, arguments.data(), environ); error != 0)
-    throw std::runtime_error(std::string("gnuplot does not start: ") + std::strerror(error));
-  if (waitpid(process, &status, 0) != process || status != 0) throw std::runtime_error("gnuplot failed");
-}
-
 // ---- The program -----------------------------------------------------------------------------------
 
 struct Options {
@@ -196,7 +178,7 @@ bool compare(const Options& options) {
   bool drawn = true;
   std::fflush(stdout);
   try {
-    draw(history, picture);
+    examples::gnuplot("digits.gp", {history.string(), picture.string()});
     std::printf("\npicture: %s, numbers: %s\n", picture.c_str(), history.c_str());
   } catch (const std::exception& error) {
     std::fprintf(stderr, "digits: %s; there is no picture, the numbers lie in %s\n", error.what(), history.c_str());

@@ -56,9 +56,11 @@ inline const Choice choice = choose();
 
 /// Throws std::invalid_argument where DESCENT_ISA is none of its names.
 inline void require_choice_of_isa() {
-  if (choice.misunderstood) [[unlikely]]
+  if (choice.misunderstood) [[unlikely]] {
+    const char* const name = std::getenv("DESCENT_ISA");  // null where it has been unset since
     throw std::invalid_argument("descent: the environment variable DESCENT_ISA is \"" +
-                                std::string(std::getenv("DESCENT_ISA")) + "\"; it must be lanes, baseline or wide");
+                                std::string(name == nullptr ? "" : name) + "\"; it must be lanes, baseline or wide");
+  }
 }
 
 }  // namespace DESCENT_FLAGS
