@@ -126,13 +126,26 @@ void add_unusual_gradients(Eigen::Index n) {
   add_steps(name(who::tiny_gradients), bytes, with_gradients(1e-25));
 }
 
+/// The policies that read the gradient once more.
+template <class Rule, class Scalar>
+void add_checked_gradients(Eigen::Index n) {
+  const auto rule = crawling_rule<Rule>();
+  const auto with = [&](std::string_view by, descent::NonFinite policy) {
+    add_steps(case_name(rule_name<Rule>, scalar_name<Scalar>, n, by), bytes_per_step<Scalar>(state_count<Rule>, n),
+              [=] { return ByDescent<Rule, Scalar>(rule, n).with_nonfinite(policy); });
+  };
+  with(who::reject, descent::NonFinite::reject);
+  with(who::skip, descent::NonFinite::skip);
+}
+
 /// So many steps and no more, about 10 ms: on a busy machine a step that waits for its other thread
 /// can take as long.
 template <class Rule, class Scalar>
 void add_two_threads(Eigen::Index n) {
   const auto rule = crawling_rule<Rule>();
   add_steps(case_name(rule_name<Rule>, scalar_name<Scalar>, n, who::two_threads),
-            bytes_per_step<Scalar>(state_count<Rule>, n), [=] { return ByDescent<Rule, Scalar>(rule, n, 2); })
+            bytes_per_step<Scalar>(state_count<Rule>, n),
+            [=] { return ByDescent<Rule, Scalar>(rule, n).with_threads(2); })
       ->UseRealTime()
       ->Iterations(std::max<Eigen::Index>(1, 10'000'000 / n));
 }
@@ -151,6 +164,10 @@ void add_benchmarks(const Coverage& coverage) {
   add_fixed<rules::Adam, Scalar, 2>();
   add_fixed<rules::Adam, Scalar, 10>();
   for_each_rule([&]<class Rule>() { add_unusual_gradients<Rule, Scalar>(coverage.unusual_size); });
+  for (const Eigen::Index n : coverage.sizes) {
+    add_checked_gradients<rules::SGD, Scalar>(n);
+    add_checked_gradients<rules::Adam, Scalar>(n);
+  }
 #if defined(_OPENMP)
   for (const Eigen::Index n : coverage.threaded_sizes)
     for_each_rule([&]<class Rule>() { add_two_threads<Rule, Scalar>(n); });

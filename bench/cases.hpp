@@ -98,6 +98,8 @@ inline constexpr std::string_view descent_fixed = "descent-fixed";
 inline constexpr std::string_view eigen_fixed = "eigen-fixed";
 inline constexpr std::string_view zero_gradients = "descent-zero-gradients";
 inline constexpr std::string_view tiny_gradients = "descent-tiny-gradients";
+inline constexpr std::string_view reject = "descent-reject";
+inline constexpr std::string_view skip = "descent-skip";
 inline constexpr std::string_view two_threads = "descent-2-threads";
 }  // namespace who
 

@@ -77,6 +77,7 @@ class Report {
     print_native();
     print_small();
     print_unusual_gradients();
+    print_checked_gradients();
     print_threads();
     print_goals();
   }
@@ -199,6 +200,22 @@ class Report {
       if (std::isnan(ns) || std::isnan(zero)) return;
       std::printf("%-9s %-7s %s %s\n", rule.data(), scalar.data(), cell(zero / ns, 22, 2).c_str(),
                   cell(tiny / ns, 24, 2).c_str());
+    });
+  }
+
+  void print_checked_gradients() const {
+    std::printf(
+        "\nGradients that are checked: how many times as long as a step that lets NaN and infinity pass (propagate)\n\n"
+        "%-9s %-7s %6s %10s %10s\n",
+        "rule", "scalar", "n", "reject", "skip");
+    for_each_combination([&](std::string_view rule, std::size_t, std::string_view scalar, std::size_t) {
+      for (const Eigen::Index n : coverage_.sizes) {
+        const double ns = cpu(rule, scalar, n, who::descent);
+        const double reject = cpu(rule, scalar, n, who::reject);
+        if (std::isnan(ns) || std::isnan(reject)) continue;
+        std::printf("%-9s %-7s %6s %s %s\n", rule.data(), scalar.data(), size_text(n).c_str(),
+                    cell(reject / ns, 10, 2).c_str(), cell(cpu(rule, scalar, n, who::skip) / ns, 10, 2).c_str());
+      }
     });
   }
 

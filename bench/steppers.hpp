@@ -11,6 +11,7 @@
 #include <memory>
 #include <tuple>
 #include <type_traits>
+#include <utility>
 
 #include <Eigen/Core>
 
@@ -34,9 +35,15 @@ using SharedOrOwn = std::conditional_t<Size == Eigen::Dynamic, Eigen::ArrayX<Sca
 template <class Rule, class Scalar, int Size = Eigen::Dynamic>
 class ByDescent {
  public:
-  ByDescent(const Rule& rule, Eigen::Index n, int threads = 1)
-      : optimizer_(rule), x_(shared<Problem<Scalar>>(n).x), g_(shared<Problem<Scalar>>(n).gradient) {
+  ByDescent(const Rule& rule, Eigen::Index n)
+      : optimizer_(rule), x_(shared<Problem<Scalar>>(n).x), g_(shared<Problem<Scalar>>(n).gradient) {}
+  ByDescent&& with_threads(int threads) && {
     optimizer_.set_threads(threads);
+    return std::move(*this);
+  }
+  ByDescent&& with_nonfinite(descent::NonFinite policy) && {
+    optimizer_.set_nonfinite(policy);
+    return std::move(*this);
   }
   void step() { optimizer_.step(x_, g_); }
   Scalar* parameters() { return x_.data(); }
