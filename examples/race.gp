@@ -119,7 +119,7 @@ do for [picture in "png gif"] {
     set bmargin at screen 0
     set xrange [0:1]
     set yrange [0:1]
-    set key center center vertical maxrows 3 Left reverse samplen 2.5 width -4 spacing 1.25
+    set key center center vertical maxrows 3 Left reverse samplen 2.5 width (animated ? -4 : -2) spacing 1.25
     plot for [i = 1:runners] NaN with linespoints linetype linetype_of[i] linewidth width(i) pointsize 1.4 title label[i].":  ".rates[i], \
       NaN with points pointtype 6 pointsize 2 linewidth 2 linecolor rgb "black" title "start", \
       NaN with points pointtype 3 pointsize 2.2 linewidth 2 linecolor rgb "black" title "minimum"
