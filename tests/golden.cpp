@@ -77,45 +77,59 @@ double step_roundings(const R& rule, int t) {
 /// The parameters after some of the steps.
 using Golden = std::map<int, Vector<double>>;
 
-/// Takes the 100 steps and compares.
+/// What the framework's parameters may differ by. Not a template, as it is the same for all rules.
 ///
 /// The bound counts roundings of u, half an ulp of 1. Framework and library compute each step in at most
 /// 16 (formulas.cpp), and leave to the next one at most 5 in the state and 1 in x: 32 and 12 t for both,
 /// and for Adam those of the bias corrections. They are relative to the running magnitude: how far x
 /// has been, and how far it went or would have gone had nothing cancelled, which a twin tells that sees
 /// absolute values of gradients. In double that is less than 1e-12 of the magnitude in all.
+class Bound {
+ public:
+  explicit Bound(const Vector<double>& start) : farthest_(start.cwiseAbs()) {}
+
+  void step(const Vector<double>& x_step, const Vector<double>& twin_step, const Vector<double>& x, double roundings) {
+    const Vector<double> step = x_step.cwiseAbs().cwiseMax(twin_step.cwiseAbs());
+    way_ += step;
+    corrections_ += roundings * step;
+    farthest_ = farthest_.cwiseMax(x.cwiseAbs());
+  }
+
+  void check(const Vector<double>& x, const Vector<double>& expected, int t, double u) const {
+    for (Eigen::Index i = 0; i < x.size(); ++i) {
+      INFO("t = " << t << ", i = " << i << ", u = " << u);
+      const double bound = u * ((32 + 12 * t) * (farthest_[i] + way_[i]) + corrections_[i]);
+      REQUIRE(std::abs(x[i] - expected[i]) <= bound);
+      REQUIRE(bound <= (u < 1e-15 ? 1e-12 : 1e-3) * (farthest_[i] + way_[i]));
+    }
+  }
+
+ private:
+  Vector<double> farthest_, way_ = Vector<double>::Zero(8), corrections_ = way_;
+};
+
+/// Takes the 100 steps and compares.
 template <class Scalar, class R>
 void follow(const Golden& golden, const R& rule) {
-  constexpr double u = std::numeric_limits<Scalar>::epsilon() / 2.0;
   Optimizer<R, Scalar> optimizer(rule);
   Optimizer<R, double> twin(rule);
   Vector<Scalar> x = golden.at(0).template cast<Scalar>();
-  Vector<double> twin_x = Vector<double>::Zero(x.size()), way = twin_x, corrections = twin_x;
-  Vector<double> farthest = golden.at(0).cwiseAbs();
+  Vector<double> now = golden.at(0), twin_now = Vector<double>::Zero(8);
+  Bound bound(now);
   for (int t = 1; t <= steps; ++t) {
     const Vector<double>& g = gradients()[static_cast<std::size_t>(t - 1)];
-    const Vector<double> before = x.template cast<double>(), twin_before = twin_x;
+    const Vector<double> before = now, twin_before = twin_now;
     Vector<double> g_size = g.cwiseAbs();
     if constexpr (requires { rule.weight_decay; }) {
       g_size += rule.weight_decay * before.cwiseAbs();
       twin.weight_decay = 0;
     }
     if (t == halved_after + 1) optimizer.learning_rate = twin.learning_rate = rule.learning_rate / 2;
-    optimizer.step(x, g.template cast<Scalar>());
-    twin.step(twin_x, g_size);
-
-    const Vector<double> now = x.template cast<double>();
-    const Vector<double> step = (now - before).cwiseAbs().cwiseMax((twin_x - twin_before).cwiseAbs());
-    way += step;
-    farthest = farthest.cwiseMax(now.cwiseAbs());
-    corrections += step_roundings(rule, t) * step;
-    if (!golden.contains(t)) continue;
-    const Vector<double> bound = u * ((32 + 12 * t) * (farthest + way) + corrections);
-    for (Eigen::Index i = 0; i < x.size(); ++i) {
-      INFO("t = " << t << ", i = " << i << ", " << detail::scalar_name<Scalar>());
-      REQUIRE(std::abs(now[i] - golden.at(t)[i]) <= bound[i]);
-      REQUIRE(bound[i] <= (sizeof(Scalar) == 8 ? 1e-12 : 1e-3) * (farthest[i] + way[i]));
-    }
+    optimizer.step(x, Vector<Scalar>(g.template cast<Scalar>()));
+    twin.step(twin_now, g_size);
+    now = x.template cast<double>();
+    bound.step(now - before, twin_now - twin_before, now, step_roundings(rule, t));
+    if (golden.contains(t)) bound.check(now, golden.at(t), t, std::numeric_limits<Scalar>::epsilon() / 2.0);
   }
 }
 
