@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <string_view>
+#include <tuple>
 #include <variant>
 
 #include <Eigen/Core>
@@ -33,14 +34,19 @@ struct AdaGrad {
   EpsilonPlacement epsilon_placement = EpsilonPlacement::outside;  ///< outside or inside
   double initial_accumulator = 0;  ///< where s starts, finite and >= 0; counts from the next reset
 
+  static constexpr std::string_view name = "descent::AdaGrad";
+  static constexpr std::tuple hyperparameters{Hyperparameter{"learning_rate", &AdaGrad::learning_rate},
+                                              Hyperparameter{"epsilon", &AdaGrad::epsilon},
+                                              Hyperparameter{"epsilon_placement", &AdaGrad::epsilon_placement},
+                                              Hyperparameter{"initial_accumulator", &AdaGrad::initial_accumulator}};
   static constexpr std::array<std::string_view, 1> state_names{"squared_gradient"};
 
   template <class Scalar = double>
   DESCENT_TAGGED void validate() const {
-    require<Scalar>("descent::AdaGrad", "learning_rate", learning_rate, interval::nonnegative);
-    require<Scalar>("descent::AdaGrad", "epsilon", epsilon, interval::positive);
-    require_outside_or_inside("descent::AdaGrad", epsilon_placement);
-    require<Scalar>("descent::AdaGrad", "initial_accumulator", initial_accumulator, interval::nonnegative);
+    require<Scalar>(name, "learning_rate", learning_rate, interval::nonnegative);
+    require<Scalar>(name, "epsilon", epsilon, interval::positive);
+    require_outside_or_inside(name, epsilon_placement);
+    require<Scalar>(name, "initial_accumulator", initial_accumulator, interval::nonnegative);
   }
 
   DESCENT_TAGGED std::array<double, 1> initial_state() const { return {initial_accumulator}; }

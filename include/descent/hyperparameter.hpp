@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Ranges of hyperparameters, and the one check that holds a value against its range: as a double,
-// and again once it is rounded to the scalar that the kernel computes in.
+// and again once it is rounded to the scalar that the kernel computes in. And how a rule lists its
+// hyperparameters by name.
 #pragma once
 
 #include <limits>
@@ -91,5 +92,27 @@ template <class Scalar, class Interval>
   if (!allowed) [[unlikely]]
     detail::throw_bad_choice(optimizer, problem);
 }
+
+inline namespace DESCENT_FLAGS {
+
+/// One hyperparameter of a rule: its name and the member that holds it, a float, a double, an integer, a
+/// bool or an enum. A rule that can be saved (checkpoint.hpp) has a name and lists them all:
+///
+///     static constexpr std::string_view name = "MyRule";
+///     static constexpr std::tuple hyperparameters{
+///         descent::Hyperparameter{"learning_rate", &MyRule::learning_rate},
+///         descent::Hyperparameter{"form", &MyRule::form}};
+///
+/// The names of an enum's values, which count from 0, are what the function enumerator_names beside the
+/// enum returns: `constexpr std::array<std::string_view, 2> enumerator_names(Form) { return {"a", "b"}; }`
+template <class Member>
+struct Hyperparameter {
+  std::string_view name;
+  Member member;
+};
+template <class Member>
+Hyperparameter(std::string_view, Member) -> Hyperparameter<Member>;
+
+}  // namespace DESCENT_FLAGS
 
 }  // namespace descent

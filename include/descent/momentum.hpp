@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <string_view>
+#include <tuple>
 
 #include <Eigen/Core>
 
@@ -14,6 +15,10 @@ namespace descent {
 
 /// What the velocity of Momentum gathers: steps, gradients, or an average of gradients.
 enum class MomentumForm { velocity, accumulated, averaged };
+
+DESCENT_TAGGED constexpr std::array<std::string_view, 3> enumerator_names(MomentumForm) {
+  return {"velocity", "accumulated", "averaged"};
+}
 
 namespace rules {
 
@@ -34,15 +39,19 @@ struct Momentum {
   double momentum = 0.9;                       ///< mu, in [0, 1]; 1 is the limit without friction
   MomentumForm form = MomentumForm::velocity;  ///< which of the three recurrences
 
+  static constexpr std::string_view name = "descent::Momentum";
+  static constexpr std::tuple hyperparameters{Hyperparameter{"learning_rate", &Momentum::learning_rate},
+                                              Hyperparameter{"momentum", &Momentum::momentum},
+                                              Hyperparameter{"form", &Momentum::form}};
   static constexpr std::array<std::string_view, 1> state_names{"velocity"};
 
   template <class Scalar = double>
   DESCENT_TAGGED void validate() const {
-    require<Scalar>("descent::Momentum", "learning_rate", learning_rate, interval::nonnegative);
-    require<Scalar>("descent::Momentum", "momentum", momentum, interval::unit_interval);
+    require<Scalar>(name, "learning_rate", learning_rate, interval::nonnegative);
+    require<Scalar>(name, "momentum", momentum, interval::unit_interval);
     require_choice(
-        form == MomentumForm::velocity || form == MomentumForm::accumulated || form == MomentumForm::averaged,
-        "descent::Momentum", "form must be velocity, accumulated or averaged");
+        form == MomentumForm::velocity || form == MomentumForm::accumulated || form == MomentumForm::averaged, name,
+        "form must be velocity, accumulated or averaged");
   }
 
   /// All three forms: multiplying by a factor of 1 is exact.

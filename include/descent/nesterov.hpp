@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <string_view>
+#include <tuple>
 #include <variant>
 
 #include <Eigen/Core>
@@ -15,6 +16,10 @@ namespace descent {
 
 /// Where Nesterov wants its gradient: at x - momentum * velocity, or at the parameters themselves.
 enum class GradientAt { lookahead, parameters };
+
+DESCENT_TAGGED constexpr std::array<std::string_view, 2> enumerator_names(GradientAt) {
+  return {"lookahead", "parameters"};
+}
 
 namespace rules {
 
@@ -35,13 +40,17 @@ struct Nesterov {
   double momentum = 0.9;                            ///< mu, in [0, 1]
   GradientAt gradient_at = GradientAt::parameters;  ///< where the caller takes the gradient
 
+  static constexpr std::string_view name = "descent::Nesterov";
+  static constexpr std::tuple hyperparameters{Hyperparameter{"learning_rate", &Nesterov::learning_rate},
+                                              Hyperparameter{"momentum", &Nesterov::momentum},
+                                              Hyperparameter{"gradient_at", &Nesterov::gradient_at}};
   static constexpr std::array<std::string_view, 1> state_names{"velocity"};
 
   template <class Scalar = double>
   DESCENT_TAGGED void validate() const {
-    require<Scalar>("descent::Nesterov", "learning_rate", learning_rate, interval::nonnegative);
-    require<Scalar>("descent::Nesterov", "momentum", momentum, interval::unit_interval);
-    require_choice(gradient_at == GradientAt::lookahead || gradient_at == GradientAt::parameters, "descent::Nesterov",
+    require<Scalar>(name, "learning_rate", learning_rate, interval::nonnegative);
+    require<Scalar>(name, "momentum", momentum, interval::unit_interval);
+    require_choice(gradient_at == GradientAt::lookahead || gradient_at == GradientAt::parameters, name,
                    "gradient_at must be lookahead or parameters");
   }
 

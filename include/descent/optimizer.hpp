@@ -58,6 +58,9 @@ struct Memory {
   StateArrays<Scalar, R::state_names.size(), Size> state;
 };
 
+/// The one door to an optimizer's memory; checkpoint.hpp goes through it.
+struct MemoryAccess;
+
 /// use(kernel), with the kernel that was chosen where there are several.
 template <class Kernel, class Use>
 void with_kernel(const Kernel& kernel, Use&& use) {
@@ -90,6 +93,7 @@ class Optimizer : public R {
 
   static constexpr std::size_t slots = R::state_names.size();
   using Memory = detail::Memory<R, Scalar, Size>;
+  friend struct detail::MemoryAccess;
 
  public:
   /// The rule, with its defaults where none is given. Throws std::invalid_argument where a
