@@ -79,7 +79,8 @@ class AtomicFile {
     require(file_.close(), "close");
     require(::rename(temporary_.c_str(), path_.c_str()) == 0, "replace");
     committed_ = true;
-    require(::fsync(folder_.descriptor()) == 0 || errno == EINVAL, "flush the folder of");  // EINVAL: knows no such thing
+    require(::fsync(folder_.descriptor()) == 0 || errno == EINVAL,
+            "flush the folder of");  // EINVAL: knows no such thing
   }
 
  private:
@@ -97,7 +98,8 @@ class AtomicFile {
   void require(bool succeeded, const char* what) const {
     if (succeeded) return;
     const int error = errno;
-    throw std::system_error(error, std::generic_category(), std::string("descent: cannot ") + what + " " + path_.string());
+    throw std::system_error(error, std::generic_category(),
+                            std::string("descent: cannot ") + what + " " + path_.string());
   }
 
   std::filesystem::path path_;
