@@ -31,21 +31,23 @@ if command -v apt-get >/dev/null; then
   }
   [ $# -eq 0 ] || set -- clang clang-19 libomp-dev clang-format clang-tidy shellcheck valgrind qemu-user \
     g++-aarch64-linux-gnu g++-riscv64-linux-gnu
-  set -- cmake ninja-build g++ pkg-config libeigen3-dev catch2 libbenchmark-dev libcli11-dev gnuplot-nox "$@"
+  set -- cmake ninja-build g++ pkg-config libeigen3-dev catch2 libbenchmark-dev libcli11-dev nlohmann-json3-dev \
+    gnuplot-nox "$@"
 elif command -v dnf >/dev/null; then
   has() { rpm -q "$1" >/dev/null; }
   install() { as_root dnf install -y "$@"; }
-  set -- cmake ninja-build gcc-c++ pkgconf-pkg-config eigen3-devel catch-devel google-benchmark-devel cli11-devel gnuplot
+  set -- cmake ninja-build gcc-c++ pkgconf-pkg-config eigen3-devel catch-devel google-benchmark-devel cli11-devel json-devel \
+    gnuplot
 elif command -v pacman >/dev/null; then
   has() { pacman -Qi "$1" >/dev/null 2>&1; }
   install() { as_root pacman -S --noconfirm --needed "$@"; }
-  set -- cmake ninja gcc pkgconf eigen catch2 benchmark cli11 gnuplot
+  set -- cmake ninja gcc pkgconf eigen catch2 benchmark cli11 nlohmann-json gnuplot
 elif command -v brew >/dev/null; then
   has() { brew list "$1" >/dev/null 2>&1; }
   install() { brew install "$@"; }
-  set -- cmake ninja pkgconf eigen catch2 google-benchmark cli11 gnuplot
+  set -- cmake ninja pkgconf eigen catch2 google-benchmark cli11 nlohmann-json gnuplot
 else
-  die "there is no apt-get, dnf, pacman or brew; needed are a C++20 compiler, CMake 3.25, Ninja, pkg-config, Eigen 3.4, Catch2, Google Benchmark, CLI11 and gnuplot"
+  die "there is no apt-get, dnf, pacman or brew; needed are a C++20 compiler, CMake 3.25, Ninja, pkg-config, Eigen 3.4, Catch2, Google Benchmark, CLI11, nlohmann-json and gnuplot"
 fi
 
 # Leaves in "$@" what is missing.

@@ -52,8 +52,7 @@ class AtomicFile {
     require(folder_.is_open(), "open the folder of");
     // Unique among the processes of this machine, and beside what another machine or a crash has left.
     for (int attempt = 0; !file_.is_open() && (attempt == 0 || errno == EEXIST); ++attempt) {
-      temporary_ = path_;
-      temporary_ += "." + std::to_string(::getpid()) + "-" + std::to_string(attempt) + ".tmp";
+      temporary_ = path_.string() + "." + std::to_string(::getpid()) + "-" + std::to_string(attempt) + ".tmp";
       file_ = OpenFile(temporary_, O_WRONLY | O_CREAT | O_EXCL);
     }
     require(file_.is_open(), "create a file beside");
