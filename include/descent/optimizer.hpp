@@ -151,10 +151,10 @@ class Optimizer : public R {
     if (index >= slots) throw std::out_of_range("descent: no state " + std::to_string(index) + "; " + known_states());
     return {memory_.state.array(index), memory_.t == 0 ? 0 : memory_.size};
   }
-  DESCENT_TAGGED Eigen::Map<const Eigen::Vector<Scalar, Eigen::Dynamic>> state(std::string_view name) const {
+  DESCENT_TAGGED Eigen::Map<const Eigen::Vector<Scalar, Eigen::Dynamic>> state(std::string_view array) const {
     for (std::size_t index = 0; index < slots; ++index)
-      if (R::state_names[index] == name) return state(index);
-    throw std::out_of_range("descent: no state \"" + std::string(name) + "\"; " + known_states());
+      if (R::state_names[index] == array) return state(index);
+    throw std::out_of_range("descent: no state \"" + std::string(array) + "\"; " + known_states());
   }
 
   /// How many threads may share a large step, where the program is compiled with OpenMP: 1 by
