@@ -5,6 +5,7 @@
 // hyperparameters by name.
 #pragma once
 
+#include <concepts>
 #include <limits>
 #include <sstream>
 #include <stdexcept>
@@ -93,25 +94,37 @@ template <class Scalar, class Interval>
     detail::throw_bad_choice(optimizer, problem);
 }
 
+/// An enum that lists the names of its values, which count from 0, in a function beside it:
+///
+///     enum class Form { velocity, averaged };
+///     constexpr std::array<std::string_view, 2> enumerator_names(Form) { return {"velocity", "averaged"}; }
+template <class T>
+concept NamedEnum = std::is_enum_v<T> && requires(T value) {
+  { enumerator_names(value)[0] } -> std::convertible_to<std::string_view>;
+};
+
+/// What a hyperparameter can be.
+template <class T>
+concept HyperparameterValue = NamedEnum<T> || std::integral<T> || std::same_as<T, float> || std::same_as<T, double>;
+
 inline namespace DESCENT_FLAGS {
 
-/// One hyperparameter of a rule: its name and the member that holds it, a float, a double, an integer, a
-/// bool or an enum. A rule that can be saved (checkpoint.hpp) has a name and lists them all:
+/// One hyperparameter of a rule: its name and the member that holds it. A rule that can be saved (see
+/// checkpoint.hpp) has a name and lists all of its members:
 ///
 ///     static constexpr std::string_view name = "MyRule";
 ///     static constexpr std::tuple hyperparameters{
 ///         descent::Hyperparameter{"learning_rate", &MyRule::learning_rate},
 ///         descent::Hyperparameter{"form", &MyRule::form}};
-///
-/// The names of an enum's values, which count from 0, are what the function enumerator_names beside the
-/// enum returns: `constexpr std::array<std::string_view, 2> enumerator_names(Form) { return {"a", "b"}; }`
-template <class Member>
+template <class R, class T>
 struct Hyperparameter {
+  static_assert(HyperparameterValue<T>,
+                "descent: a hyperparameter is a float, a double, an integer, a bool or an enum with enumerator_names");
   std::string_view name;
-  Member member;
+  T R::*member;
 };
-template <class Member>
-Hyperparameter(std::string_view, Member) -> Hyperparameter<Member>;
+template <class R, class T>
+Hyperparameter(std::string_view, T R::*) -> Hyperparameter<R, T>;
 
 }  // namespace DESCENT_FLAGS
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Uses everything that the library has, so that the object file holds all of its functions.
+#include <descent/checkpoint.hpp>
 #include <descent/descent.hpp>
 
+#include <sstream>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -26,6 +28,11 @@ void use(Eigen::MatrixXd& W, Eigen::VectorXd& b) {
   optimizer = copy;
   optimizer = std::move(copy);
   b.array() += static_cast<double>(optimizer.steps()) + optimizer.state(0).sum() + optimizer.state("velocity").sum();
+  std::stringstream stream;
+  descent::save(stream, optimizer, std::tie(W, b));
+  descent::load(stream, optimizer, std::tie(W, b));
+  descent::save("everything.safetensors", optimizer, std::tie(W, b));
+  descent::load("everything.safetensors", optimizer, std::tie(W, b));
   b.array() += static_cast<double>(descent::minimize(objective, b, optimizer).message().size());
 }
 

@@ -20,6 +20,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <descent/hyperparameter.hpp>
 #include <descent/kernel/flags.hpp>
 
 namespace descent::detail {
@@ -32,17 +33,8 @@ struct Refused : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// An enum with a function enumerator_names beside it: see Hyperparameter.
-template <class T>
-concept NamedEnum = std::is_enum_v<T> && requires(T value) {
-  { enumerator_names(value)[0] } -> std::convertible_to<std::string_view>;
-};
-
-template <class T>
-concept SavedValue = NamedEnum<T> || std::integral<T> || std::same_as<T, float> || std::same_as<T, double>;
-
 /// Numbers as they are, since JSON's decimals are read back to the same bits; enums by their names.
-template <SavedValue T>
+template <HyperparameterValue T>
 json json_of(T value) {
   if constexpr (std::is_enum_v<T>) {
     return enumerator_names(value).at(static_cast<std::size_t>(value));
@@ -56,7 +48,7 @@ json json_of(T value) {
 }
 
 /// The value of which json_of gives that text; `what` names it where there is none.
-template <SavedValue T>
+template <HyperparameterValue T>
 T value_of(const json& text, const std::string& what) {
   T value{};
   if constexpr (std::is_enum_v<T>) {
