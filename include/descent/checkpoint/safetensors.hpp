@@ -47,6 +47,18 @@ struct SavedTensor {
   std::size_t bytes() const { return static_cast<std::size_t>(elements.size()) * sizeof(Scalar); }
 };
 
+/// to = from, in blocks that the cache holds, as one of the two may lie in rows and the other in columns.
+template <class To, class From>
+void transfer(To& to, const From& from) {
+  constexpr Eigen::Index most = 16;
+  for (Eigen::Index i = 0; i < from.rows(); i += most)
+    for (Eigen::Index j = 0; j < from.cols(); j += most) {
+      const Eigen::Index rows = std::min(most, from.rows() - i);
+      const Eigen::Index cols = std::min(most, from.cols() - j);
+      to.block(i, j, rows, cols) = from.block(i, j, rows, cols);
+    }
+}
+
 template <class Scalar>
 using SavedTensors = std::map<std::string, SavedTensor<Scalar>>;
 
@@ -82,7 +94,8 @@ void write_safetensors(Write&& write, const SavedTensors<Scalar>& tensors, const
   put(&length, sizeof length);
   put(text.data(), text.size());
   for (const auto& [name, tensor] : tensors) {
-    const typename SavedTensor<Scalar>::RowMajor rows = tensor.elements;
+    typename SavedTensor<Scalar>::RowMajor rows(tensor.elements.rows(), tensor.elements.cols());
+    transfer(rows, tensor.elements);
     put(rows.data(), tensor.bytes());
   }
   const std::uint32_t sum = checksum.value();
@@ -112,7 +125,7 @@ class SafetensorsReader {
       auto& tensor = tensors.at(name);
       typename SavedTensor<Scalar>::RowMajor rows(tensor.elements.rows(), tensor.elements.cols());
       read(rows.data(), tensor.bytes(), "\"" + name + "\"");
-      tensor.elements = rows;
+      transfer(tensor.elements, rows);
     }
     const std::uint32_t expected = checksum_.value();
     std::uint32_t found = 0;
