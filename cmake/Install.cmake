@@ -4,7 +4,7 @@
 include(CMakePackageConfigHelpers)
 include(GNUInstallDirs)
 
-install(TARGETS descent EXPORT descent-targets FILE_SET HEADERS FILE_SET parts)
+install(TARGETS descent EXPORT descent-targets FILE_SET HEADERS FILE_SET checkpoint FILE_SET parts)
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 set(descent_package_dir ${CMAKE_INSTALL_DATADIR}/cmake/descent)

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <string_view>
+#include <tuple>
 
 #include <descent/descent.hpp>
 
@@ -26,14 +27,20 @@ struct Lion {
   double beta2 = 0.99;          ///< decay of the momentum, in [0, 1)
   double weight_decay = 0;      ///< lambda, finite and >= 0
 
+  static constexpr std::string_view name = "Lion";
   static constexpr std::array<std::string_view, 1> state_names{"momentum"};
+
+  /// For descent::save and load; a rule that is never saved can do without.
+  static constexpr std::tuple hyperparameters{
+      descent::Hyperparameter{"learning_rate", &Lion::learning_rate}, descent::Hyperparameter{"beta1", &Lion::beta1},
+      descent::Hyperparameter{"beta2", &Lion::beta2}, descent::Hyperparameter{"weight_decay", &Lion::weight_decay}};
 
   template <class Scalar = double>
   void validate() const {
-    descent::require<Scalar>("Lion", "learning_rate", learning_rate, descent::interval::nonnegative);
-    descent::require<Scalar>("Lion", "beta1", beta1, descent::interval::below_one);
-    descent::require<Scalar>("Lion", "beta2", beta2, descent::interval::below_one);
-    descent::require<Scalar>("Lion", "weight_decay", weight_decay, descent::interval::nonnegative);
+    descent::require<Scalar>(name, "learning_rate", learning_rate, descent::interval::nonnegative);
+    descent::require<Scalar>(name, "beta1", beta1, descent::interval::below_one);
+    descent::require<Scalar>(name, "beta2", beta2, descent::interval::below_one);
+    descent::require<Scalar>(name, "weight_decay", weight_decay, descent::interval::nonnegative);
   }
 
   template <class Scalar>

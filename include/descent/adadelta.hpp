@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <string_view>
+#include <tuple>
 
 #include <Eigen/Core>
 
@@ -30,13 +31,17 @@ struct AdaDelta {
   double decay = 0.95;       ///< rho, in [0, 1)
   double epsilon = 1e-6;     ///< finite and > 0
 
+  static constexpr std::string_view name = "descent::AdaDelta";
+  static constexpr std::tuple hyperparameters{Hyperparameter{"learning_rate", &AdaDelta::learning_rate},
+                                              Hyperparameter{"decay", &AdaDelta::decay},
+                                              Hyperparameter{"epsilon", &AdaDelta::epsilon}};
   static constexpr std::array<std::string_view, 2> state_names{"squared_gradient", "squared_step"};
 
   template <class Scalar = double>
   DESCENT_TAGGED void validate() const {
-    require<Scalar>("descent::AdaDelta", "learning_rate", learning_rate, interval::nonnegative);
-    require<Scalar>("descent::AdaDelta", "decay", decay, interval::below_one);
-    require<Scalar>("descent::AdaDelta", "epsilon", epsilon, interval::positive);
+    require<Scalar>(name, "learning_rate", learning_rate, interval::nonnegative);
+    require<Scalar>(name, "decay", decay, interval::below_one);
+    require<Scalar>(name, "epsilon", epsilon, interval::positive);
   }
 
   template <class Scalar>

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <string_view>
+#include <tuple>
 #include <variant>
 
 #include <Eigen/Core>
@@ -36,15 +37,21 @@ struct AdaGrad {
   double initial_accumulator = 0;  ///< where s starts, finite and >= 0; counts from the next reset
   double learning_rate_decay = 0;  ///< finite and >= 0
 
+  static constexpr std::string_view name = "descent::AdaGrad";
+  static constexpr std::tuple hyperparameters{Hyperparameter{"learning_rate", &AdaGrad::learning_rate},
+                                              Hyperparameter{"epsilon", &AdaGrad::epsilon},
+                                              Hyperparameter{"epsilon_placement", &AdaGrad::epsilon_placement},
+                                              Hyperparameter{"initial_accumulator", &AdaGrad::initial_accumulator},
+                                              Hyperparameter{"learning_rate_decay", &AdaGrad::learning_rate_decay}};
   static constexpr std::array<std::string_view, 1> state_names{"squared_gradient"};
 
   template <class Scalar = double>
   DESCENT_TAGGED void validate() const {
-    require<Scalar>("descent::AdaGrad", "learning_rate", learning_rate, interval::nonnegative);
-    require<Scalar>("descent::AdaGrad", "epsilon", epsilon, interval::positive);
-    require_outside_or_inside("descent::AdaGrad", epsilon_placement);
-    require<Scalar>("descent::AdaGrad", "initial_accumulator", initial_accumulator, interval::nonnegative);
-    require<Scalar>("descent::AdaGrad", "learning_rate_decay", learning_rate_decay, interval::nonnegative);
+    require<Scalar>(name, "learning_rate", learning_rate, interval::nonnegative);
+    require<Scalar>(name, "epsilon", epsilon, interval::positive);
+    require_outside_or_inside(name, epsilon_placement);
+    require<Scalar>(name, "initial_accumulator", initial_accumulator, interval::nonnegative);
+    require<Scalar>(name, "learning_rate_decay", learning_rate_decay, interval::nonnegative);
   }
 
   DESCENT_TAGGED std::array<double, 1> initial_state() const { return {initial_accumulator}; }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <limits>
 #include <string_view>
+#include <tuple>
 #include <variant>
 
 #include <Eigen/Core>
@@ -39,17 +40,24 @@ struct Adam {
   EpsilonPlacement epsilon_placement = EpsilonPlacement::outside;  ///< outside, inside or hat
   bool bias_correction = true;                                     ///< divide the moments by 1 - beta^t
 
+  static constexpr std::string_view name = "descent::Adam";
+  static constexpr std::tuple hyperparameters{Hyperparameter{"learning_rate", &Adam::learning_rate},
+                                              Hyperparameter{"beta1", &Adam::beta1},
+                                              Hyperparameter{"beta2", &Adam::beta2},
+                                              Hyperparameter{"epsilon", &Adam::epsilon},
+                                              Hyperparameter{"epsilon_placement", &Adam::epsilon_placement},
+                                              Hyperparameter{"bias_correction", &Adam::bias_correction}};
   static constexpr std::array<std::string_view, 2> state_names{"first_moment", "second_moment"};
 
   template <class Scalar = double>
   DESCENT_TAGGED void validate() const {
-    require<Scalar>("descent::Adam", "learning_rate", learning_rate, interval::nonnegative);
-    require<Scalar>("descent::Adam", "beta1", beta1, interval::below_one);
-    require<Scalar>("descent::Adam", "beta2", beta2, interval::below_one);
-    require<Scalar>("descent::Adam", "epsilon", epsilon, interval::positive);
+    require<Scalar>(name, "learning_rate", learning_rate, interval::nonnegative);
+    require<Scalar>(name, "beta1", beta1, interval::below_one);
+    require<Scalar>(name, "beta2", beta2, interval::below_one);
+    require<Scalar>(name, "epsilon", epsilon, interval::positive);
     require_choice(epsilon_placement == EpsilonPlacement::outside || epsilon_placement == EpsilonPlacement::inside ||
                        epsilon_placement == EpsilonPlacement::hat,
-                   "descent::Adam", "epsilon_placement must be outside, inside or hat");
+                   name, "epsilon_placement must be outside, inside or hat");
   }
 
   /// beta1^t and beta2^t.

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <string_view>
+#include <tuple>
 #include <variant>
 
 #include <Eigen/Core>
@@ -37,14 +38,19 @@ struct CenteredRMSProp {
   double epsilon = 1e-8;                                           ///< finite and > 0
   EpsilonPlacement epsilon_placement = EpsilonPlacement::outside;  ///< outside or inside
 
+  static constexpr std::string_view name = "descent::CenteredRMSProp";
+  static constexpr std::tuple hyperparameters{Hyperparameter{"learning_rate", &CenteredRMSProp::learning_rate},
+                                              Hyperparameter{"decay", &CenteredRMSProp::decay},
+                                              Hyperparameter{"epsilon", &CenteredRMSProp::epsilon},
+                                              Hyperparameter{"epsilon_placement", &CenteredRMSProp::epsilon_placement}};
   static constexpr std::array<std::string_view, 2> state_names{"squared_gradient", "mean_gradient"};
 
   template <class Scalar = double>
   DESCENT_TAGGED void validate() const {
-    require<Scalar>("descent::CenteredRMSProp", "learning_rate", learning_rate, interval::nonnegative);
-    require<Scalar>("descent::CenteredRMSProp", "decay", decay, interval::below_one);
-    require<Scalar>("descent::CenteredRMSProp", "epsilon", epsilon, interval::positive);
-    require_outside_or_inside("descent::CenteredRMSProp", epsilon_placement);
+    require<Scalar>(name, "learning_rate", learning_rate, interval::nonnegative);
+    require<Scalar>(name, "decay", decay, interval::below_one);
+    require<Scalar>(name, "epsilon", epsilon, interval::positive);
+    require_outside_or_inside(name, epsilon_placement);
   }
 
   template <class Scalar, EpsilonPlacement placement>

@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <tuple>
 #include <type_traits>
 #include <variant>
 
@@ -52,6 +53,32 @@ constexpr std::array<T, N + 1> prepended(T first, const std::array<T, N>& rest) 
   return all;
 }
 
+/// The name of a rule around R, and its hyperparameters: those of R and more. Neither is one where R
+/// lists none, so that such a rule cannot be saved either.
+inline constexpr std::string_view with_weight_decay = " with weight decay";
+inline constexpr std::string_view with_momentum = " with momentum";
+
+template <class R, const std::string_view& suffix>
+inline constexpr auto extended_name_text = [] {
+  std::array<char, R::name.size() + suffix.size()> text{};
+  std::copy(suffix.begin(), suffix.end(), std::copy(R::name.begin(), R::name.end(), text.begin()));
+  return text;
+}();
+template <class R, const std::string_view& suffix>
+constexpr auto extended_name() {
+  if constexpr (ListsHyperparameters<R>)
+    return std::string_view(extended_name_text<R, suffix>.data(), extended_name_text<R, suffix>.size());
+  else
+    return std::false_type();
+}
+template <class R, class... More>
+constexpr auto extended_list(const More&... more) {
+  if constexpr (ListsHyperparameters<R>)
+    return std::tuple_cat(R::hyperparameters, std::tuple(more...));
+  else
+    return std::false_type();
+}
+
 }  // namespace DESCENT_FLAGS
 }  // namespace detail
 
@@ -76,6 +103,10 @@ namespace rules {
 template <Rule R>
 struct WithWeightDecay : R {
   double weight_decay = 0;  ///< lambda, finite and >= 0
+
+  static constexpr auto name = detail::extended_name<R, detail::with_weight_decay>();
+  static constexpr auto hyperparameters =
+      detail::extended_list<R>(Hyperparameter{"weight_decay", &WithWeightDecay::weight_decay});
 
   template <class Scalar = double>
   DESCENT_TAGGED void validate() const {
@@ -127,6 +158,9 @@ struct WithMomentum : R {
   double momentum = 0.9;                       ///< mu, in [0, 1]
   MomentumForm form = MomentumForm::velocity;  ///< velocity or accumulated
 
+  static constexpr auto name = detail::extended_name<R, detail::with_momentum>();
+  static constexpr auto hyperparameters = detail::extended_list<R>(Hyperparameter{"momentum", &WithMomentum::momentum},
+                                                                   Hyperparameter{"form", &WithMomentum::form});
   static constexpr auto state_names = detail::prepended<std::string_view>("velocity", R::state_names);
 
   template <class Scalar = double>

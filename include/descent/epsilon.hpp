@@ -3,6 +3,7 @@
 // The denominators of the adaptive rules: a root, kept away from zero by epsilon.
 #pragma once
 
+#include <array>
 #include <string_view>
 
 #include <descent/hyperparameter.hpp>
@@ -12,6 +13,10 @@ namespace descent {
 /// Where epsilon stands: sqrt(s) + epsilon, sqrt(s + epsilon), or (Adam alone) outside the root of
 /// the moment that is not bias-corrected.
 enum class EpsilonPlacement { outside, inside, hat };
+
+DESCENT_TAGGED constexpr std::array<std::string_view, 3> enumerator_names(EpsilonPlacement) {
+  return {"outside", "inside", "hat"};
+}
 
 namespace rules {
 

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: MIT
 //
 // Ranges of hyperparameters, and the one check that holds a value against its range: as a double,
-// and again once it is rounded to the scalar that the kernel computes in.
+// and again once it is rounded to the scalar that the kernel computes in. And how a rule lists its
+// hyperparameters by name.
 #pragma once
 
+#include <concepts>
 #include <limits>
 #include <sstream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <type_traits>
 
 #include <descent/kernel/flags.hpp>
@@ -91,5 +94,46 @@ template <class Scalar, class Interval>
   if (!allowed) [[unlikely]]
     detail::throw_bad_choice(optimizer, problem);
 }
+
+/// An enum that lists the names of its values, which count from 0, in a function beside it:
+///
+///     enum class Form { velocity, averaged };
+///     constexpr std::array<std::string_view, 2> enumerator_names(Form) { return {"velocity", "averaged"}; }
+template <class T>
+concept NamedEnum = std::is_enum_v<T> && requires(T value) {
+  { enumerator_names(value)[0] } -> std::convertible_to<std::string_view>;
+};
+
+/// What a hyperparameter can be.
+template <class T>
+concept HyperparameterValue = NamedEnum<T> || std::integral<T> || std::same_as<T, float> || std::same_as<T, double>;
+
+inline namespace DESCENT_FLAGS {
+
+/// One hyperparameter of a rule: its name and the member that holds it. A rule that can be saved (see
+/// checkpoint.hpp) has a name and lists all of its members:
+///
+///     static constexpr std::string_view name = "MyRule";
+///     static constexpr std::tuple hyperparameters{
+///         descent::Hyperparameter{"learning_rate", &MyRule::learning_rate},
+///         descent::Hyperparameter{"form", &MyRule::form}};
+template <class R, class T>
+struct Hyperparameter {
+  static_assert(HyperparameterValue<T>,
+                "descent: a hyperparameter is a float, a double, an integer, a bool or an enum with enumerator_names");
+  std::string_view name;
+  T R::*member;
+};
+template <class R, class T>
+Hyperparameter(std::string_view, T R::*) -> Hyperparameter<R, T>;
+
+}  // namespace DESCENT_FLAGS
+
+/// A rule that can be saved: it has a `name`, and `hyperparameters` lists its members (see Hyperparameter).
+template <class R>
+concept ListsHyperparameters = requires {
+  { R::name } -> std::convertible_to<std::string_view>;
+  std::tuple_size<std::remove_cvref_t<decltype(R::hyperparameters)>>::value;
+};
 
 }  // namespace descent

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <string_view>
+#include <tuple>
 
 #include <Eigen/Core>
 
@@ -14,6 +15,10 @@ namespace descent {
 
 /// What the velocity of Momentum gathers: steps, gradients, or an average of gradients.
 enum class MomentumForm { velocity, accumulated, averaged };
+
+DESCENT_TAGGED constexpr std::array<std::string_view, 3> enumerator_names(MomentumForm) {
+  return {"velocity", "accumulated", "averaged"};
+}
 
 namespace rules {
 
@@ -36,17 +41,21 @@ struct Momentum {
   MomentumForm form = MomentumForm::velocity;  ///< which of the three recurrences
   double dampening = 0;                        ///< in [0, 1], and 0 where form is not accumulated
 
+  static constexpr std::string_view name = "descent::Momentum";
+  static constexpr std::tuple hyperparameters{
+      Hyperparameter{"learning_rate", &Momentum::learning_rate}, Hyperparameter{"momentum", &Momentum::momentum},
+      Hyperparameter{"form", &Momentum::form}, Hyperparameter{"dampening", &Momentum::dampening}};
   static constexpr std::array<std::string_view, 1> state_names{"velocity"};
 
   template <class Scalar = double>
   DESCENT_TAGGED void validate() const {
-    require<Scalar>("descent::Momentum", "learning_rate", learning_rate, interval::nonnegative);
-    require<Scalar>("descent::Momentum", "momentum", momentum, interval::unit_interval);
+    require<Scalar>(name, "learning_rate", learning_rate, interval::nonnegative);
+    require<Scalar>(name, "momentum", momentum, interval::unit_interval);
     require_choice(
-        form == MomentumForm::velocity || form == MomentumForm::accumulated || form == MomentumForm::averaged,
-        "descent::Momentum", "form must be velocity, accumulated or averaged");
-    require<Scalar>("descent::Momentum", "dampening", dampening, interval::unit_interval);
-    require_choice(dampening == 0 || form == MomentumForm::accumulated, "descent::Momentum",
+        form == MomentumForm::velocity || form == MomentumForm::accumulated || form == MomentumForm::averaged, name,
+        "form must be velocity, accumulated or averaged");
+    require<Scalar>(name, "dampening", dampening, interval::unit_interval);
+    require_choice(dampening == 0 || form == MomentumForm::accumulated, name,
                    "dampening must be 0 where form is not accumulated");
   }
 

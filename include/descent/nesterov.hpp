@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <string_view>
+#include <tuple>
 #include <variant>
 
 #include <Eigen/Core>
@@ -16,6 +17,10 @@ namespace descent {
 
 /// Where Nesterov wants its gradient: at x - momentum * velocity, or at the parameters themselves.
 enum class GradientAt { lookahead, parameters };
+
+DESCENT_TAGGED constexpr std::array<std::string_view, 2> enumerator_names(GradientAt) {
+  return {"lookahead", "parameters"};
+}
 
 namespace rules {
 
@@ -42,17 +47,21 @@ struct Nesterov {
   GradientAt gradient_at = GradientAt::parameters;  ///< where the caller takes the gradient
   MomentumForm form = MomentumForm::velocity;       ///< velocity or, with `parameters`, accumulated
 
+  static constexpr std::string_view name = "descent::Nesterov";
+  static constexpr std::tuple hyperparameters{
+      Hyperparameter{"learning_rate", &Nesterov::learning_rate}, Hyperparameter{"momentum", &Nesterov::momentum},
+      Hyperparameter{"gradient_at", &Nesterov::gradient_at}, Hyperparameter{"form", &Nesterov::form}};
   static constexpr std::array<std::string_view, 1> state_names{"velocity"};
 
   template <class Scalar = double>
   DESCENT_TAGGED void validate() const {
-    require<Scalar>("descent::Nesterov", "learning_rate", learning_rate, interval::nonnegative);
-    require<Scalar>("descent::Nesterov", "momentum", momentum, interval::unit_interval);
-    require_choice(gradient_at == GradientAt::lookahead || gradient_at == GradientAt::parameters, "descent::Nesterov",
+    require<Scalar>(name, "learning_rate", learning_rate, interval::nonnegative);
+    require<Scalar>(name, "momentum", momentum, interval::unit_interval);
+    require_choice(gradient_at == GradientAt::lookahead || gradient_at == GradientAt::parameters, name,
                    "gradient_at must be lookahead or parameters");
     require_choice(
         form == MomentumForm::velocity || (form == MomentumForm::accumulated && gradient_at == GradientAt::parameters),
-        "descent::Nesterov", "form must be velocity or, where gradient_at is parameters, accumulated");
+        name, "form must be velocity or, where gradient_at is parameters, accumulated");
   }
 
   template <class Scalar>

@@ -71,6 +71,9 @@ struct Memory {
   std::int64_t skipped_in_a_row = 0;
 };
 
+/// The one door to an optimizer's memory; checkpoint.hpp goes through it.
+struct MemoryAccess;
+
 /// use(kernel), with the kernel that was chosen where there are several.
 template <class Kernel, class Use>
 [[gnu::always_inline]] inline void with_kernel(const Kernel& kernel, Use&& use) {
@@ -104,6 +107,7 @@ class Optimizer : public R {
 
   static constexpr std::size_t slots = R::state_names.size();
   using Memory = detail::Memory<R, Scalar, Size>;
+  friend struct detail::MemoryAccess;
 
  public:
   /// The rule, with its defaults where none is given. Throws std::invalid_argument where a
@@ -161,10 +165,10 @@ class Optimizer : public R {
     if (index >= slots) throw std::out_of_range("descent: no state " + std::to_string(index) + "; " + known_states());
     return {memory_.state.array(index), memory_.t == 0 ? 0 : memory_.size};
   }
-  DESCENT_TAGGED Eigen::Map<const Eigen::Vector<Scalar, Eigen::Dynamic>> state(std::string_view name) const {
+  DESCENT_TAGGED Eigen::Map<const Eigen::Vector<Scalar, Eigen::Dynamic>> state(std::string_view array) const {
     for (std::size_t index = 0; index < slots; ++index)
-      if (R::state_names[index] == name) return state(index);
-    throw std::out_of_range("descent: no state \"" + std::string(name) + "\"; " + known_states());
+      if (R::state_names[index] == array) return state(index);
+    throw std::out_of_range("descent: no state \"" + std::string(array) + "\"; " + known_states());
   }
 
   /// How many threads may share a large step, where the program is compiled with OpenMP: 1 by

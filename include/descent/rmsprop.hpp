@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <string_view>
+#include <tuple>
 #include <variant>
 
 #include <Eigen/Core>
@@ -32,14 +33,18 @@ struct RMSProp {
   double epsilon = 1e-8;                                           ///< finite and > 0
   EpsilonPlacement epsilon_placement = EpsilonPlacement::outside;  ///< outside or inside
 
+  static constexpr std::string_view name = "descent::RMSProp";
+  static constexpr std::tuple hyperparameters{
+      Hyperparameter{"learning_rate", &RMSProp::learning_rate}, Hyperparameter{"decay", &RMSProp::decay},
+      Hyperparameter{"epsilon", &RMSProp::epsilon}, Hyperparameter{"epsilon_placement", &RMSProp::epsilon_placement}};
   static constexpr std::array<std::string_view, 1> state_names{"squared_gradient"};
 
   template <class Scalar = double>
   DESCENT_TAGGED void validate() const {
-    require<Scalar>("descent::RMSProp", "learning_rate", learning_rate, interval::nonnegative);
-    require<Scalar>("descent::RMSProp", "decay", decay, interval::below_one);
-    require<Scalar>("descent::RMSProp", "epsilon", epsilon, interval::positive);
-    require_outside_or_inside("descent::RMSProp", epsilon_placement);
+    require<Scalar>(name, "learning_rate", learning_rate, interval::nonnegative);
+    require<Scalar>(name, "decay", decay, interval::below_one);
+    require<Scalar>(name, "epsilon", epsilon, interval::positive);
+    require_outside_or_inside(name, epsilon_placement);
   }
 
   template <class Scalar, EpsilonPlacement placement>

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <string_view>
+#include <tuple>
 
 #include <Eigen/Core>
 
@@ -22,11 +23,13 @@ namespace rules {
 struct SGD {
   double learning_rate = 0.01;  ///< eta, finite and >= 0
 
+  static constexpr std::string_view name = "descent::SGD";
+  static constexpr std::tuple hyperparameters{Hyperparameter{"learning_rate", &SGD::learning_rate}};
   static constexpr std::array<std::string_view, 0> state_names{};
 
   template <class Scalar = double>
   DESCENT_TAGGED void validate() const {
-    require<Scalar>("descent::SGD", "learning_rate", learning_rate, interval::nonnegative);
+    require<Scalar>(name, "learning_rate", learning_rate, interval::nonnegative);
   }
 
   template <class Scalar>

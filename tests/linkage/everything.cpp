@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Uses everything that the library has, so that the object file holds all of its functions.
+#include <descent/checkpoint.hpp>
 #include <descent/descent.hpp>
 #include <descent/natural_gradient.hpp>
 #include <descent/preconditioned_descent.hpp>
 #include <descent/steepest_descent.hpp>
 
+#include <sstream>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -29,6 +31,11 @@ void use(Eigen::MatrixXd& W, Eigen::VectorXd& b) {
   optimizer = copy;
   optimizer = std::move(copy);
   b.array() += static_cast<double>(optimizer.steps()) + optimizer.state(0).sum() + optimizer.state("velocity").sum();
+  std::stringstream stream;
+  descent::save(stream, optimizer, std::tie(W, b));
+  descent::load(stream, optimizer, std::tie(W, b));
+  descent::save("everything.safetensors", optimizer, std::tie(W, b));
+  descent::load("everything.safetensors", optimizer, std::tie(W, b));
   b.array() += static_cast<double>(descent::minimize(objective, b, optimizer).message().size());
 }
 

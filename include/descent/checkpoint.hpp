@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: MIT
+//
+// Checkpoints: save(path, optimizer, params), and load(path, optimizer, params) to go on with the same
+// bits as a run that never stopped.
+//
+// An optional header, which descent.hpp does not include: it needs nlohmann-json (Debian:
+// nlohmann-json3-dev; CMake: nlohmann_json::nlohmann_json) and POSIX.
+//
+// The file is a safetensors file, which NumPy, PyTorch, JAX and Rust read. Its tensors are of F32 or F64:
+//
+//     params.0, params.1 …    the parameters, tensor after tensor
+//     velocity.0 …            each array of the optimizer's state, in the parameters' shapes; none before
+//                             the first step
+//     crc32                   U8[4], the last four bytes of the file: the CRC-32 of all before them, as
+//                             zlib computes it, little-endian
+//
+// A vector has the shape [n], be it a row or a column, everything else [rows, columns]. The metadata are
+//
+//     descent_checkpoint      the version of this format: 1
+//     rule                    its name, such as descent::Adam
+//     hyperparameters         JSON: {"beta1":0.9, …, "epsilon_placement":"outside"}
+//     steps                   the number of steps taken
+//     running_products        JSON: the products of the rule's running factors, [] where it has none
+#pragma once
+
+#include <array>
+#include <cerrno>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <istream>
+#include <limits>
+#include <ostream>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <Eigen/Core>
+
+#include <descent/checkpoint/atomic_file.hpp>
+#include <descent/checkpoint/safetensors.hpp>
+#include <descent/checkpoint/values.hpp>
+#include <descent/concepts.hpp>
+#include <descent/hyperparameter.hpp>
+#include <descent/optimizer.hpp>
+#include <descent/tensors.hpp>
+
+namespace descent {
+
+/// A scalar that safetensors has a type for.
+template <class Scalar>
+concept SavedScalar = std::same_as<Scalar, float> || std::same_as<Scalar, double>;
+
+namespace detail {
+inline namespace DESCENT_FLAGS {
+
+struct MemoryAccess {
+  static auto& memory(auto& optimizer) { return optimizer.memory_; }
+
+  /// Throws std::invalid_argument where a step would: bad hyperparameters, other shapes than so far.
+  static void check(const auto& optimizer, const auto& params) {
+    optimizer.validate_rule();
+    if (optimizer.memory_.t > 0) optimizer.check_shapes(params);
+  }
+
+  /// Makes room for the state of those parameters.
+  static void remember(auto& optimizer, const auto& params) { optimizer.remember(params); }
+};
+
+template <class State>
+auto* array_of(State& state, std::size_t slot) {
+  if constexpr (std::is_const_v<State>)
+    return state.array(slot);
+  else
+    return state.arrays()[slot];
+}
+
+/// The parameters and the state where they lie in memory; Scalar is const where they are.
+template <class R, class Scalar, class Memory, class Params>
+SavedTensors<Scalar> tensors_of(Memory& memory, Params& params) {
+  using Strides = typename SavedTensor<Scalar>::Strides;
+  SavedTensors<Scalar> tensors;
+  Index tensor = 0;
+  Index offset = 0;
+  for_each_tensor(params, [&](auto& p) {
+    constexpr bool is_vector = std::remove_cvref_t<decltype(p)>::IsVectorAtCompileTime;
+    const auto add = [&](std::string_view array, Scalar* data, const Strides& strides) {
+      const std::string name = std::string(array) + "." + std::to_string(tensor);
+      const auto shape = is_vector ? std::vector<Index>{p.size()} : std::vector<Index>{p.rows(), p.cols()};
+      if (!tensors.try_emplace(name, shape, data, p.rows(), p.cols(), strides).second)
+        throw std::invalid_argument("descent: a checkpoint cannot have two tensors \"" + name + "\"");
+    };
+    add("params", p.data(), {p.colStride(), p.rowStride()});
+    for (std::size_t slot = 0; slot < R::state_names.size() && memory.t > 0; ++slot)
+      add(R::state_names[slot], array_of(memory.state, slot) + offset,
+          memory.shapes[tensor].row_major ? Strides(1, p.cols()) : Strides(p.rows(), 1));
+    ++tensor;
+    offset += p.size();
+  });
+  return tensors;
+}
+
+/// visit(name, value) for each hyperparameter of a rule.
+template <class R, class Visit>
+void for_each_hyperparameter(R& rule, Visit&& visit) {
+  std::apply([&](const auto&... each) { (visit(std::string(each.name), rule.*each.member), ...); }, R::hyperparameters);
+}
+
+template <class R, class Memory>
+json metadata_of(const R& rule, const Memory& memory) {
+  json hyperparameters = json::object();
+  for_each_hyperparameter(rule,
+                          [&](const std::string& name, const auto& value) { hyperparameters[name] = json_of(value); });
+  json products = json::array();
+  for (const double product : memory.products) products.push_back(json_of(product));
+  return {{"descent_checkpoint", "1"},
+          {"rule", R::name},
+          {"hyperparameters", hyperparameters.dump()},
+          {"steps", std::to_string(memory.t)},
+          {"running_products", products.dump()}};
+}
+
+/// write(data, size) for each part of the file.
+template <class Write, class R, class Scalar, int Size, class Params>
+void write_checkpoint(Write&& write, const Optimizer<R, Scalar, Size>& optimizer, const Params& params) {
+  if constexpr (!in_memory<Params>) {
+    write_checkpoint(write, optimizer, copies_of(params));
+  } else {
+    MemoryAccess::check(optimizer, params);
+    const auto& memory = MemoryAccess::memory(optimizer);
+    write_safetensors(write, tensors_of<R, const Scalar>(memory, params), metadata_of<R>(optimizer, memory));
+  }
+}
+
+/// One entry of the metadata.
+inline std::string text_of(const json& header, const std::string& name) {
+  const json& text = member(member(header, "__metadata__", "it"), name, "its metadata");
+  if (!text.is_string()) throw Refused("\"" + name + "\" in its metadata is not a string");
+  return text.get<std::string>();
+}
+inline json value_in(const json& header, const std::string& name) { return parsed(text_of(header, name), name); }
+
+/// The rule with the hyperparameters of the file.
+template <class R>
+R rule_of(const json& header, R rule) {
+  if (const std::string version = text_of(header, "descent_checkpoint"); version != "1")
+    throw Refused("its descent_checkpoint is of version " + version + ", expected 1");
+  if (const std::string name = text_of(header, "rule"); name != R::name)
+    throw Refused("its rule is " + name + ", expected " + std::string(R::name));
+  const json values = value_in(header, "hyperparameters");
+  json known = json::object();
+  for_each_hyperparameter(rule, [&](const std::string& name, auto& value) {
+    value = value_of<std::remove_cvref_t<decltype(value)>>(member(values, name, "hyperparameters"), name);
+    known[name] = {};
+  });
+  require_known(values, known, "hyperparameters");
+  return rule;
+}
+
+inline std::int64_t steps_of(const json& header) {
+  const auto steps = value_of<std::int64_t>(value_in(header, "steps"), "steps");
+  constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max() / 2;  // far from the counter's end
+  if (steps < 0 || steps > most) throw Refused("steps = " + std::to_string(steps) + "; it must be in [0, 2^62)");
+  return steps;
+}
+
+template <std::size_t P>
+std::array<double, P> products_of(const json& header) {
+  const json values = value_in(header, "running_products");
+  if (!values.is_array() || values.size() != P)
+    throw Refused("running_products = " + values.dump() + "; there must be " + std::to_string(P));
+  std::array<double, P> products{};
+  for (std::size_t i = 0; i < P; ++i) products[i] = value_of<double>(values[i], "a running product");
+  return products;
+}
+
+/// Everything is read into other memory and checked there; what follows then cannot fail.
+template <class R, class Scalar, int Size, class Params>
+void read_checkpoint(std::istream& in, bool to_its_end, Optimizer<R, Scalar, Size>& optimizer, Params& params) {
+  SafetensorsReader file(in);
+  Optimizer<R, Scalar, Size> loaded = [rule = rule_of<R>(file.header(), optimizer)] {
+    try {
+      return Optimizer<R, Scalar, Size>(rule);
+    } catch (const std::invalid_argument& out_of_range) {
+      throw Refused(out_of_range.what());
+    }
+  }();
+  auto& memory = MemoryAccess::memory(loaded);
+  auto values = copies_of(params);
+  const std::int64_t steps = steps_of(file.header());
+  if (steps > 0) MemoryAccess::remember(loaded, params);
+  memory.t = steps;
+  memory.products = products_of<std::tuple_size_v<RunningProducts<R>>>(file.header());
+  SavedTensors<Scalar> tensors = tensors_of<R, Scalar>(memory, values);
+  file.read_into(tensors);
+  if (to_its_end && in.peek() != std::istream::traits_type::eof()) throw Refused("it does not end with its checksum");
+
+  static_cast<R&>(optimizer) = static_cast<R&&>(loaded);
+  MemoryAccess::memory(optimizer) = std::move(memory);
+  for_each_pair(params, values, [](auto& p, const auto& value) { p = value; });
+}
+
+template <class... Arguments>
+void load_from(const std::string& name, Arguments&&... arguments) {
+  try {
+    read_checkpoint(arguments...);
+  } catch (const Refused& refused) {
+    throw std::runtime_error("descent: " + name + ": " + refused.what());
+  }
+}
+
+}  // namespace DESCENT_FLAGS
+}  // namespace detail
+
+/// What can be saved and loaded along with an optimizer: what its `step` takes, at least to read.
+template <class Params, class Scalar, int Size>
+concept SavedParametersOf = Tensors<Params> && SavedScalar<Scalar> && OfScalar<Params, Scalar> && OfSize<Params, Size>;
+
+/// Writes optimizer and params to a file of that name, in place of the one that may be there: first to a
+/// temporary file beside it, named PATH.<process>-<number>.tmp, that is flushed to the disk and then
+/// renamed. A crash, a full disk or a power cut at any moment leaves the old file or the new one, whole; a
+/// process that is killed may leave its temporary file as well.
+///
+/// params are the optimizer's: a tensor, a tuple (`std::tie(W, b)`) or a range of them, of float or double.
+/// Throws std::invalid_argument where a step with these params would, or if two tensors would have one name;
+/// std::system_error, with the system's reason, where the file cannot be written; std::runtime_error where
+/// the path is something else than a file. The old file is then as before. (Only where the folder cannot be
+/// flushed at the very end, it is the new one.)
+template <ListsHyperparameters R, class Scalar, int Size, class Params>
+requires SavedParametersOf<Params, Scalar, Size> DESCENT_TAGGED void save(const std::filesystem::path& path,
+                                                                          const Optimizer<R, Scalar, Size>& optimizer,
+                                                                          const Params& params) {
+  detail::AtomicFile file(path);
+  detail::write_checkpoint([&](const char* data, std::size_t size) { file.write(data, size); }, optimizer, params);
+  file.commit();
+}
+
+/// The same to a stream, a binary one. Throws std::runtime_error where it cannot be written.
+template <ListsHyperparameters R, class Scalar, int Size, class Params>
+requires SavedParametersOf<Params, Scalar, Size> DESCENT_TAGGED void save(std::ostream& out,
+                                                                          const Optimizer<R, Scalar, Size>& optimizer,
+                                                                          const Params& params) {
+  detail::write_checkpoint(
+      [&](const char* data, std::size_t size) { out.write(data, static_cast<std::streamsize>(size)); }, optimizer,
+      params);
+  if (!out.flush()) throw std::runtime_error("descent: the checkpoint cannot be written to its stream");
+}
+
+/// Makes optimizer and params what they were when the file was saved: hyperparameters, state, counter and
+/// running products, and the values of params, which must have the shapes of those saved. What the optimizer
+/// did before is forgotten, steps that it skipped too; only what set_… set stays. The next steps give the same bits as
+/// those of the optimizer that was saved. The state lies in the storage order that params have here.
+///
+/// Throws std::system_error where the file cannot be opened, and std::runtime_error, which names the file and
+/// what is wrong, where it is not all there, changed by a single bit, of another version, rule, scalar or
+/// shape, or has a hyperparameter out of range; std::invalid_argument where params do not fit a fixed Size.
+/// Optimizer and params are then as before.
+template <ListsHyperparameters R, class Scalar, int Size, class Params>
+requires SavedParametersOf<Params, Scalar, Size> && Writable<Params> DESCENT_TAGGED void load(
+    const std::filesystem::path& path, Optimizer<R, Scalar, Size>& optimizer, Params&& params) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) {
+    const int error = errno;
+    throw std::system_error(error, std::generic_category(), "descent: cannot open " + path.string());
+  }
+  detail::load_from(path.string(), in, true, optimizer, params);
+}
+
+/// The same from a stream, a binary one, which may go on: it is left behind the checkpoint.
+template <ListsHyperparameters R, class Scalar, int Size, class Params>
+requires SavedParametersOf<Params, Scalar, Size> && Writable<Params> DESCENT_TAGGED void load(
+    std::istream& in, Optimizer<R, Scalar, Size>& optimizer, Params&& params) {
+  detail::load_from("the checkpoint", in, false, optimizer, params);
+}
+
+}  // namespace descent

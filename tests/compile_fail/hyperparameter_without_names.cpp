@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+// A hyperparameter that has no names for its values.
+// says: an enum with enumerator_names
+#include <array>
+#include <string_view>
+#include <tuple>
+
+#include <descent/hyperparameter.hpp>
+
+enum class Form { one, two };
+#ifndef FAIL
+constexpr std::array<std::string_view, 2> enumerator_names(Form) { return {"one", "two"}; }
+#endif
+
+struct MyRule {
+  Form form = Form::one;
+  static constexpr std::tuple hyperparameters{descent::Hyperparameter{"form", &MyRule::form}};
+};
