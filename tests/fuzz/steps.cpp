@@ -63,7 +63,7 @@ struct Reference {
         products[i] *= rule.running_factors()[i];
         if (products[i] < 0x1p-60) products[i] = 0;
       }
-    if (t % 16 == 0)
+    if (t % 32 == 0)
       for (ColMajor& s : state) s = (s.array().abs() < std::numeric_limits<double>::min()).select(0, s);
     descent::detail::with_kernel(descent::detail::kernel_of<double>(rule, t, products), [&](const auto& kernel) {
       [&]<std::size_t... K>(std::index_sequence<K...>) {
@@ -133,7 +133,7 @@ class Trial {
   double number() {
     constexpr double infinity = std::numeric_limits<double>::infinity();
     constexpr std::array<double, 16> numbers{0,      -0.0, 1,    -1,    0.5,      -0.3,      0.9,     0.999,
-                                             1e-300, 1e-8, 1e30, -1e30, infinity, -infinity, -5e-324, NAN};
+                                             1e-306, 1e-8, 1e30, -1e30, infinity, -infinity, -5e-324, NAN};
     return numbers[bytes_.next(numbers.size())];
   }
 
