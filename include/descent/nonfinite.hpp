@@ -29,11 +29,11 @@ template <class Scalar>
   using Run = Eigen::ArrayX<Scalar>;
   for (Index i = 0; i < tensor.outer; ++i) {
     const Scalar* const begin = tensor.data + i * tensor.outer_stride;
-    const Scalar sum =
-        tensor.inner_stride == 1
-            ? (Scalar(0) * Eigen::Map<const Run>(begin, tensor.inner)).sum()
-            : (Scalar(0) * Eigen::Map<const Run, 0, Eigen::InnerStride<>>(begin, tensor.inner, tensor.inner_stride))
-                  .sum();
+    const Scalar sum = tensor.inner_stride == 1
+                           ? (Scalar(0) * Eigen::Map<const Run>(begin, tensor.inner)).sum()
+                           : (Scalar(0) * Eigen::Map<const Run, 0, Eigen::InnerStride<>>(
+                                              begin, tensor.inner, Eigen::InnerStride<>(tensor.inner_stride)))
+                                 .sum();
     if (sum != 0) return false;
   }
   return true;

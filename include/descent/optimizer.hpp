@@ -71,6 +71,13 @@ struct Memory {
   std::int64_t skipped_in_a_row = 0;
 };
 
+/// What is set for an optimizer besides its hyperparameters.
+struct Settings {
+  int threads = 1;
+  NonFinite nonfinite = NonFinite::propagate;
+  std::int64_t most_in_a_row = 1;
+};
+
 /// The one door to an optimizer's memory; checkpoint.hpp goes through it.
 struct MemoryAccess;
 
@@ -349,14 +356,8 @@ class Optimizer : public R {
     return known;
   }
 
-  struct Settings {
-    int threads = 1;
-    NonFinite nonfinite = NonFinite::propagate;
-    std::int64_t most_in_a_row = 1;
-  };
-
   Memory memory_;
-  Settings settings_;
+  detail::Settings settings_;
 };
 
 }  // namespace descent
