@@ -29,25 +29,38 @@ import tempfile
 HERE = pathlib.Path(__file__).resolve().parent
 TESTS, INCLUDE = HERE.parent, HERE.parent.parent / "include"
 
-# What is replaced by what, as regular expressions. A binary operator stands between spaces, as
+# What is replaced by what: words, then regular expressions. A binary operator stands between spaces, as
 # clang-format leaves it; template brackets, pointers and references do not.
-REPLACEMENTS = [(rf"(?<=\s){re.escape(a)}(?=\s)", b) for pair in (
-    "+ -", "* /", "< <=", "> >=", "== !=", "&& ||", "+= -=") for a, b in (pair.split(), pair.split()[::-1])]
-REPLACEMENTS += [(rf"\b{a}\b(?!::)", b) for a, b in (
-    ("min", "max"), ("max", "min"),
-    ("interval::nonnegative", "interval::positive"), ("interval::positive", "interval::nonnegative"),
-    ("interval::unit_interval", "interval::below_one"), ("interval::below_one", "interval::unit_interval"),
-    ("EpsilonPlacement::outside", "EpsilonPlacement::inside"), ("EpsilonPlacement::inside", "EpsilonPlacement::outside"),
-    ("EpsilonPlacement::hat", "EpsilonPlacement::outside"), ("<outside>", "<inside>"), ("<inside>", "<outside>"),
-    ("MomentumForm::velocity", "MomentumForm::accumulated"), ("MomentumForm::accumulated", "MomentumForm::averaged"),
-    ("MomentumForm::averaged", "MomentumForm::velocity"),
-    ("GradientAt::lookahead", "GradientAt::parameters"), ("GradientAt::parameters", "GradientAt::lookahead"))]
-REPLACEMENTS += [
+END = r"(?![\w.'])"  # of a number
+WORDS = """
+    interval::nonnegative interval::positive
+    interval::positive interval::nonnegative
+    interval::unit_interval interval::below_one
+    interval::below_one interval::unit_interval
+    EpsilonPlacement::outside EpsilonPlacement::inside
+    EpsilonPlacement::inside EpsilonPlacement::outside
+    EpsilonPlacement::hat EpsilonPlacement::outside
+    MomentumForm::velocity MomentumForm::accumulated
+    MomentumForm::accumulated MomentumForm::averaged
+    MomentumForm::averaged MomentumForm::velocity
+    GradientAt::lookahead GradientAt::parameters
+    GradientAt::parameters GradientAt::lookahead
+    min max
+    max min
+    true false
+    false true
+"""
+OPERATORS = "+ - * / < <= > >= == != && || += -=".split()
+REPLACEMENTS = [
+    *((rf"(?<=\s){re.escape(a)}(?=\s)", b) for a, b in zip(OPERATORS[0::2], OPERATORS[1::2])),
+    *((rf"(?<=\s){re.escape(b)}(?=\s)", a) for a, b in zip(OPERATORS[0::2], OPERATORS[1::2])),
+    *((rf"\b{a}\b(?!::)", b) for a, b in (line.split() for line in WORDS.strip().splitlines())),
+    (r"<outside>", "<inside>"),
+    (r"<inside>", "<outside>"),
     (r"\b1 - (?=[a-z])", ""),
-    (r"(?<![\w.'])0(?![\w.'])", "1"),
-    (r"(?<![\w.'])1(?![\w.'])", "0"),
-    (r"(?<![\w.'])(?!(?:0|1)(?![\w.']))(?:0x[\da-f]+(?:p[+-]?\d+)?|\d[\d']*(?:\.\d+)?(?:e[+-]?\d+)?)(?![\w.'])", r"(\g<0> / 2)"),
-    (r"\b(true|false)\b", r"!\1"),
+    (rf"(?<![\w.'])0{END}", "1"),
+    (rf"(?<![\w.'])1{END}", "0"),
+    (rf"(?<![\w.'])(?![01]{END})(?:0x[\da-f]+(?:p[+-]?\d+)?|\d[\d']*(?:\.\d+)?(?:e[+-]?\d+)?){END}", r"(\g<0> / 2)"),
     (r"\? (.+?) : ((?:[^(),;]|\([^()]*\))+)", r"? \2 : \1"),
     (r"(?m)^ +(?:[\w.\[\]]+ [-+]?= |[\w.:<>]+\()[^;{}]*;$", ""),  # a statement is left out
 ]
@@ -55,9 +68,20 @@ REPLACEMENTS += [
 # What computes nothing: comments, strings, lines of the preprocessor, attributes, templates, concepts, and the
 # lists that describe a rule. And assembly, of which each CPU reads its own: bits/matrix.sh runs them all.
 PASSED_OVER = [
-    r"//[^\n]*", r"if constexpr \(sizeof\(Scalar\) == [48]\)\s+asm[^;]*;", r'"(?:\\.|[^"\\\n])*"', r"(?m)^ *#(?:[^\n]*\\\n)*[^\n]*", r"\[\[[^\]]*\]\]", r"__attribute__\(\([^)]*\)+",
-    r"\btemplate <[^\n]*>$", r"\bconcept\b[^;]*;", r"\brequires\b[^\n]*", r"\bstatic_assert\([^;]*;", r"\bstatic constexpr\b[^;]*;",
-    r"\b(?:using|enum|namespace)\b[^\n]*", r"\bstd::(?:variant|array)<[^()]*?>(?=[\s{])"]
+    r"//[^\n]*",
+    r"if constexpr \(sizeof\(Scalar\) == [48]\)\s+asm[^;]*;",
+    r'"(?:\\.|[^"\\\n])*"',
+    r"^ *#(?:[^\n]*\\\n)*[^\n]*",
+    r"\[\[[^\]]*\]\]",
+    r"__attribute__\(\([^)]*\)+",
+    r"\btemplate <[^\n]*>$",
+    r"\bconcept\b[^;]*;",
+    r"\brequires\b[^\n]*",
+    r"\bstatic_assert\([^;]*;",
+    r"\bstatic constexpr\b[^;]*;",
+    r"\b(?:using|enum|namespace)\b[^\n]*",
+    r"\bstd::(?:variant|array)<[^()]*?>(?=[\s{])",
+]
 
 
 @dataclasses.dataclass
@@ -69,7 +93,7 @@ class File:
 
 
 OF_RULES = ["bits_of", "bad_input", "formulas", "bitten", "compose", "properties"]
-OF_SWEEP = ["bits_of", "sweep", "sweep_openmp", "properties", "bits"]
+OF_SWEEP = ["bits_of", "sweep", "sweep_openmp", "properties"]
 FILES = {
     "sgd.hpp": File(OF_RULES, "rules::SGD"),
     "momentum.hpp": File(OF_RULES, "rules::Momentum"),
@@ -81,12 +105,11 @@ FILES = {
     "adam.hpp": File(OF_RULES, "rules::Adam"),
     "epsilon.hpp": File(OF_RULES, "rules::RMSProp"),
     "compose.hpp": File(OF_RULES, "rules::WithMomentum<rules::RMSProp>,rules::WithWeightDecay<rules::AdaGrad>"),
-    "optimizer.hpp": File(["bits_of", "formulas"], "rules::Adam", r"(?s)RunningProducts<R> no_products_yet.*?(?=/// The rule's own)", False),
+    "optimizer.hpp": File(["bits_of", "formulas"], "rules::Adam", r"(?s)no_products_yet.*?(?=/// The rule's)", False),
     "kernel/sweep.hpp": File(OF_SWEEP, "rules::Momentum", is_rule=False),
     "kernel/pack.inc": File(["bits_of", "pack"], "rules::CenteredRMSProp,rules::Adam", is_rule=False),
 }
-SOURCES = {"bits_of": "mutation/bits_of.cpp", "bits": "bits/bits.cpp", "sweep_openmp": "sweep.cpp"}  # else NAME.cpp
-WITHOUT_CATCH = ["bits_of", "bits"]
+SOURCES = {"bits_of": "mutation/bits_of.cpp", "sweep_openmp": "sweep.cpp"}  # else NAME.cpp
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,19 +142,21 @@ def groups(code):
                 yield [(a, b - 1) for a, b in zip(starts, starts[1:] + [at + 1])]
 
 
+def blank(text):
+    return re.sub(r"[^\n]", " ", text)
+
+
 def edits(text, part):
     """(begin, end, replacement) of every mutation."""
-    blank = lambda match: re.sub(r"[^\n]", " ", match[0])
-    code = text
+    code = text  # of the same length, with spaces for what is passed over
     for pattern in PASSED_OVER:
-        code = re.sub(pattern, blank, code, flags=re.MULTILINE)
-    inside = re.search(part, text).span()
-    code = re.sub(r"[^\n]", " ", code[:inside[0]]) + code[slice(*inside)] + re.sub(r"[^\n]", " ", code[inside[1]:])
+        code = re.sub(pattern, lambda match: blank(match[0]), code, flags=re.MULTILINE)
+    begin, end = re.search(part, text).span()
+    code = blank(code[:begin]) + code[begin:end] + blank(code[end:])
 
     for pattern, replacement in REPLACEMENTS:
         for match in re.finditer(pattern, code):
-            new = match.expand(replacement) if '"' not in text[slice(*match.span())] else replacement
-            yield *match.span(), new
+            yield *match.span(), match.expand(replacement)
     for match in re.finditer(r"\bif (?:constexpr )?(?=\()", code):
         end = match.end() + next(spans[-1][1] for spans in groups(code[match.end():]) if spans[0][0] == 1) + 1
         if not re.search(" [!=]= ", code[match.end():end]):  # those are replaced already
@@ -200,11 +225,12 @@ class Builder:
         # What was compiled in advance was so without OpenMP.
         advance = [] if openmp else ["-include", str(self.work / ("rules.hpp" if file.is_rule else "kernel.hpp"))]
         built = overlay / program
-        command = [self.compiler, f"-I{overlay}", *self.flags, *openmp, *advance, f"-DDESCENT_RULES={file.rules}", str(source),
-                   "-o", str(built), *([] if program in WITHOUT_CATCH else self.main)]
+        main = [] if program == "bits_of" else self.main
+        command = [self.compiler, f"-I{overlay}", *self.flags, *openmp, *advance, f"-DDESCENT_RULES={file.rules}",
+                   str(source), "-o", str(built), *main]
         if subprocess.run(command, stderr=subprocess.DEVNULL).returncode != 0:
             return None
-        packs = ["wide", "baseline", "lanes"] if program in WITHOUT_CATCH else ["wide"]
+        packs = ["wide"] if file.is_rule else ["wide", "baseline", "lanes"]
         try:
             return all(subprocess.run([built], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=120,
                                       env=os.environ | {"DESCENT_ISA": isa}).returncode == 0 for isa in packs)
@@ -212,6 +238,11 @@ class Builder:
             return False
         finally:
             built.unlink()
+
+    def passes_untouched(self, item):
+        (program, _), file = item
+        with tempfile.TemporaryDirectory(dir=self.work) as overlay:
+            return self.passes(program, file, pathlib.Path(overlay))
 
     def killer(self, mutant):
         """The program that kills it, or "compiler", or None."""
@@ -253,15 +284,13 @@ def main():
     survivors = []
     with tempfile.TemporaryDirectory() as directory, concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         builder = Builder(pathlib.Path(directory))
-        # The programs pass as things are; else it would tell nothing that one fails.
-        untouched = [(program, name) for name in dict.fromkeys(m.file for m in mutants) for program in FILES[name].programs
-                     if program == "bits_of" or name in ("sgd.hpp", "kernel/sweep.hpp", "kernel/pack.inc")]
-        def passes_untouched(program, name):
-            with tempfile.TemporaryDirectory(dir=builder.work) as overlay:
-                return builder.passes(program, FILES[name], pathlib.Path(overlay))
-        for (program, name), passes in zip(untouched, pool.map(lambda pair: passes_untouched(*pair), untouched)):
+        # Each program passes while nothing is changed; else its failure would tell nothing.
+        files = {m.file: FILES[m.file] for m in mutants}
+        untouched = {(program, file.rules if program == "bits_of" else ""): file
+                     for file in files.values() for program in file.programs}
+        for (program, rules), passes in zip(untouched, pool.map(builder.passes_untouched, untouched.items())):
             if not passes:
-                sys.exit(f"{program} for {name} fails before anything is changed")
+                sys.exit(f"{program} {rules} fails before anything is changed")
 
         run = [m for m in mutants if m.key() not in known]
         for mutant, killer in zip(run, pool.map(builder.killer, run)):
