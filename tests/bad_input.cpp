@@ -156,6 +156,8 @@ TEST_CASE("hyperparameters out of range", "[bad input]") {
     using Moving = rules::WithMomentum<rules::RMSProp>;
     for (const double bad : {-1e-300, 1.0000001, infinity, not_a_number})
       refused<double>(&Moving::momentum, "WithMomentum", "momentum", bad, "in [0, 1]");
+    accepted<double>(&Moving::momentum, 1);
+    accepted<double>(&Moving::momentum, 0);
     CHECK(complaint([] { Optimizer<Moving>({{.epsilon = 0}, 0.9}); }).find("descent::RMSProp: epsilon = 0") == 0);
     CHECK(complaint([] {
             Optimizer<Moving>({{}, 0.9, MomentumForm::averaged});

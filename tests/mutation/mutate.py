@@ -204,7 +204,7 @@ class Builder:
         self.work = work
         self.compiler = os.environ.get("CXX") or shutil.which("clang++") or "g++"
         eigen = subprocess.check_output(["pkg-config", "--cflags", "eigen3"], text=True).replace("-I", "-isystem")
-        self.flags = ["-std=c++20", "-O0", "-w", *eigen.split(), f"-I{INCLUDE}"]
+        self.flags = ["-std=c++20", "-O0", "-w", "-D_GLIBCXX_ASSERTIONS", *eigen.split(), f"-I{INCLUDE}"]
         for name, includes in (("kernel", ""), ("rules", "#include <descent/optimizer.hpp>\n")):
             header = work / f"{name}.hpp"
             header.write_text(f'#include "{TESTS}/catch.hpp"\n#include <Eigen/Core>\n{includes}')
