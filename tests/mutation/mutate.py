@@ -232,7 +232,7 @@ class Builder:
             return None
         packs = ["wide"] if file.is_rule else ["wide", "baseline", "lanes"]
         try:
-            return all(subprocess.run([built], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=120,
+            return all(subprocess.run([built], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60,
                                       env=os.environ | {"DESCENT_ISA": isa}).returncode == 0 for isa in packs)
         except subprocess.TimeoutExpired:
             return False
