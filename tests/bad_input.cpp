@@ -258,3 +258,9 @@ TEST_CASE("threads", "[bad input]") {
   CHECK(complaint([&] { sgd.set_threads(-1); }).find("threads = -1; it must be >= 1, or 0") != std::string::npos);
   CHECK_NOTHROW(sgd.set_threads(0));
 }
+
+// Hidden: ctest runs it where DESCENT_ISA is sse.
+TEST_CASE("an unknown DESCENT_ISA", "[.isa]") {
+  CHECK(complaint([] { SGD<>(); }) ==
+        "descent: the environment variable DESCENT_ISA is \"sse\"; it must be lanes, baseline or wide");
+}

@@ -10,5 +10,4 @@ cd "$(dirname "$0")/.."
 mkdir -p build/coverage
 find build/coverage -name '*.gcda' -delete  # counts of another run
 cmake --workflow --preset coverage
-cd build/coverage  # where gcovr leaves files when it is interrupted
-gcovr --root ../.. --filter ../../include/ --fail-under-line 98 .
+gcovr --root . --filter include/ --fail-under-line 98 build/coverage

@@ -202,25 +202,28 @@ def equivalents():
 class Builder:
     def __init__(self, work):
         self.work = work
+        # Copies: what is edited meanwhile would neither fit what was compiled in advance nor be one state.
+        self.include = shutil.copytree(INCLUDE, work / "include")
+        self.tests = shutil.copytree(TESTS, work / "tests")
         self.compiler = os.environ.get("CXX") or shutil.which("clang++") or "g++"
         eigen = subprocess.check_output(["pkg-config", "--cflags", "eigen3"], text=True).replace("-I", "-isystem")
-        self.flags = ["-std=c++20", "-O0", "-w", "-D_GLIBCXX_ASSERTIONS", *eigen.split(), f"-I{INCLUDE}"]
+        self.flags = ["-std=c++20", "-O0", "-w", "-D_GLIBCXX_ASSERTIONS", *eigen.split(), f"-I{self.include}"]
         for name, includes in (("kernel", ""), ("rules", "#include <descent/optimizer.hpp>\n")):
             header = work / f"{name}.hpp"
-            header.write_text(f'#include "{TESTS}/catch.hpp"\n#include <Eigen/Core>\n{includes}')
+            header.write_text(f'#include "{self.tests}/catch.hpp"\n#include <Eigen/Core>\n{includes}')
             self.call([*self.flags, "-x", "c++-header", str(header), "-o", f"{header}.gch"])
         if subprocess.run(["pkg-config", "--exists", "catch2-with-main"]).returncode == 0:
             self.main = subprocess.check_output(["pkg-config", "--libs", "catch2-with-main"], text=True).split()
         else:
             self.main = [str(work / "main.o")]
-            self.call([*self.flags, "-c", str(TESTS / "main.cpp"), "-o", *self.main])
+            self.call([*self.flags, "-c", str(self.tests / "main.cpp"), "-o", *self.main])
 
     def call(self, arguments):
         subprocess.run([self.compiler, *arguments], check=True)
 
     def passes(self, program, file, overlay):
         """None where it does not compile."""
-        source = TESTS / SOURCES.get(program, f"{program}.cpp")
+        source = self.tests / SOURCES.get(program, f"{program}.cpp")
         openmp = ["-fopenmp"] if program == "sweep_openmp" else []
         # What was compiled in advance was so without OpenMP.
         advance = [] if openmp else ["-include", str(self.work / ("rules.hpp" if file.is_rule else "kernel.hpp"))]
