@@ -156,6 +156,8 @@ TEST_CASE("hyperparameters out of range", "[bad input]") {
     using Moving = rules::WithMomentum<rules::RMSProp>;
     for (const double bad : {-1e-300, 1.0000001, infinity, not_a_number})
       refused<double>(&Moving::momentum, "WithMomentum", "momentum", bad, "in [0, 1]");
+    accepted<double>(&Moving::momentum, 1);
+    accepted<double>(&Moving::momentum, 0);
     CHECK(complaint([] { Optimizer<Moving>({{.epsilon = 0}, 0.9}); }).find("descent::RMSProp: epsilon = 0") == 0);
     CHECK(complaint([] {
             Optimizer<Moving>({{}, 0.9, MomentumForm::averaged});
@@ -255,4 +257,10 @@ TEST_CASE("threads", "[bad input]") {
   SGD<> sgd;
   CHECK(complaint([&] { sgd.set_threads(-1); }).find("threads = -1; it must be >= 1, or 0") != std::string::npos);
   CHECK_NOTHROW(sgd.set_threads(0));
+}
+
+// Hidden: ctest runs it where DESCENT_ISA is sse.
+TEST_CASE("an unknown DESCENT_ISA", "[.isa]") {
+  CHECK(complaint([] { SGD<>(); }) ==
+        "descent: the environment variable DESCENT_ISA is \"sse\"; it must be lanes, baseline or wide");
 }

@@ -210,6 +210,11 @@ TEST_CASE("the defaults are those of the contract", "[formulas]") {
   CHECK(rmsprop.decay == 0.9);
   CHECK(rmsprop.epsilon == 1e-8);
   CHECK(rmsprop.epsilon_placement == EpsilonPlacement::outside);
+  const rules::CenteredRMSProp centered;
+  CHECK(centered.learning_rate == 0.001);
+  CHECK(centered.decay == 0.9);
+  CHECK(centered.epsilon == 1e-8);
+  CHECK(centered.epsilon_placement == EpsilonPlacement::outside);
   const rules::AdaDelta adadelta;
   CHECK(adadelta.learning_rate == 1);
   CHECK(adadelta.decay == 0.95);
@@ -221,6 +226,11 @@ TEST_CASE("the defaults are those of the contract", "[formulas]") {
   CHECK(adam.epsilon == 1e-8);
   CHECK(adam.epsilon_placement == EpsilonPlacement::outside);
   CHECK(adam.bias_correction);
+  const rules::WithWeightDecay<rules::SGD> decayed;
+  CHECK(decayed.weight_decay == 0);
+  const rules::WithMomentum<rules::SGD> moving;
+  CHECK(moving.momentum == 0.9);
+  CHECK(moving.form == MomentumForm::velocity);
 }
 
 TEST_CASE("Adam without bias correction: hat equals outside", "[formulas]") {

@@ -5,6 +5,8 @@
 #include <array>
 #include <cstddef>
 #include <cstring>
+#include <iterator>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -133,4 +135,30 @@ TEMPLATE_TEST_CASE("the gradient may be x itself", "[sweep]", float, double) {
     REQUIRE(same_bits(x, y));
     REQUIRE(same_bits(v, w));
   }
+}
+
+TEMPLATE_TEST_CASE("with flush, state below the smallest normal number becomes 0 first", "[sweep]", float, double) {
+  const auto smallest = std::numeric_limits<TestType>::min();
+  const TestType kinds[] = {smallest, smallest / 2, -smallest, -smallest / 2, 1, -TestType(0), smallest / 2 * 3};
+  const TestType flushed[] = {smallest, 0, -smallest, 0, 1, 0, smallest / 2 * 3};
+  const Mixing<TestType> kernel{static_cast<TestType>(0.5), static_cast<TestType>(1)};
+  // Blocks and what is left of them, several of the parts that a flush goes by, and what threads share.
+  for (const Eigen::Index n : {1, 7, 8, 15, 16, 67, 4096, 4101, 12'345, 50'000, 50'065, 100'007})
+    for (const int threads : {1, 2, 3}) {
+      Vector<TestType> x = start<TestType>(n), y = x;
+      const Vector<TestType> g = Vector<TestType>::Zero(n);
+      std::array<Vector<TestType>, 2> states{Vector<TestType>(n), Vector<TestType>(n)}, expected = states;
+      for (std::size_t k = 0; k < 2; ++k)
+        for (Eigen::Index i = 0; i < n; ++i) {
+          const auto kind = (static_cast<std::size_t>(i) + k) % std::size(kinds);
+          states[k][i] = kinds[kind];
+          expected[k][i] = flushed[kind];
+        }
+      kernel::sweep(kernel, x.data(), g.data(), std::array{states[0].data(), states[1].data()}, n, threads, true);
+      kernel::sweep(kernel, y.data(), g.data(), std::array{expected[0].data(), expected[1].data()}, n, 1);
+      INFO("n = " << n << ", threads: " << threads);
+      REQUIRE(same_bits(x, y));
+      REQUIRE(same_bits(states[0], expected[0]));
+      REQUIRE(same_bits(states[1], expected[1]));
+    }
 }

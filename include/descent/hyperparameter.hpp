@@ -83,14 +83,15 @@ template <class Scalar>
 /// Throws std::invalid_argument, naming optimizer, field, value and range, unless the value is in
 /// its range both as it is and rounded to Scalar.
 template <class Scalar, class Interval>
-[[gnu::always_inline]] inline void require(std::string_view optimizer, std::string_view field, double value,
-                                           Interval range) {
+DESCENT_TAGGED [[gnu::always_inline]] inline void require(std::string_view optimizer, std::string_view field,
+                                                          double value, Interval range) {
   if (!range.contains(value) || !range.contains(static_cast<Scalar>(value))) [[unlikely]]
     detail::throw_out_of_range<Scalar>(optimizer, field, value, range.contains(value), Interval::text);
 }
 
 /// Throws std::invalid_argument with that text, unless the choice is one of those allowed.
-[[gnu::always_inline]] inline void require_choice(bool allowed, std::string_view optimizer, std::string_view problem) {
+DESCENT_TAGGED [[gnu::always_inline]] inline void require_choice(bool allowed, std::string_view optimizer,
+                                                                 std::string_view problem) {
   if (!allowed) [[unlikely]]
     detail::throw_bad_choice(optimizer, problem);
 }
