@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <limits>
 #include <string_view>
+#include <tuple>
 
 #include "catch.hpp"
 #include "variants.hpp"
@@ -58,6 +59,17 @@ TEST_CASE("the states of a composed rule are those of its parts, with their star
   both.step(x, Vector<double>::Constant(9, -1));  // which the weight decay of 0.5 * 2 makes 0
   CHECK(same_bits(both.state("squared_gradient"), Vector<double>::Constant(9, 0.25)));
   CHECK(same_bits(both.state("velocity"), Vector<double>::Zero(9)));
+}
+
+TEST_CASE("a composed rule has a name of its own and all hyperparameters", "[compose]") {
+  using Decayed = WithWeightDecay<rules::Adam>;
+  using Both = WithWeightDecay<WithMomentum<rules::RMSProp>>;
+  CHECK(Decayed::name == "descent::Adam with weight decay");
+  CHECK(Both::name == "descent::RMSProp with momentum with weight decay");
+  STATIC_REQUIRE(std::tuple_size_v<decltype(Decayed::hyperparameters)> ==
+                 std::tuple_size_v<decltype(rules::Adam::hyperparameters)> + 1);
+  STATIC_REQUIRE(std::tuple_size_v<decltype(Both::hyperparameters)> ==
+                 std::tuple_size_v<decltype(rules::RMSProp::hyperparameters)> + 3);
 }
 
 TEST_CASE("beta^t goes through a composed rule", "[compose]") {
