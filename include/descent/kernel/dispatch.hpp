@@ -3,9 +3,9 @@
 // Which packs to use: the widest that this CPU has, decided at run time, so that a program compiled
 // with default flags uses AVX2 where there is AVX2.
 //
-// The environment variable DESCENT_ISA caps the choice for 32 bytes and more: lanes (single numbers),
-// then baseline (packs of 16 bytes: SSE2, NEON), then wide (AVX2, or AVX-512 in a program compiled for
-// it). The bits of a step do not depend on it.
+// The environment variable DESCENT_ISA caps the choice: lanes (single numbers), then baseline (packs of
+// 16 bytes: SSE2, NEON), then wide (AVX2, or AVX-512 in a program compiled for it). The bits of a step do
+// not depend on it.
 #pragma once
 
 #include <algorithm>
