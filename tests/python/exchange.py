@@ -43,7 +43,7 @@ for i, values in enumerate(expected):
 written = (folder / "cpp.safetensors").read_bytes()
 assert sealed(written) == written
 hyperparameters = json.loads(metadata["hyperparameters"])
-assert hyperparameters == {"learning_rate": 0, "momentum": 0.1, "form": "accumulated"}, hyperparameters
+assert hyperparameters == {"learning_rate": 0, "momentum": 0.1, "form": "accumulated", "dampening": 0}, hyperparameters
 assert (metadata["rule"], metadata["steps"]) == ("descent::Momentum", "1"), metadata
 
 hyperparameters["momentum"] = 1 / 3
