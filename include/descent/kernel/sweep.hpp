@@ -106,7 +106,7 @@ DESCENT_WIDE_TARGET [[gnu::flatten, gnu::noinline]] void sweep_on_wide(const Ker
 /// less, a call and a choice would cost more than the arithmetic.
 #if defined(DESCENT_WIDE_BYTES)
 template <class Scalar>
-inline constexpr std::ptrdiff_t block = 2 * DESCENT_WIDE_BYTES / sizeof(Scalar);
+inline constexpr std::ptrdiff_t block = 2 * (DESCENT_WIDE_BYTES / sizeof(Scalar));
 #else
 template <class Scalar>
 inline constexpr std::ptrdiff_t block = 64 / sizeof(Scalar);
