@@ -77,6 +77,37 @@ TEST_CASE("small state becomes 0 at the same step", "[checkpoint]") {
   CHECK(loaded.state(0)[0] == 0);
 }
 
+/// A run that may skip two steps in a row.
+struct Skipping {
+  Adam<double> adam;
+  Eigen::VectorXd x = start<double>(3);
+
+  Skipping() { adam.set_nonfinite(NonFinite::skip, 2); }
+  /// One step, and what it complains of.
+  std::string step(bool finite) {
+    Eigen::VectorXd g = mixed_gradient<double>(3, adam.steps());
+    if (!finite) g[1] = std::nan("");
+    return complaint<std::domain_error>([&] { adam.step(x, g); });
+  }
+};
+
+TEST_CASE("a run that skips steps goes on as if it had never stopped", "[checkpoint]") {
+  const std::string gradients = "NN1N11NNN1NNN";  // N: not finite; the third in a row is an error
+  for (std::size_t stop = 0; stop <= gradients.size(); ++stop) {
+    INFO("stopped after " << stop << " gradients");
+    Skipping whole, loaded;
+    for (std::size_t i = 0; i < stop; ++i) whole.step(gradients[i] != 'N');
+    loaded.step(false);
+    load_from(saved(whole.adam, whole.x), loaded.adam, loaded.x);
+    for (std::size_t i = stop; i <= gradients.size(); ++i) {
+      CHECK(loaded.adam.skipped_steps() == whole.adam.skipped_steps());
+      CHECK(same_bits(loaded.x, whole.x));
+      CHECK(saved(loaded.adam, loaded.x) == saved(whole.adam, whole.x));
+      if (i < gradients.size()) CHECK(loaded.step(gradients[i] != 'N') == whole.step(gradients[i] != 'N'));
+    }
+  }
+}
+
 using RowMajor = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 TEST_CASE("tuples, ranges, storage orders, strides and fixed sizes", "[checkpoint]") {
@@ -244,8 +275,11 @@ struct Loading {
   Run<double, rules::Adam> before{rules::Adam{.learning_rate = 0.3, .beta1 = 0.7}};
 
   Loading() {
-    run.go(1, 2);
-    before.go(1, 2);
+    for (auto* each : {&run, &before}) {
+      each->go(1, 2);
+      each->optimizer.set_nonfinite(NonFinite::skip);
+      each->optimizer.step(each->x, each->x * std::nan(""));
+    }
   }
 
   std::string complaint(const std::string& bytes) {
@@ -350,9 +384,14 @@ TEST_CASE("headers with surprises", "[checkpoint]") {
     with("/__metadata__/descent_checkpoint", "2", "version 2, expected 1");
     with("/__metadata__/descent_checkpoint", 1, "\"descent_checkpoint\" in its metadata is not a string");
     with("/__metadata__/rule", "descent::SGD", "its rule is descent::SGD, expected descent::Adam");
-    without({{"__metadata__", {{"steps", nullptr}}}}, "its metadata has no \"steps\"");
-    for (const char* bad : {"-1", "1.5", "\"1\"", "4611686018427387904", "18446744073709551615", "1e3", "null", "[]"})
-      with("/__metadata__/steps", bad, "steps");
+    for (const std::string counter : {"steps", "skipped_steps", "skipped_in_a_row"}) {
+      without({{"__metadata__", {{counter, nullptr}}}}, "its metadata has no \"" + counter + "\"");
+      const std::string place = "/__metadata__/" + counter;
+      for (const char* bad : {"-1", "1.5", "\"1\"", "4611686018427387904", "18446744073709551615", "1e3", "null", "[]"})
+        with(place.c_str(), bad, counter);
+      with(place.c_str(), 1, "\"" + counter + "\" in its metadata is not a string");
+    }
+    with("/__metadata__/skipped_in_a_row", "1", "skipped_in_a_row = 1, but skipped_steps = 0");
     with("/__metadata__/steps", "12x", "steps is not JSON");
     with("/__metadata__/steps", "0", "it has \"first_moment.0\", which is not expected here");
     with("/__metadata__/running_products", "[0.5]", "running_products = [0.5]; there must be 2");
@@ -472,7 +511,7 @@ TEST_CASE("what cannot be saved", "[checkpoint]") {
   CHECK(complaint([&] { saved(collision, x); }).find("two tensors \"params.0\"") != std::string::npos);
 }
 
-TEST_CASE("threads stay, and an optimizer that is loaded has its own memory", "[checkpoint]") {
+TEST_CASE("what is set stays, and an optimizer that is loaded has its own memory", "[checkpoint]") {
   Loading loading;
   Adam<double> other;
   Eigen::VectorXd x = start<double>(n);
@@ -482,6 +521,8 @@ TEST_CASE("threads stay, and an optimizer that is loaded has its own memory", "[
   CHECK(other.steps() == 0);
   loading.run.optimizer.set_threads(2);
   CHECK_NOTHROW(load_from(good(), loading.run.optimizer, loading.run.x));
+  loading.run.optimizer.step(loading.run.x, loading.run.x * std::nan(""));
+  CHECK(loading.run.optimizer.skipped_steps() == 1);
 }
 
 // ---- Streams and files -----------------------------------------------------------------------------

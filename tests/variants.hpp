@@ -116,7 +116,7 @@ template <class O>
 bool same_state(const O& a, const O& b) {
   for (std::size_t slot = 0; slot < O::state_names.size(); ++slot)
     if (!same_bits(a.state(slot), b.state(slot))) return false;
-  return a.steps() == b.steps();
+  return a.steps() == b.steps() && a.skipped_steps() == b.skipped_steps();
 }
 
 /// How many parameters and steps such a run has; in a namespace of their own, as the names are short.

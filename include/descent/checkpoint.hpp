@@ -20,6 +20,8 @@
 //     rule                    its name, such as descent::Adam
 //     hyperparameters         JSON: {"beta1":0.9, …, "epsilon_placement":"outside"}
 //     steps                   the number of steps taken
+//     skipped_steps           the number of steps that NonFinite::skip passed over
+//     skipped_in_a_row        how many of them since the last step that was taken
 //     running_products        JSON: the products of the rule's running factors, [] where it has none
 #pragma once
 
@@ -124,6 +126,8 @@ json metadata_of(const R& rule, const Memory& memory) {
           {"rule", R::name},
           {"hyperparameters", hyperparameters.dump()},
           {"steps", std::to_string(memory.t)},
+          {"skipped_steps", std::to_string(memory.skipped)},
+          {"skipped_in_a_row", std::to_string(memory.skipped_in_a_row())},
           {"running_products", products.dump()}};
 }
 
@@ -164,11 +168,11 @@ R rule_of(const json& header, R rule) {
   return rule;
 }
 
-inline std::int64_t steps_of(const json& header) {
-  const auto steps = value_of<std::int64_t>(value_in(header, "steps"), "steps");
+inline std::int64_t counter_of(const json& header, const std::string& name) {
+  const auto count = value_of<std::int64_t>(value_in(header, name), name);
   constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max() / 2;  // far from the counter's end
-  if (steps < 0 || steps > most) throw Refused("steps = " + std::to_string(steps) + "; it must be in [0, 2^62)");
-  return steps;
+  if (count < 0 || count > most) throw Refused(name + " = " + std::to_string(count) + "; it must be in [0, 2^62)");
+  return count;
 }
 
 template <std::size_t P>
@@ -194,9 +198,14 @@ void read_checkpoint(std::istream& in, bool to_its_end, Optimizer<R, Scalar, Siz
   }();
   auto& memory = MemoryAccess::memory(loaded);
   auto values = copies_of(params);
-  const std::int64_t steps = steps_of(file.header());
+  const std::int64_t steps = counter_of(file.header(), "steps");
   if (steps > 0) MemoryAccess::remember(loaded, params);
-  memory.t = steps;
+  memory.t = memory.skipped_at = steps;
+  memory.skipped = counter_of(file.header(), "skipped_steps");
+  memory.skipped_there = counter_of(file.header(), "skipped_in_a_row");
+  if (memory.skipped_there > memory.skipped)
+    throw Refused("skipped_in_a_row = " + std::to_string(memory.skipped_there) +
+                  ", but skipped_steps = " + std::to_string(memory.skipped));
   memory.products = products_of<std::tuple_size_v<RunningProducts<R>>>(file.header());
   SavedTensors<Scalar> tensors = tensors_of<R, Scalar>(memory, values);
   file.read_into(tensors);
@@ -253,10 +262,13 @@ requires SavedParametersOf<Params, Scalar, Size> DESCENT_TAGGED void save(std::o
   if (!out.flush()) throw std::runtime_error("descent: the checkpoint cannot be written to its stream");
 }
 
-/// Makes optimizer and params what they were when the file was saved: hyperparameters, state, counter and
-/// running products, and the values of params, which must have the shapes of those saved. What the optimizer
-/// did before is forgotten, steps that it skipped too; only what set_… set stays. The next steps give the same bits as
-/// those of the optimizer that was saved. The state lies in the storage order that params have here.
+/// Makes optimizer and params what they were when the file was saved: hyperparameters, state, running products
+/// and the counters of steps taken and skipped, and the values of params, which must have the shapes of those
+/// saved. What the optimizer did before is forgotten. The next steps give the same bits as those of the
+/// optimizer that was saved. The state lies in the storage order that params have here.
+///
+/// What set_threads and set_nonfinite set is no state of a run but the program's choice for it: it is not saved,
+/// and stays as it is here.
 ///
 /// Throws std::system_error where the file cannot be opened, and std::runtime_error, which names the file and
 /// what is wrong, where it is not all there, changed by a single bit, of another version, rule, scalar or

@@ -67,8 +67,11 @@ struct Memory {
   Shapes<Size> shapes;
   StateArrays<Scalar, R::state_names.size(), Size> state;
   std::int64_t skipped = 0;
-  std::int64_t skipped_at = -1;  ///< t at the last step that was skipped
-  std::int64_t skipped_in_a_row = 0;
+  std::int64_t skipped_at = -1;    ///< t at the last step that was skipped
+  std::int64_t skipped_there = 0;  ///< how many were skipped at that t
+
+  /// Since the last step that was taken, which need not set anything for it.
+  std::int64_t skipped_in_a_row() const { return skipped_at == t ? skipped_there : 0; }
 };
 
 /// What is set for an optimizer besides its hyperparameters.
@@ -243,7 +246,7 @@ class Optimizer : public R {
   /// Whether the gradient is finite; where it is not, the step is skipped and counted, or an error.
   template <class Gradient>
   DESCENT_TAGGED [[gnu::noinline]] bool admits(const Gradient& gradient) {
-    const std::int64_t in_a_row = memory_.skipped_at == memory_.t ? memory_.skipped_in_a_row : 0;
+    const std::int64_t in_a_row = memory_.skipped_in_a_row();
     const bool skips = settings_.nonfinite == NonFinite::skip && in_a_row < settings_.most_in_a_row;
     bool finite = true;
     Eigen::Index tensor = 0;
@@ -256,7 +259,7 @@ class Optimizer : public R {
     if (finite) return true;
     memory_.skipped += 1;
     memory_.skipped_at = memory_.t;
-    memory_.skipped_in_a_row = in_a_row + 1;
+    memory_.skipped_there = in_a_row + 1;
     return false;
   }
 
