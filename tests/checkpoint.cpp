@@ -266,6 +266,10 @@ TEST_CASE("rules of a user, with hyperparameters of every kind", "[checkpoint]")
 struct Collision : Everything {
   static constexpr std::array<std::string_view, 1> state_names{"params"};
 };
+struct Mistaken : Everything {
+  static constexpr std::tuple hyperparameters{Hyperparameter{"decay", &Mistaken::decay},
+                                              Hyperparameter{"decay", &Mistaken::scale}};
+};
 
 // ---- Damage ----------------------------------------------------------------------------------------
 
@@ -509,6 +513,8 @@ TEST_CASE("what cannot be saved", "[checkpoint]") {
   Optimizer<Collision> collision;
   collision.step(x, x);
   CHECK(complaint([&] { saved(collision, x); }).find("two tensors \"params.0\"") != std::string::npos);
+  Optimizer<Mistaken> mistaken;
+  CHECK(complaint([&] { saved(mistaken, x); }).find("two hyperparameters \"decay\"") != std::string::npos);
 }
 
 TEST_CASE("what is set stays, and an optimizer that is loaded has its own memory", "[checkpoint]") {

@@ -118,8 +118,10 @@ void for_each_hyperparameter(R& rule, Visit&& visit) {
 template <class R, class Memory>
 json metadata_of(const R& rule, const Memory& memory) {
   json hyperparameters = json::object();
-  for_each_hyperparameter(rule,
-                          [&](const std::string& name, const auto& value) { hyperparameters[name] = json_of(value); });
+  for_each_hyperparameter(rule, [&](const std::string& name, const auto& value) {
+    if (!hyperparameters.emplace(name, json_of(value)).second)
+      throw std::invalid_argument("descent: a checkpoint cannot have two hyperparameters \"" + name + "\"");
+  });
   json products = json::array();
   for (const double product : memory.products) products.push_back(json_of(product));
   return {{"descent_checkpoint", "1"},
@@ -238,10 +240,10 @@ concept SavedParametersOf = Tensors<Params> && SavedScalar<Scalar> && OfScalar<P
 /// process that is killed may leave its temporary file as well.
 ///
 /// params are the optimizer's: a tensor, a tuple (`std::tie(W, b)`) or a range of them, of float or double.
-/// Throws std::invalid_argument where a step with these params would, or if two tensors would have one name;
-/// std::system_error, with the system's reason, where the file cannot be written; std::runtime_error where
-/// the path is something else than a file. The old file is then as before. (Only where the folder cannot be
-/// flushed at the very end, it is the new one.)
+/// Throws std::invalid_argument where a step with these params would, or if two tensors or two hyperparameters
+/// would have one name; std::system_error, with the system's reason, where the file cannot be written;
+/// std::runtime_error where the path is something else than a file. The old file is then as before. (Only where the
+/// folder cannot be flushed at the very end, it is the new one.)
 template <ListsHyperparameters R, class Scalar, int Size, class Params>
 requires SavedParametersOf<Params, Scalar, Size> DESCENT_TAGGED void save(const std::filesystem::path& path,
                                                                           const Optimizer<R, Scalar, Size>& optimizer,

@@ -45,6 +45,11 @@ auto map_kernel(const std::variant<Kernels...>& choice, const F& f) {
   return std::visit([&](const auto& kernel) { return Mapped(f(kernel)); }, choice);
 }
 
+template <class R>
+constexpr bool names_state(std::string_view name) {
+  return std::find(R::state_names.begin(), R::state_names.end(), name) != R::state_names.end();
+}
+
 /// `first`, then `rest`.
 template <class T, std::size_t N>
 constexpr std::array<T, N + 1> prepended(T first, const std::array<T, N>& rest) {
@@ -82,9 +87,24 @@ constexpr auto extended_list(const More&... more) {
 }  // namespace DESCENT_FLAGS
 }  // namespace detail
 
-/// A rule that momentum can be put around: with a `learning_rate`, and no look-ahead of its own.
+/// A rule that weight decay can be put around: without a member `weight_decay`, which would be hidden.
 template <class R>
-concept TakesMomentum = Rule<R> && !LooksAhead<R> && requires(R & rule) {
+concept TakesWeightDecay = Rule<R> && !requires {
+  &R::weight_decay;
+};
+
+/// A rule that has what WithMomentum would put beside it or hide.
+template <class R>
+concept HasMomentum = detail::names_state<R>("velocity") || requires {
+  &R::momentum;
+} || requires {
+  &R::form;
+};
+
+/// A rule that momentum can be put around: with a `learning_rate`, without a look-ahead, and without the
+/// state "velocity" or the members `momentum` and `form`.
+template <class R>
+concept TakesMomentum = Rule<R> && !LooksAhead<R> && !HasMomentum<R> && requires(R & rule) {
   rule.learning_rate = 1.0;
 };
 
@@ -100,7 +120,7 @@ namespace rules {
 /// parameters.
 ///
 /// State: that of R.
-template <Rule R>
+template <TakesWeightDecay R>
 struct WithWeightDecay : R {
   double weight_decay = 0;  ///< lambda, finite and >= 0
 
