@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <string_view>
 #include <tuple>
-#include <variant>
 
 #include <Eigen/Core>
 
@@ -68,13 +67,9 @@ struct AdaGrad {
   };
 
   template <class Scalar>
-  DESCENT_TAGGED std::variant<Kernel<Scalar, EpsilonPlacement::outside>, Kernel<Scalar, EpsilonPlacement::inside>>
-  kernel(std::int64_t t) const {
+  DESCENT_TAGGED auto kernel(std::int64_t t) const {
     const double decayed = descent::kernel::rounded_product(static_cast<double>(t - 1), learning_rate_decay);
-    const auto eta = static_cast<Scalar>(learning_rate / (1 + decayed));
-    const auto eps = static_cast<Scalar>(epsilon);
-    if (epsilon_placement == EpsilonPlacement::inside) return Kernel<Scalar, EpsilonPlacement::inside>{eta, eps};
-    return Kernel<Scalar, EpsilonPlacement::outside>{eta, eps};
+    return outside_or_inside<Kernel, Scalar>(epsilon_placement, learning_rate / (1 + decayed), epsilon);
   }
 };
 

@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <string_view>
 #include <tuple>
-#include <variant>
 
 #include <Eigen/Core>
 
@@ -67,15 +66,8 @@ struct CenteredRMSProp {
   };
 
   template <class Scalar>
-  DESCENT_TAGGED std::variant<Kernel<Scalar, EpsilonPlacement::outside>, Kernel<Scalar, EpsilonPlacement::inside>>
-  kernel(std::int64_t) const {
-    const auto eta = static_cast<Scalar>(learning_rate);
-    const auto gamma = static_cast<Scalar>(decay);
-    const auto one_minus_gamma = static_cast<Scalar>(1 - decay);
-    const auto eps = static_cast<Scalar>(epsilon);
-    if (epsilon_placement == EpsilonPlacement::inside)
-      return Kernel<Scalar, EpsilonPlacement::inside>{eta, gamma, one_minus_gamma, eps};
-    return Kernel<Scalar, EpsilonPlacement::outside>{eta, gamma, one_minus_gamma, eps};
+  DESCENT_TAGGED auto kernel(std::int64_t) const {
+    return outside_or_inside<Kernel, Scalar>(epsilon_placement, learning_rate, decay, 1 - decay, epsilon);
   }
 };
 

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <string_view>
+#include <variant>
 
 #include <descent/hyperparameter.hpp>
 
@@ -33,6 +34,15 @@ template <EpsilonPlacement placement, class Scalar, class Pack>
 DESCENT_TAGGED inline void require_outside_or_inside(std::string_view optimizer, EpsilonPlacement placement) {
   require_choice(placement == EpsilonPlacement::outside || placement == EpsilonPlacement::inside, optimizer,
                  "epsilon_placement must be outside or inside (hat is Adam's alone)");
+}
+
+/// For the same rules: the kernel of that placement, made of the numbers as Scalar.
+template <template <class, EpsilonPlacement> class Kernel, class Scalar, class... Numbers>
+DESCENT_TAGGED std::variant<Kernel<Scalar, EpsilonPlacement::outside>, Kernel<Scalar, EpsilonPlacement::inside>>
+outside_or_inside(EpsilonPlacement placement, Numbers... numbers) {
+  if (placement == EpsilonPlacement::inside)
+    return Kernel<Scalar, EpsilonPlacement::inside>{static_cast<Scalar>(numbers)...};
+  return Kernel<Scalar, EpsilonPlacement::outside>{static_cast<Scalar>(numbers)...};
 }
 
 }  // namespace rules
