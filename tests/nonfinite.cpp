@@ -67,9 +67,11 @@ TEMPLATE_TEST_CASE("the largest and the smallest numbers are finite", "[nonfinit
   SGD<TestType> sgd({.learning_rate = 0.5});
   sgd.set_nonfinite(NonFinite::reject);
   using Limits = std::numeric_limits<TestType>;
+  int taken = 0;
   for (const TestType value : {Limits::max(), -Limits::max(), Limits::denorm_min(), Limits::min()}) {
     Vector<TestType> x = Vector<TestType>::Zero(5);
     CHECK_NOTHROW(sgd.step(x, Vector<TestType>::Constant(5, value)));
+    CHECK(sgd.steps() == ++taken);
   }
 }
 
