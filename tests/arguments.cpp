@@ -119,6 +119,18 @@ TEMPLATE_TEST_CASE("a step depends on no kind of argument", "[arguments]", float
       });
     }
     {
+      // Small enough to be stepped in place: the first six parameters, then all for the comparison.
+      Optimizer<R, Scalar> optimizer(rule), few(rule);
+      Vector<Scalar> x = x0;
+      Matrix small = x0.head(6).reshaped(2, 3);
+      check("small matrix, gradient row-major", optimizer, x, [&](const auto& g) {
+        const RowMajor gradient = g.head(6).reshaped(2, 3);
+        few.step(small, gradient);
+        optimizer.step(x, g);
+        CHECK(same_bits(small.reshaped(), x.head(6)));
+      });
+    }
+    {
       Optimizer<R, Scalar> optimizer(rule);
       Eigen::Matrix<Scalar, 2, 3> A = x0.head(6).reshaped(2, 3);
       Matrix B = x0.segment(6, 10).reshaped(5, 2);

@@ -101,6 +101,15 @@ TEST_CASE("hyperparameters out of range", "[bad input]") {
     CHECK(complaint([] { Momentum<>({.dampening = 0.5}); }) ==
           "descent::Momentum: dampening must be 0 where form is not accumulated");
   }
+  SECTION("a choice, during a run") {
+    Momentum<> running;
+    Vector<double> x = start<double>(3);
+    running.step(x, x);
+    const Vector<double> before = x;
+    running.form = static_cast<MomentumForm>(3);
+    CHECK(complaint([&] { running.step(x, x); }).find("descent::Momentum: form") == 0);
+    CHECK(same_bits(x, before));
+  }
   SECTION("Nesterov") {
     rate_is_checked<rules::Nesterov>("Nesterov");
     for (const double bad : {-1e-300, 1.0000001, infinity, not_a_number})

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // What holds for every optimizer in every variant: one table, every property over all of it.
+#include <limits>
 #include <memory>
 #include <sstream>
 #include <stdexcept>
@@ -75,6 +76,38 @@ TEMPLATE_TEST_CASE("a copy goes on exactly as the original would", "[properties]
     assigned = itself;
     CHECK(assigned.optimizer.steps() == steps);
   });
+}
+
+TEMPLATE_TEST_CASE("a parameter moves by itself, however few there are", "[properties]", float, double, long double) {
+  for_each_run<TestType>([]<class R>(const R& rule, const Run<TestType, R>& plain) {
+    for (Eigen::Index few = 0; few < n; ++few) {
+      Optimizer<R, TestType> optimizer(rule);
+      Vector<TestType> x = start<TestType>(n).head(few);
+      for (std::int64_t t = 1; t <= steps; ++t) {
+        const Vector<TestType> gradient = mixed_gradient<TestType>(n, t).head(few);
+        optimizer.step(x, gradient);
+      }
+      CHECK(same_bits(x, plain.x.head(few)));
+      for (std::size_t k = 0; k < R::state_names.size(); ++k)
+        CHECK(same_bits(optimizer.state(k), plain.optimizer.state(k).head(few)));
+    }
+  });
+}
+
+TEMPLATE_TEST_CASE("what decays below the smallest normal number is 0 at step 32", "[properties]", float, double) {
+  const TestType smallest = std::numeric_limits<TestType>::min();
+  for (const Eigen::Index few : {1, 7, 15, 100}) {
+    Momentum<TestType> momentum({.learning_rate = 1});
+    Vector<TestType> x = start<TestType>(few), gradient = Vector<TestType>::Constant(few, 2 * smallest);
+    for (int t = 1; t <= 31; ++t) {
+      momentum.step(x, gradient);
+      gradient.setZero();
+    }
+    CHECK((momentum.state(0).array() > 0).all());
+    CHECK((momentum.state(0).array() < smallest).all());
+    momentum.step(x, gradient);
+    CHECK((momentum.state(0).array() == 0).all());
+  }
 }
 
 TEMPLATE_TEST_CASE("reset equals fresh", "[properties]", float, double, long double) {

@@ -60,7 +60,7 @@ class Guarded {
 };
 
 template <class Scalar, std::size_t Slots>
-void check_sweep(Eigen::Index n, std::size_t offset, int threads) {
+void check_sweep(Eigen::Index n, std::size_t offset, int threads, bool in_place) {
   const Mixing<Scalar> kernel{static_cast<Scalar>(0.3), static_cast<Scalar>(0.7)};
   Vector<Scalar> x = start<Scalar>(n);
   const Vector<Scalar> g = mixed_gradient<Scalar>(n, 3);
@@ -76,7 +76,11 @@ void check_sweep(Eigen::Index n, std::size_t offset, int threads) {
     own_state.emplace_back(state[k], (offset * 5 + k) % 16);
     arrays[k] = own_state[k].data();
   }
-  kernel::sweep(kernel, own_x.data(), static_cast<const Scalar*>(own_g.data()), arrays, n, threads);
+  const Scalar* const gradient = own_g.data();
+  if (in_place)
+    kernel::sweep_narrow(kernel, own_x.data(), gradient, arrays, 0, n);
+  else
+    kernel::sweep(kernel, own_x.data(), gradient, arrays, n, threads);
 
   // The plain loop: volatile keeps each operation apart.
   for (Eigen::Index i = 0; i < n; ++i) {
@@ -91,7 +95,8 @@ void check_sweep(Eigen::Index n, std::size_t offset, int threads) {
     x[i] = x[i] - step;
   }
 
-  INFO("n = " << n << ", offset = " << offset << ", state arrays: " << Slots << ", threads: " << threads);
+  INFO("n = " << n << ", offset = " << offset << ", state arrays: " << Slots << ", threads: " << threads
+              << (in_place ? ", in place" : ""));
   REQUIRE(same_bits(own_x.values(), x));
   REQUIRE(same_bits(own_g.values(), g));
   REQUIRE(own_x.sentinels_intact());
@@ -103,18 +108,19 @@ void check_sweep(Eigen::Index n, std::size_t offset, int threads) {
 }
 
 template <class Scalar>
-void check_all_slots(Eigen::Index n, std::size_t offset, int threads) {
-  check_sweep<Scalar, 0>(n, offset, threads);
-  check_sweep<Scalar, 1>(n, offset, threads);
-  check_sweep<Scalar, 2>(n, offset, threads);
-  check_sweep<Scalar, 3>(n, offset, threads);
+void check_all_slots(Eigen::Index n, std::size_t offset, int threads, bool in_place = false) {
+  check_sweep<Scalar, 0>(n, offset, threads, in_place);
+  check_sweep<Scalar, 1>(n, offset, threads, in_place);
+  check_sweep<Scalar, 2>(n, offset, threads, in_place);
+  check_sweep<Scalar, 3>(n, offset, threads, in_place);
 }
 
 }  // namespace
 
 TEMPLATE_TEST_CASE("every length, misalignment and number of state arrays", "[sweep]", float, double, long double) {
   for (Eigen::Index n = 0; n <= 67; ++n)
-    for (std::size_t offset = 0; offset < 16; ++offset) check_all_slots<TestType>(n, offset, 1);
+    for (std::size_t offset = 0; offset < 16; ++offset)
+      for (const bool in_place : {false, true}) check_all_slots<TestType>(n, offset, 1, in_place);
 }
 
 TEMPLATE_TEST_CASE("lengths around the split among threads", "[sweep]", float, double) {

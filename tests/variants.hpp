@@ -122,7 +122,7 @@ bool same_state(const O& a, const O& b) {
 /// How many parameters and steps such a run has; in a namespace of their own, as the names are short.
 namespace runs {
 inline constexpr Eigen::Index n = 24;
-inline constexpr int steps = 20;
+inline constexpr int steps = 40;  ///< past the first at which small state becomes 0
 }  // namespace runs
 
 /// A run of `steps` steps on a plain vector, to which every other way to run is compared.

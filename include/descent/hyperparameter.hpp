@@ -5,7 +5,9 @@
 // hyperparameters by name.
 #pragma once
 
+#include <bit>
 #include <concepts>
+#include <cstdint>
 #include <limits>
 #include <sstream>
 #include <stdexcept>
@@ -136,5 +138,28 @@ concept ListsHyperparameters = requires {
   { R::name } -> std::convertible_to<std::string_view>;
   std::tuple_size<std::remove_cvref_t<decltype(R::hyperparameters)>>::value;
 };
+
+namespace detail {
+inline namespace DESCENT_FLAGS {
+
+/// Whether two rules are known to have the same hyperparameters, bit by bit: never where they list none.
+template <class R>
+[[gnu::always_inline]] inline bool same_hyperparameters(const R& a, const R& b) {
+  if constexpr (ListsHyperparameters<R>) {
+    const auto same = []<class T>(const T& one, const T& other) __attribute__((always_inline)) {
+      if constexpr (std::is_same_v<T, double>)  // an integer's comparison is the shorter one
+        return std::bit_cast<std::uint64_t>(one) == std::bit_cast<std::uint64_t>(other);
+      else
+        return one == other;
+    };
+    return std::apply([&](const auto&... its) { return (same(a.*its.member, b.*its.member) && ...); },
+                      R::hyperparameters);
+  } else {
+    return false;
+  }
+}
+
+}  // namespace DESCENT_FLAGS
+}  // namespace detail
 
 }  // namespace descent

@@ -18,6 +18,7 @@
 #include <Eigen/Core>
 
 #include <descent/concepts.hpp>
+#include <descent/hyperparameter.hpp>
 #include <descent/kernel/sweep.hpp>
 #include <descent/memory.hpp>
 #include <descent/nonfinite.hpp>
@@ -122,20 +123,24 @@ class Optimizer : public R {
  public:
   /// The rule, with its defaults where none is given. Throws std::invalid_argument where a
   /// hyperparameter, or the environment variable DESCENT_ISA, is out of range.
-  DESCENT_TAGGED explicit Optimizer(R rule = {}) : R(std::move(rule)) {
+  DESCENT_TAGGED explicit Optimizer(R rule = {}) : R(std::move(rule)), checked_(*this) {
     validate_rule();
     kernel::require_choice_of_isa();
   }
 
   DESCENT_TAGGED Optimizer(const Optimizer&) = default;
   DESCENT_TAGGED Optimizer(Optimizer&& other) noexcept
-      : R(static_cast<R&&>(other)), memory_(std::exchange(other.memory_, Memory{})), settings_(other.settings_) {}
+      : R(static_cast<R&&>(other)),
+        checked_(std::move(other.checked_)),
+        memory_(std::exchange(other.memory_, Memory{})),
+        settings_(other.settings_) {}
   DESCENT_TAGGED Optimizer& operator=(const Optimizer& other) {
     *this = Optimizer(other);  // a copy that fails has changed nothing
     return *this;
   }
   DESCENT_TAGGED Optimizer& operator=(Optimizer&& other) noexcept {
     R::operator=(static_cast<R&&>(other));
+    checked_ = std::move(other.checked_);
     memory_ = std::exchange(other.memory_, Memory{});
     settings_ = other.settings_;
     return *this;
@@ -225,10 +230,34 @@ class Optimizer : public R {
   }
 
  private:
-  /// Checks everything; what seldom happens stands apart, so that a small step stays small.
+  /// A step like the one before needs only comparisons, and where it is small, it is taken in place. All else,
+  /// the first step, changed hyperparameters and every error, stands apart, so that a small step stays small.
   template <class Params, class Gradient>
   DESCENT_TAGGED void step_in_memory(Params& params, const Gradient& gradient) {
+    if constexpr (detail::Plain<Params> && detail::Plain<Gradient>)
+      if (goes_on(params, gradient)) [[likely]]
+        return is_small(params, gradient) ? take_small_step(params, gradient) : take_step(params, gradient);
+    checked_step(params, gradient);
+  }
+
+  /// Whether the last step was checked with the same hyperparameters and shapes, and nothing else is to be
+  /// checked now.
+  DESCENT_TAGGED [[gnu::always_inline]] bool goes_on(const auto& params, const auto& gradient) const {
+    return memory_.t != 0 && detail::same_hyperparameters(static_cast<const R&>(*this), checked_) &&
+           memory_.shapes.size() == 1 && detail::shape_of(params) == memory_.shapes[0] &&
+           detail::shape_of(gradient) == detail::shape_of(params) && settings_.nonfinite == NonFinite::propagate;
+  }
+
+  DESCENT_TAGGED [[gnu::always_inline]] bool is_small(const auto& params, const auto& gradient) const {
+    const bool row_major = memory_.shapes[0].row_major;
+    return kernel::is_small<Scalar>(params.size()) && !flushes(memory_.t + 1) &&
+           detail::contiguous(params, row_major) && detail::contiguous(gradient, row_major);
+  }
+
+  template <class Params, class Gradient>
+  DESCENT_TAGGED [[gnu::noinline]] void checked_step(Params& params, const Gradient& gradient) {
     validate_rule();
+    checked_ = *this;
     check_pairs(params, gradient);
     if (memory_.t == 0) [[unlikely]]
       return first_step(params, gradient);
@@ -278,31 +307,45 @@ class Optimizer : public R {
       take_step(params, gradient);
   }
 
-  /// The step itself. The memory is brought up to date before the sweep, which cannot fail.
-  template <class Params, class Gradient>
-  DESCENT_TAGGED [[gnu::noinline]] void take_step(Params& params, const Gradient& gradient) {
+  /// The step itself: sweep(kernel) moves the parameters, once the memory is up to date. It cannot fail.
+  template <class Sweep>
+  DESCENT_TAGGED [[gnu::always_inline]] void advance(Sweep&& sweep) {
+    const std::int64_t t = memory_.t + 1;
     const detail::RunningProducts<R> products = detail::next_products<R>(*this, memory_.products);
     detail::with_kernel(
-        detail::kernel_of<Scalar, R>(*this, memory_.t + 1, products), [&](const auto& kernel) __attribute__((
-                                                                          always_inline)) {
-          memory_.t += 1;
+        detail::kernel_of<Scalar, R>(*this, t, products), [&](const auto& kernel) __attribute__((always_inline)) {
+          memory_.t = t;
           memory_.products = products;
-          const bool flush = slots > 0 && memory_.t % flush_period == 0;
-          auto state = memory_.state.arrays();
-          Eigen::Index tensor = 0;
-          detail::for_each_pair(
-              params, gradient, [&](auto& p, const auto& g) __attribute__((always_inline)) {
-                const bool row_major = memory_.shapes[tensor++].row_major;
-                detail::sweep_tensor(kernel, p, g, row_major, state, threads(), flush);
-                for (Scalar*& array : state) array += p.size();
-              });
+          sweep(kernel);
         });
+  }
+
+  template <class Params, class Gradient>
+  DESCENT_TAGGED [[gnu::always_inline]] void take_small_step(Params& params, const Gradient& gradient) {
+    advance([&](const auto& kernel) __attribute__((always_inline)) {
+      kernel::sweep_narrow(kernel, params.data(), gradient.data(), memory_.state.arrays(), 0, params.size());
+    });
+  }
+
+  template <class Params, class Gradient>
+  DESCENT_TAGGED [[gnu::noinline]] void take_step(Params& params, const Gradient& gradient) {
+    advance([&](const auto& kernel) __attribute__((always_inline)) {
+      auto state = memory_.state.arrays();
+      Eigen::Index tensor = 0;
+      detail::for_each_pair(
+          params, gradient, [&](auto& p, const auto& g) __attribute__((always_inline)) {
+            const bool row_major = memory_.shapes[tensor++].row_major;
+            detail::sweep_tensor(kernel, p, g, row_major, state, threads(), flushes(memory_.t));
+            for (Scalar*& array : state) array += p.size();
+          });
+    });
   }
 
   /// Where the gradient has become 0, state decays into the subnormal numbers, on which CPUs are slow.
   /// Every 32nd step is often enough to stay fast and seldom enough to cost 1 %; and as t is part of
   /// the state, it is the same steps everywhere. (bench: "zero gradients")
   static constexpr std::int64_t flush_period = 32;
+  DESCENT_TAGGED static constexpr bool flushes(std::int64_t t) { return slots > 0 && t % flush_period == 0; }
 
   DESCENT_TAGGED void validate_rule() const { detail::validate<Scalar>(static_cast<const R&>(*this)); }
 
@@ -359,6 +402,7 @@ class Optimizer : public R {
     return known;
   }
 
+  R checked_;  ///< the hyperparameters of the last check
   Memory memory_;
   detail::Settings settings_;
 };

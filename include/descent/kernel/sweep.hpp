@@ -51,38 +51,56 @@ template <class Pack, class Kernel, class Scalar, std::size_t Slots>
   (std::make_index_sequence<Slots>{});
 }
 
-/// All whole packs from `begin` on; returns where they end.
-///
-/// The kernel and the arrays are taken by value: what a function owns, its stores to memory cannot
-/// change, so the coefficients stay in registers.
-template <class Pack, class Kernel, class Scalar, std::size_t Slots>
-[[gnu::always_inline]] inline std::ptrdiff_t sweep_packs(const Kernel kernel, Scalar* x, const Scalar* g,
-                                                         const Arrays<Scalar, Slots> arrays, std::ptrdiff_t begin,
-                                                         std::ptrdiff_t n) {
-  std::ptrdiff_t i = begin;
-  for (; i + Pack::lanes <= n; i += Pack::lanes) step_at<Pack>(kernel, x, g, arrays, i).store(x, arrays, i);
-  return i;
+/// Of n >= 0, which the compiler is told here.
+template <std::size_t divisor>
+constexpr std::ptrdiff_t remainder(std::ptrdiff_t n) {
+  return static_cast<std::ptrdiff_t>(static_cast<std::size_t>(n) % divisor);
 }
 
-/// n is a multiple of two packs: both are read before either is written, so that two chains of
-/// arithmetic are under way at once.
+/// From `begin` on, in place: packs that every CPU of the target has, then single lanes. The whole of a
+/// small step, and what is left of a large one. No pack overlaps another: the next step would wait until
+/// what two stores wrote has reached the cache.
+///
+/// Kernel and arrays are taken by value, here as below: what a function owns, its stores to memory cannot
+/// change, so the coefficients stay in registers.
+template <class Kernel, class Scalar, std::size_t Slots>
+[[gnu::always_inline]] inline void sweep_narrow(const Kernel kernel, Scalar* x, const Scalar* g,
+                                                const Arrays<Scalar, Slots> arrays, std::ptrdiff_t begin,
+                                                std::ptrdiff_t n) {
+  std::ptrdiff_t i = begin;
+#if defined(DESCENT_BASELINE_BYTES)
+  if constexpr (!std::is_same_v<Scalar, long double>) {
+    using Narrow = Pack<Scalar, DESCENT_BASELINE_BYTES>;
+    if (choice.isa != Isa::lanes)
+      for (const auto end = n - remainder<Narrow::lanes>(n - begin); i != end; i += Narrow::lanes)
+        step_at<Narrow>(kernel, x, g, arrays, i).store(x, arrays, i);
+  }
+#endif
+  for (; i != n; ++i) step_at<Pack<Scalar, 0>>(kernel, x, g, arrays, i).store(x, arrays, i);
+}
+
+/// Two packs at a time: both are read before either is written, so that two chains of arithmetic are
+/// under way at once. Then what is left.
 template <class Pack, class Kernel, class Scalar, std::size_t Slots>
 [[gnu::always_inline]] inline void sweep_pairs(const Kernel kernel, Scalar* x, const Scalar* g,
                                                const Arrays<Scalar, Slots> arrays, std::ptrdiff_t n) {
-  for (std::ptrdiff_t i = 0; i < n; i += 2 * Pack::lanes) {
+  const std::ptrdiff_t end = n - remainder<2 * Pack::lanes>(n);
+  for (std::ptrdiff_t i = 0; i < end; i += 2 * Pack::lanes) {
     const auto first = step_at<Pack>(kernel, x, g, arrays, i);
     const auto second = step_at<Pack>(kernel, x, g, arrays, i + Pack::lanes);
     first.store(x, arrays, i);
     second.store(x, arrays, i + Pack::lanes);
   }
+  sweep_narrow(kernel, x, g, arrays, end, n);
 }
 
-// `flatten` inlines a user's kernel that is not marked always_inline, with g++ at least.
+// One function for each kind of pack. `flatten` inlines a user's kernel that is not marked always_inline,
+// with g++ at least.
 
 template <class Kernel, class Scalar, std::size_t Slots>
 [[gnu::noinline]] void sweep_on_lanes(const Kernel kernel, Scalar* x, const Scalar* g,
                                       const Arrays<Scalar, Slots> arrays, std::ptrdiff_t n) {
-  sweep_packs<Pack<Scalar, 0>>(kernel, x, g, arrays, 0, n);
+  for (std::ptrdiff_t i = 0; i < n; ++i) step_at<Pack<Scalar, 0>>(kernel, x, g, arrays, i).store(x, arrays, i);
 }
 
 #if defined(DESCENT_BASELINE_BYTES)
@@ -102,19 +120,9 @@ DESCENT_WIDE_TARGET [[gnu::flatten, gnu::noinline]] void sweep_on_wide(const Ker
 }
 #endif
 
-/// What goes through the loops above: elements by the block, which is two packs of the widest kind. For
-/// less, a call and a choice would cost more than the arithmetic.
-#if defined(DESCENT_WIDE_BYTES)
-template <class Scalar>
-inline constexpr std::ptrdiff_t block = 2 * (DESCENT_WIDE_BYTES / sizeof(Scalar));
-#else
-template <class Scalar>
-inline constexpr std::ptrdiff_t block = 64 / sizeof(Scalar);
-#endif
-
-/// Whole blocks, on the widest packs that this CPU has.
+/// On the widest packs that this CPU has.
 template <class Kernel, class Scalar, std::size_t Slots>
-[[gnu::always_inline]] inline void sweep_blocks(const Kernel& kernel, Scalar* x, const Scalar* g,
+[[gnu::always_inline]] inline void sweep_widest(const Kernel& kernel, Scalar* x, const Scalar* g,
                                                 const Arrays<Scalar, Slots>& arrays, std::ptrdiff_t n) {
   if constexpr (!std::is_same_v<Scalar, long double>) {
 #if defined(DESCENT_WIDE_BYTES)
@@ -127,77 +135,6 @@ template <class Kernel, class Scalar, std::size_t Slots>
   sweep_on_lanes(kernel, x, g, arrays, n);
 }
 
-template <class Scalar, std::size_t Slots>
-void flush_subnormals(const Arrays<Scalar, Slots> arrays, std::ptrdiff_t begin, std::ptrdiff_t n);
-
-/// Whole blocks whose state is flushed first: part by part, so that it comes from memory once.
-template <class Kernel, class Scalar, std::size_t Slots>
-[[gnu::noinline]] void flush_and_sweep_blocks(const Kernel kernel, Scalar* x, const Scalar* g,
-                                              Arrays<Scalar, Slots> arrays, std::ptrdiff_t n) {
-  constexpr std::ptrdiff_t part = 4096;
-  for (std::ptrdiff_t begin = 0; begin < n; begin += part) {
-    const std::ptrdiff_t count = std::min(part, n - begin);
-    flush_subnormals(arrays, 0, count);
-    sweep_blocks(kernel, x + begin, g + begin, arrays, count);
-    for (Scalar*& array : arrays) array += count;
-  }
-}
-
-/// Below this many elements a second thread costs more than it brings.
-inline constexpr std::ptrdiff_t parallel_threshold = 50'000;
-
-#if defined(_OPENMP)
-/// Whole blocks, shared by threads.
-template <class Kernel, class Scalar, std::size_t Slots>
-[[gnu::noinline]] void share_blocks(const Kernel kernel, Scalar* x, const Scalar* g, const Arrays<Scalar, Slots> arrays,
-                                    std::ptrdiff_t n, int threads, bool flush) {
-  const std::ptrdiff_t part = (n / block<Scalar> + threads - 1) / threads * block<Scalar>;
-#pragma omp parallel for num_threads(threads) schedule(static, 1)
-  for (int i = 0; i < threads; ++i) {
-    const std::ptrdiff_t begin = std::min(i * part, n);
-    const std::ptrdiff_t count = std::min(part, n - begin);
-    Arrays<Scalar, Slots> own = arrays;
-    for (Scalar*& array : own) array += begin;
-    if (flush)
-      flush_and_sweep_blocks(kernel, x + begin, g + begin, own, count);
-    else
-      sweep_blocks(kernel, x + begin, g + begin, own, count);
-  }
-}
-#endif
-
-/// The pass itself, shared by up to `threads`: whole blocks, then what is left, which is the whole of a
-/// small step, in place: on packs that every CPU of the target has, and on single lanes. With `flush`,
-/// state below the smallest normal number becomes 0 first.
-///
-/// No pack overlaps another: the next step would wait until what two stores wrote has reached the cache.
-template <class Kernel, class Scalar, std::size_t Slots>
-[[gnu::always_inline]] inline void sweep(const Kernel& kernel, Scalar* x, const Scalar* g,
-                                         const Arrays<Scalar, Slots>& arrays, std::ptrdiff_t n,
-                                         [[maybe_unused]] int threads, bool flush = false) {
-  std::ptrdiff_t done = 0;
-  if (n >= block<Scalar>) {
-    done = n - n % block<Scalar>;
-#if defined(_OPENMP)
-    if (n >= parallel_threshold && threads > 1)
-      share_blocks(kernel, x, g, arrays, done, threads, flush);
-    else
-#endif
-        if (flush) [[unlikely]]
-      flush_and_sweep_blocks(kernel, x, g, arrays, done);
-    else
-      sweep_blocks(kernel, x, g, arrays, done);
-  }
-  if (flush) [[unlikely]]
-    flush_subnormals(arrays, done, n);
-#if defined(DESCENT_BASELINE_BYTES)
-  if constexpr (!std::is_same_v<Scalar, long double>)
-    if (choice.isa != Isa::lanes)
-      done = sweep_packs<Pack<Scalar, DESCENT_BASELINE_BYTES>>(kernel, x, g, arrays, done, n);
-#endif
-  sweep_packs<Pack<Scalar, 0>>(kernel, x, g, arrays, done, n);
-}
-
 /// x minus itself where it lies below the smallest normal number; NaN stays.
 template <class Scalar>
 struct FlushSubnormals {
@@ -207,13 +144,69 @@ struct FlushSubnormals {
   }
 };
 
-/// Sets to 0 what lies below the smallest normal number, from `begin` to n in each array.
-template <class Scalar, std::size_t Slots>
-[[gnu::noinline]] void flush_subnormals(const Arrays<Scalar, Slots> arrays, std::ptrdiff_t begin, std::ptrdiff_t n) {
-  for (Scalar* const array : arrays) {
-    Scalar* const from = array + begin;
-    sweep(FlushSubnormals<Scalar>{}, from, static_cast<const Scalar*>(from), Arrays<Scalar, 0>{}, n - begin, 1);
+/// With state below the smallest normal number set to 0 first: part by part, so that it comes from
+/// memory once.
+template <class Kernel, class Scalar, std::size_t Slots>
+[[gnu::noinline]] void flush_and_sweep(const Kernel kernel, Scalar* x, const Scalar* g, Arrays<Scalar, Slots> arrays,
+                                       std::ptrdiff_t n) {
+  constexpr std::ptrdiff_t part = 4096;
+  for (std::ptrdiff_t begin = 0; begin < n; begin += part) {
+    const std::ptrdiff_t count = std::min(part, n - begin);
+    for (Scalar*& array : arrays) {
+      sweep_widest(FlushSubnormals<Scalar>{}, array, static_cast<const Scalar*>(array), Arrays<Scalar, 0>{}, count);
+    }
+    sweep_widest(kernel, x + begin, g + begin, arrays, count);
+    for (Scalar*& array : arrays) array += count;
   }
+}
+
+/// The pass by one thread.
+template <class Kernel, class Scalar, std::size_t Slots>
+[[gnu::always_inline]] inline void sweep_alone(const Kernel& kernel, Scalar* x, const Scalar* g,
+                                               const Arrays<Scalar, Slots>& arrays, std::ptrdiff_t n, bool flush) {
+  if (flush) [[unlikely]]
+    flush_and_sweep(kernel, x, g, arrays, n);
+  else
+    sweep_widest(kernel, x, g, arrays, n);
+}
+
+/// Below this many elements a second thread costs more than it brings.
+inline constexpr std::ptrdiff_t parallel_threshold = 50'000;
+
+#if defined(_OPENMP)
+/// In parts of whole cache lines, one for each thread.
+template <class Kernel, class Scalar, std::size_t Slots>
+[[gnu::noinline]] void sweep_shared(const Kernel kernel, Scalar* x, const Scalar* g, const Arrays<Scalar, Slots> arrays,
+                                    std::ptrdiff_t n, int threads, bool flush) {
+  constexpr std::ptrdiff_t chunk = 64;
+  const std::ptrdiff_t part = (n / chunk / threads + 1) * chunk;
+#pragma omp parallel for num_threads(threads) schedule(static, 1)
+  for (int i = 0; i < threads; ++i) {
+    const std::ptrdiff_t begin = std::min(i * part, n);
+    Arrays<Scalar, Slots> own = arrays;
+    for (Scalar*& array : own) array += begin;
+    sweep_alone(kernel, x + begin, g + begin, own, std::min(part, n - begin), flush);
+  }
+}
+#endif
+
+/// The pass itself, shared by up to `threads`. With `flush`, state below the smallest normal number
+/// becomes 0 first.
+template <class Kernel, class Scalar, std::size_t Slots>
+[[gnu::always_inline]] inline void sweep(const Kernel& kernel, Scalar* x, const Scalar* g,
+                                         const Arrays<Scalar, Slots>& arrays, std::ptrdiff_t n,
+                                         [[maybe_unused]] int threads, bool flush = false) {
+#if defined(_OPENMP)
+  if (n >= parallel_threshold && threads > 1) return sweep_shared(kernel, x, g, arrays, n, threads, flush);
+#endif
+  sweep_alone(kernel, x, g, arrays, n, flush);
+}
+
+/// Whether a sweep of n elements is best done in place, by sweep_narrow: a call and a choice would cost
+/// more than wider packs save.
+template <class Scalar>
+constexpr bool is_small(std::ptrdiff_t n) {
+  return n < static_cast<std::ptrdiff_t>(64 / sizeof(Scalar));
 }
 
 }  // namespace DESCENT_FLAGS
