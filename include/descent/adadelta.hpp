@@ -50,11 +50,11 @@ struct AdaDelta {
 
     template <class Pack>
     [[gnu::always_inline]] Pack operator()(const Pack&, const Pack& g, Pack& s, Pack& d) const {
-      const Pack g_squared = square(g);
-      s = decay * s + one_minus_decay * g_squared;
-      const Pack ratio = (d + epsilon) / (s + epsilon);
-      d = decay * d + one_minus_decay * (ratio * g_squared);
-      return learning_rate * (sqrt(ratio) * g);
+      const Pack g_squared = one_minus_decay * square(g);
+      s = decay * s + g_squared;
+      const Pack ratio = (d + epsilon) / (s + epsilon);  // (u / g)^2
+      d = decay * d + ratio * g_squared;
+      return learning_rate * g * sqrt(ratio);
     }
   };
 
