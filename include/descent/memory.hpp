@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <new>
 #include <stdexcept>
-#include <string>
 #include <type_traits>
 #include <vector>
 
@@ -18,6 +17,7 @@
 
 #include <descent/kernel/sweep.hpp>
 #include <descent/tensors.hpp>
+#include <descent/text.hpp>
 
 namespace descent::detail {
 inline namespace DESCENT_FLAGS {
@@ -87,9 +87,8 @@ class Shapes {
   void resize(Eigen::Index count) {
     if constexpr (fixed) {
       if (count > max_count)
-        throw std::invalid_argument("descent: " + std::to_string(count) + " tensors; an optimizer of the fixed size " +
-                                    std::to_string(Size) + " takes at most " + std::to_string(max_count) +
-                                    ", one of Eigen::Dynamic any number");
+        throw std::invalid_argument(text("descent: ", count, " tensors; an optimizer of the fixed size ", Size,
+                                         " takes at most ", max_count, ", one of Eigen::Dynamic any number"));
     } else {
       shapes_.resize(static_cast<std::size_t>(count));
     }

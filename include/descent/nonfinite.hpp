@@ -3,11 +3,15 @@
 // What a step does with a gradient that holds an infinity or a NaN, and how one is found.
 #pragma once
 
+#include <array>
+#include <cmath>
 #include <cstdint>
 #include <string>
+#include <type_traits>
 
 #include <Eigen/Core>
 
+#include <descent/kernel/pack.hpp>
 #include <descent/tensors.hpp>
 
 namespace descent {
@@ -23,18 +27,41 @@ enum class NonFinite { propagate, reject, skip };
 namespace detail {
 inline namespace DESCENT_FLAGS {
 
-/// Whether a tensor has no infinity and no NaN: 0 times those alone is not 0.
+/// Whether no number is an infinity or a NaN: 0 times those alone is not 0.
 template <class Scalar>
-[[gnu::noinline]] bool all_finite(const Walk<const Scalar> tensor) {
-  using Run = Eigen::ArrayX<Scalar>;
-  for (Index i = 0; i < tensor.outer; ++i) {
-    const Scalar* const begin = tensor.data + i * tensor.outer_stride;
-    const Scalar sum = tensor.inner_stride == 1
-                           ? (Scalar(0) * Eigen::Map<const Run>(begin, tensor.inner)).sum()
-                           : (Scalar(0) * Eigen::Map<const Run, 0, Eigen::InnerStride<>>(
-                                              begin, tensor.inner, Eigen::InnerStride<>(tensor.inner_stride)))
-                                 .sum();
-    if (sum != 0) return false;
+[[gnu::noinline]] bool all_finite(const Scalar* numbers, Index n) {
+#if defined(DESCENT_BASELINE_BYTES)
+  using Pack = kernel::Pack<Scalar, std::is_same_v<Scalar, long double> ? 0 : DESCENT_BASELINE_BYTES>;
+#else
+  using Pack = kernel::Pack<Scalar, 0>;
+#endif
+  constexpr Index chains = 4;  // sums that do not wait for each other
+  const Pack zero = Scalar(0);
+  std::array<Pack, chains> sums;
+  sums.fill(zero);
+  Index i = 0;
+  for (; i + chains * Pack::lanes <= n; i += chains * Pack::lanes)
+    for (Index k = 0; k < chains; ++k)
+      sums[static_cast<std::size_t>(k)] =
+          sums[static_cast<std::size_t>(k)] + zero * Pack::load(numbers + i + k * Pack::lanes);
+  std::array<Scalar, Pack::lanes> lanes;
+  (sums[0] + sums[1] + (sums[2] + sums[3])).store(lanes.data());
+  Scalar sum = 0;
+  for (const Scalar lane : lanes) sum += lane;
+  for (; i < n; ++i) sum += Scalar(0) * numbers[i];
+  return sum == 0;
+}
+
+template <class Scalar>
+bool all_finite(const Walk<const Scalar> tensor) {
+  for (Index run = 0; run < tensor.outer; ++run) {
+    const Scalar* const begin = tensor.data + run * tensor.outer_stride;
+    if (tensor.inner_stride == 1) {
+      if (!all_finite(begin, tensor.inner)) return false;
+    } else {
+      for (Index i = 0; i < tensor.inner; ++i)
+        if (!std::isfinite(begin[i * tensor.inner_stride])) return false;
+    }
   }
   return true;
 }

@@ -23,6 +23,7 @@
 #include <descent/memory.hpp>
 #include <descent/nonfinite.hpp>
 #include <descent/tensors.hpp>
+#include <descent/text.hpp>
 
 namespace descent {
 
@@ -177,21 +178,21 @@ class Optimizer : public R {
   /// order in which the first step saw it. Empty before the first step; valid until the next step,
   /// reset, move or destruction. Throws std::out_of_range for an index or a name that is not there.
   DESCENT_TAGGED Eigen::Map<const Eigen::Vector<Scalar, Eigen::Dynamic>> state(std::size_t index) const {
-    if (index >= slots) throw std::out_of_range("descent: no state " + std::to_string(index) + "; " + known_states());
+    if (index >= slots) throw std::out_of_range(detail::text("descent: no state ", index, "; ", known_states()));
     return {memory_.state.array(index), memory_.t == 0 ? 0 : memory_.size};
   }
   DESCENT_TAGGED Eigen::Map<const Eigen::Vector<Scalar, Eigen::Dynamic>> state(std::string_view array) const {
     for (std::size_t index = 0; index < slots; ++index)
       if (R::state_names[index] == array) return state(index);
-    throw std::out_of_range("descent: no state \"" + std::string(array) + "\"; " + known_states());
+    throw std::out_of_range(detail::text("descent: no state \"", array, "\"; ", known_states()));
   }
 
   /// How many threads may share a large step, where the program is compiled with OpenMP: 1 by
   /// default, 0 for as many as Eigen::nbThreads(). The bits of a step do not depend on it.
   DESCENT_TAGGED void set_threads(int threads) {
     if (threads < 0)
-      throw std::invalid_argument("descent: threads = " + std::to_string(threads) +
-                                  "; it must be >= 1, or 0 for as many as Eigen::nbThreads()");
+      throw std::invalid_argument(
+          detail::text("descent: threads = ", threads, "; it must be >= 1, or 0 for as many as Eigen::nbThreads()"));
     settings_.threads = threads;
   }
 
@@ -199,7 +200,7 @@ class Optimizer : public R {
   /// `most_in_a_row`, >= 1, is the number of steps that `skip` passes over before it throws.
   DESCENT_TAGGED void set_nonfinite(NonFinite policy, int most_in_a_row = 10) {
     if (most_in_a_row < 1)
-      throw std::invalid_argument("descent: most_in_a_row = " + std::to_string(most_in_a_row) + "; it must be >= 1");
+      throw std::invalid_argument(detail::text("descent: most_in_a_row = ", most_in_a_row, "; it must be >= 1"));
     settings_.nonfinite = policy;
     settings_.most_in_a_row = most_in_a_row;
   }

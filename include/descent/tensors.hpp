@@ -9,7 +9,6 @@
 #include <cmath>
 #include <cstddef>
 #include <functional>
-#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -22,6 +21,7 @@
 
 #include <descent/concepts.hpp>
 #include <descent/kernel/sweep.hpp>
+#include <descent/text.hpp>
 
 namespace descent::detail {
 inline namespace DESCENT_FLAGS {
@@ -37,49 +37,41 @@ struct Shape {
   friend bool operator==(const Shape& a, const Shape& b) { return a.rows == b.rows && a.cols == b.cols; }
 };
 
-inline std::string to_string(const Shape& shape) {
-  return std::to_string(shape.rows) + "x" + std::to_string(shape.cols);
-}
+inline std::string to_string(const Shape& shape) { return text(shape.rows, "x", shape.cols); }
 
 /// The place of a component.
-inline std::string to_string(Index row, Index col) {
-  std::string text = "(";  // g++ 12 warns of "(" + std::string, wrongly
-  return text.append(std::to_string(row)).append(", ").append(std::to_string(col)).append(")");
-}
+inline std::string to_string(Index row, Index col) { return text("(", row, ", ", col, ")"); }
 
 /// Which of several tensors, for an error's text.
 inline std::string place(Index tensor, Index count) {
-  if (count == 1) return {};
-  return " of tensor " + std::to_string(tensor) + " (of " + std::to_string(count) + ", from 0)";
+  return count == 1 ? "" : text(" of tensor ", tensor, " (of ", count, ", from 0)");
 }
 
 // The errors stand apart and out of line: their texts are longer than a step.
 
 [[noreturn, gnu::cold, gnu::noinline]] inline void throw_counts(Index gradients, Index params) {
-  throw std::invalid_argument("descent: " + std::to_string(gradients) + " gradients for " + std::to_string(params) +
-                              " tensors of parameters");
+  throw std::invalid_argument(text("descent: ", gradients, " gradients for ", params, " tensors of parameters"));
 }
 
 [[noreturn, gnu::cold, gnu::noinline]] inline void throw_gradient_shape(Index tensor, Index count,
                                                                         const Shape& gradient, const Shape& params) {
-  throw std::invalid_argument("descent: the gradient" + place(tensor, count) + " is " + to_string(gradient) +
-                              ", but the parameters are " + to_string(params));
+  throw std::invalid_argument(text("descent: the gradient", place(tensor, count), " is ", to_string(gradient),
+                                   ", but the parameters are ", to_string(params)));
 }
 
 [[noreturn, gnu::cold, gnu::noinline]] inline void throw_other_count(Index now, Index so_far) {
-  throw std::invalid_argument("descent: " + std::to_string(now) + " tensors of parameters, but the steps so far had " +
-                              std::to_string(so_far) + "; reset() starts anew");
+  throw std::invalid_argument(
+      text("descent: ", now, " tensors of parameters, but the steps so far had ", so_far, "; reset() starts anew"));
 }
 
 [[noreturn, gnu::cold, gnu::noinline]] inline void throw_other_shape(Index tensor, Index count, const Shape& now,
                                                                      const Shape& so_far) {
-  throw std::invalid_argument("descent: the parameters" + place(tensor, count) + " are " + to_string(now) +
-                              ", but in the steps so far they were " + to_string(so_far) + "; reset() starts anew");
+  throw std::invalid_argument(text("descent: the parameters", place(tensor, count), " are ", to_string(now),
+                                   ", but in the steps so far they were ", to_string(so_far), "; reset() starts anew"));
 }
 
 [[noreturn, gnu::cold, gnu::noinline]] inline void throw_not_fixed_size(Index params, int size) {
-  throw std::invalid_argument("descent: " + std::to_string(params) +
-                              " parameters, but the optimizer has the fixed size " + std::to_string(size));
+  throw std::invalid_argument(text("descent: ", params, " parameters, but the optimizer has the fixed size ", size));
 }
 
 template <Tensor T>
@@ -92,11 +84,8 @@ template <class Dense>
 void require_finite(std::string_view what, const Dense& dense) {
   for (Index col = 0; col < dense.cols(); ++col)
     for (Index row = 0; row < dense.rows(); ++row)
-      if (!std::isfinite(dense(row, col))) {
-        std::ostringstream message;
-        message << what << " is not finite: " << to_string(row, col) << " is " << dense(row, col);
-        throw std::domain_error(message.str());
-      }
+      if (!std::isfinite(dense(row, col)))
+        throw std::domain_error(text(what, " is not finite: ", to_string(row, col), " is ", dense(row, col)));
 }
 
 // ---- Visiting --------------------------------------------------------------------------------------
