@@ -22,6 +22,7 @@
 #include <Eigen/Core>
 
 #include "cases.hpp"
+#include "memory.hpp"
 
 namespace bench {
 
@@ -330,6 +331,11 @@ class Report {
     print_goal("3,000 zero gradients after usual ones/usual step", at_most, 1.15, {unusual_size},
                unusual(who::zero_gradients, usual_steps + zero_steps));
     print_goal("gradients around 1e-25/usual step", at_most, 1.5, {unusual_size}, unusual(who::tiny_gradients, 1));
+    // Two arrays, each padded to whole cache lines, and one shape.
+    print_goal("heap in the first step, bytes beyond slots x n scalars", at_most, 2 * 64 + 24, {n_of_heap_use},
+               [](auto rule, auto scalar, auto) { return heap_use(rule, scalar).beyond_state; });
+    print_goal("allocations in the next hundred steps", at_most, 0, {n_of_heap_use},
+               [](auto rule, auto scalar, auto) { return heap_use(rule, scalar).later_allocations; });
   }
 
   const Medians& medians_;

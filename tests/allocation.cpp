@@ -1,50 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
-// No allocation after the first step, and none at all with a fixed size. Eigen allocates with malloc,
-// so every entry to the C library's heap is counted; that the count works is checked first. A program
-// of its own, as it replaces malloc (so not under a sanitizer, which does the same).
-#include <cstddef>
-#include <cstdlib>
+// No allocation after the first step, and none at all with a fixed size; that the count works is checked
+// first. A program of its own, as it replaces malloc.
 #include <span>
 #include <tuple>
 #include <vector>
 
 #include "catch.hpp"
+#include "counted_heap.hpp"
 #include "variants.hpp"
-
-namespace {
-bool counting = false;
-int allocations = 0;
-}  // namespace
-
-extern "C" {
-void* __libc_malloc(std::size_t);
-void* __libc_calloc(std::size_t, std::size_t);
-void* __libc_realloc(void*, std::size_t);
-void* __libc_memalign(std::size_t, std::size_t);
-
-void* malloc(std::size_t size) {
-  allocations += counting;
-  return __libc_malloc(size);
-}
-void* calloc(std::size_t count, std::size_t size) {
-  allocations += counting;
-  return __libc_calloc(count, size);
-}
-void* realloc(void* memory, std::size_t size) {
-  allocations += counting;
-  return __libc_realloc(memory, size);
-}
-void* aligned_alloc(std::size_t alignment, std::size_t size) {
-  allocations += counting;
-  return __libc_memalign(alignment, size);
-}
-int posix_memalign(void** memory, std::size_t alignment, std::size_t size) {
-  allocations += counting;
-  *memory = __libc_memalign(alignment, size);
-  return *memory ? 0 : 12;
-}
-}
 
 namespace {
 
@@ -52,12 +16,8 @@ using namespace descent;
 using namespace descent::test;
 
 template <class Call>
-int allocations_of(Call&& call) {
-  allocations = 0;
-  counting = true;
-  call();
-  counting = false;
-  return allocations;
+long allocations_of(Call&& call) {
+  return heap::use_of(call).allocations;
 }
 
 }  // namespace
