@@ -248,7 +248,7 @@ class Builder:
             return self.passes(program, file, pathlib.Path(overlay))
 
     def killer(self, mutant):
-        """The program that kills it, or "compiler", or None."""
+        """The program that kills it and whether it compiles with the mutant, or None."""
         file = FILES[mutant.file]
         # Only bad_input looks at ranges.
         programs = sorted(file.programs, key=lambda program: program != "bad_input" if "require" in mutant.old else 0)
@@ -260,7 +260,7 @@ class Builder:
             for program in programs:
                 passes = self.passes(program, file, overlay)
                 if not passes:
-                    return "compiler" if passes is None else program
+                    return program, passes is not None
         return None
 
 
@@ -287,20 +287,22 @@ def main():
     survivors = []
     with tempfile.TemporaryDirectory() as directory, concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         builder = Builder(pathlib.Path(directory))
-        # Each program passes while nothing is changed; else its failure would tell nothing.
-        files = {m.file: FILES[m.file] for m in mutants}
-        untouched = {(program, file.rules if program == "bits_of" else ""): file
-                     for file in files.values() for program in file.programs}
-        for (program, rules), passes in zip(untouched, pool.map(builder.passes_untouched, untouched.items())):
-            if not passes:
-                sys.exit(f"{program} {rules} fails before anything is changed")
-
         run = [m for m in mutants if m.key() not in known]
+        killers = {}
         for mutant, killer in zip(run, pool.map(builder.killer, run)):
-            outcomes[mutant.file][killer or "nothing"] += 1
+            file = FILES[mutant.file]
             if killer is None:
+                outcomes[mutant.file]["nothing"] += 1
                 survivors.append(mutant)
                 print(f"SURVIVES {mutant}", flush=True)
+            else:
+                program, compiles = killer
+                outcomes[mutant.file][program if compiles else "compiler"] += 1
+                killers[program, file.rules if program == "bits_of" else ""] = file
+        # Each of them passes while nothing is changed; else its failure would tell nothing.
+        for (program, rules), passes in zip(killers, pool.map(builder.passes_untouched, killers.items())):
+            if not passes:
+                sys.exit(f"{program} {rules} fails before anything is changed")
 
     for name, counts in outcomes.items():
         print(f"{name}: {sum(counts.values())} mutants, killed by " +
