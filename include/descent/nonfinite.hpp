@@ -35,19 +35,20 @@ template <class Scalar>
 #else
   using Pack = kernel::Pack<Scalar, 0>;
 #endif
-  constexpr Index chains = 4;  // sums that do not wait for each other
+  constexpr Index lanes = Pack::lanes;
   const Pack zero = Scalar(0);
-  std::array<Pack, chains> sums;
-  sums.fill(zero);
+  Pack a = zero, b = zero, c = zero, d = zero;  // four sums that do not wait for each other
   Index i = 0;
-  for (; i + chains * Pack::lanes <= n; i += chains * Pack::lanes)
-    for (Index k = 0; k < chains; ++k)
-      sums[static_cast<std::size_t>(k)] =
-          sums[static_cast<std::size_t>(k)] + zero * Pack::load(numbers + i + k * Pack::lanes);
-  std::array<Scalar, Pack::lanes> lanes;
-  (sums[0] + sums[1] + (sums[2] + sums[3])).store(lanes.data());
+  for (; i + 4 * lanes <= n; i += 4 * lanes) {
+    a = a + zero * Pack::load(numbers + i);
+    b = b + zero * Pack::load(numbers + i + lanes);
+    c = c + zero * Pack::load(numbers + i + 2 * lanes);
+    d = d + zero * Pack::load(numbers + i + 3 * lanes);
+  }
+  std::array<Scalar, lanes> sums;
+  (a + b + (c + d)).store(sums.data());
   Scalar sum = 0;
-  for (const Scalar lane : lanes) sum += lane;
+  for (const Scalar lane : sums) sum += lane;
   for (; i < n; ++i) sum += Scalar(0) * numbers[i];
   return sum == 0;
 }

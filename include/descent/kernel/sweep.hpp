@@ -57,26 +57,32 @@ constexpr std::ptrdiff_t remainder(std::ptrdiff_t n) {
   return static_cast<std::ptrdiff_t>(static_cast<std::size_t>(n) % divisor);
 }
 
+/// All whole packs from `begin` on; returns where they end.
+///
+/// Kernel and arrays are taken by value: what a function owns, its stores to memory cannot change, so the
+/// coefficients stay in registers.
+template <class Pack, class Kernel, class Scalar, std::size_t Slots>
+[[gnu::always_inline]] inline std::ptrdiff_t sweep_packs(const Kernel kernel, Scalar* x, const Scalar* g,
+                                                         const Arrays<Scalar, Slots> arrays, std::ptrdiff_t begin,
+                                                         std::ptrdiff_t n) {
+  const std::ptrdiff_t end = n - remainder<Pack::lanes>(n - begin);
+  for (std::ptrdiff_t i = begin; i != end; i += Pack::lanes) step_at<Pack>(kernel, x, g, arrays, i).store(x, arrays, i);
+  return end;
+}
+
 /// From `begin` on, in place: packs that every CPU of the target has, then single lanes. The whole of a
 /// small step, and what is left of a large one. No pack overlaps another: the next step would wait until
 /// what two stores wrote has reached the cache.
-///
-/// Kernel and arrays are taken by value, here as below: what a function owns, its stores to memory cannot
-/// change, so the coefficients stay in registers.
 template <class Kernel, class Scalar, std::size_t Slots>
-[[gnu::always_inline]] inline void sweep_narrow(const Kernel kernel, Scalar* x, const Scalar* g,
-                                                const Arrays<Scalar, Slots> arrays, std::ptrdiff_t begin,
+[[gnu::always_inline]] inline void sweep_narrow(const Kernel& kernel, Scalar* x, const Scalar* g,
+                                                const Arrays<Scalar, Slots>& arrays, std::ptrdiff_t begin,
                                                 std::ptrdiff_t n) {
-  std::ptrdiff_t i = begin;
 #if defined(DESCENT_BASELINE_BYTES)
-  if constexpr (!std::is_same_v<Scalar, long double>) {
-    using Narrow = Pack<Scalar, DESCENT_BASELINE_BYTES>;
+  if constexpr (!std::is_same_v<Scalar, long double>)
     if (choice.isa != Isa::lanes)
-      for (const auto end = n - remainder<Narrow::lanes>(n - begin); i != end; i += Narrow::lanes)
-        step_at<Narrow>(kernel, x, g, arrays, i).store(x, arrays, i);
-  }
+      begin = sweep_packs<Pack<Scalar, DESCENT_BASELINE_BYTES>>(kernel, x, g, arrays, begin, n);
 #endif
-  for (; i != n; ++i) step_at<Pack<Scalar, 0>>(kernel, x, g, arrays, i).store(x, arrays, i);
+  sweep_packs<Pack<Scalar, 0>>(kernel, x, g, arrays, begin, n);
 }
 
 /// Two packs at a time: both are read before either is written, so that two chains of arithmetic are
@@ -94,18 +100,19 @@ template <class Pack, class Kernel, class Scalar, std::size_t Slots>
   sweep_narrow(kernel, x, g, arrays, end, n);
 }
 
-// One function for each kind of pack. `flatten` inlines a user's kernel that is not marked always_inline,
-// with g++ at least.
+// One function for each kind of pack. They take the kernel by reference: a copy through the stack would wait
+// for the stores that made it (bench/DEAD_ENDS.md). `flatten` inlines a user's kernel that is not marked
+// always_inline, with g++ at least.
 
 template <class Kernel, class Scalar, std::size_t Slots>
-[[gnu::noinline]] void sweep_on_lanes(const Kernel kernel, Scalar* x, const Scalar* g,
+[[gnu::noinline]] void sweep_on_lanes(const Kernel& kernel, Scalar* x, const Scalar* g,
                                       const Arrays<Scalar, Slots> arrays, std::ptrdiff_t n) {
-  for (std::ptrdiff_t i = 0; i < n; ++i) step_at<Pack<Scalar, 0>>(kernel, x, g, arrays, i).store(x, arrays, i);
+  sweep_packs<Pack<Scalar, 0>>(kernel, x, g, arrays, 0, n);
 }
 
 #if defined(DESCENT_BASELINE_BYTES)
 template <class Kernel, class Scalar, std::size_t Slots>
-[[gnu::flatten, gnu::noinline]] void sweep_on_baseline(const Kernel kernel, Scalar* x, const Scalar* g,
+[[gnu::flatten, gnu::noinline]] void sweep_on_baseline(const Kernel& kernel, Scalar* x, const Scalar* g,
                                                        const Arrays<Scalar, Slots> arrays, std::ptrdiff_t n) {
   sweep_pairs<Pack<Scalar, DESCENT_BASELINE_BYTES>>(kernel, x, g, arrays, n);
 }
@@ -113,7 +120,7 @@ template <class Kernel, class Scalar, std::size_t Slots>
 
 #if defined(DESCENT_WIDE_BYTES)
 template <class Kernel, class Scalar, std::size_t Slots>
-DESCENT_WIDE_TARGET [[gnu::flatten, gnu::noinline]] void sweep_on_wide(const Kernel kernel, Scalar* x, const Scalar* g,
+DESCENT_WIDE_TARGET [[gnu::flatten, gnu::noinline]] void sweep_on_wide(const Kernel& kernel, Scalar* x, const Scalar* g,
                                                                        const Arrays<Scalar, Slots> arrays,
                                                                        std::ptrdiff_t n) {
   sweep_pairs<Pack<Scalar, DESCENT_WIDE_BYTES>>(kernel, x, g, arrays, n);
@@ -147,7 +154,7 @@ struct FlushSubnormals {
 /// With state below the smallest normal number set to 0 first: part by part, so that it comes from
 /// memory once.
 template <class Kernel, class Scalar, std::size_t Slots>
-[[gnu::noinline]] void flush_and_sweep(const Kernel kernel, Scalar* x, const Scalar* g, Arrays<Scalar, Slots> arrays,
+[[gnu::noinline]] void flush_and_sweep(const Kernel& kernel, Scalar* x, const Scalar* g, Arrays<Scalar, Slots> arrays,
                                        std::ptrdiff_t n) {
   constexpr std::ptrdiff_t part = 4096;
   for (std::ptrdiff_t begin = 0; begin < n; begin += part) {
@@ -176,8 +183,8 @@ inline constexpr std::ptrdiff_t parallel_threshold = 50'000;
 #if defined(_OPENMP)
 /// In parts of whole cache lines, one for each thread.
 template <class Kernel, class Scalar, std::size_t Slots>
-[[gnu::noinline]] void sweep_shared(const Kernel kernel, Scalar* x, const Scalar* g, const Arrays<Scalar, Slots> arrays,
-                                    std::ptrdiff_t n, int threads, bool flush) {
+[[gnu::noinline]] void sweep_shared(const Kernel& kernel, Scalar* x, const Scalar* g,
+                                    const Arrays<Scalar, Slots> arrays, std::ptrdiff_t n, int threads, bool flush) {
   constexpr std::ptrdiff_t chunk = 64;
   const std::ptrdiff_t part = (n / chunk / threads + 1) * chunk;
 #pragma omp parallel for num_threads(threads) schedule(static, 1)
