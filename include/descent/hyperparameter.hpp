@@ -114,7 +114,8 @@ concept HyperparameterValue = NamedEnum<T> || std::integral<T> || std::same_as<T
 inline namespace DESCENT_FLAGS {
 
 /// One hyperparameter of a rule: its name and the member that holds it. A rule that can be saved (see
-/// checkpoint.hpp) has a name and lists all of its members:
+/// checkpoint.hpp) has a name and lists all of its members; a change of one that it does not list is
+/// neither saved nor validated by the next step:
 ///
 ///     static constexpr std::string_view name = "MyRule";
 ///     static constexpr std::tuple hyperparameters{

@@ -49,6 +49,28 @@ std::uint64_t run_otherwise(const R& rule, int way) {
   return hash_of(optimizer, Eigen::Map<Vector<Scalar>>(memory.data() + 1, length));
 }
 
+/// The same by as many optimizers as make each step so small that it is taken in place.
+template <class Scalar, class R>
+std::uint64_t run_in_small_steps(const R& rule) {
+  constexpr Eigen::Index size = 7, count = length / size + 1;
+  std::vector<Optimizer<R, Scalar>> optimizers(count, Optimizer<R, Scalar>(rule));
+  std::vector<Vector<Scalar>> x(count, Vector<Scalar>::Constant(size, Scalar(0.5)));
+  x.back().resize(length % size);
+  x.back().setConstant(Scalar(0.5));
+  for (int t = 1; t <= run_steps; ++t) {
+    const Vector<Scalar> g = gradient_at<Scalar>(length, t);
+    for (std::size_t k = 0; k < count; ++k) {
+      const Vector<Scalar> part = g.segment(static_cast<Eigen::Index>(k) * size, x[k].size());
+      optimizers[k].step(x[k], part);
+    }
+  }
+  std::uint64_t hash = empty_hash;
+  for (const Vector<Scalar>& part : x) add_to_hash(hash, part);
+  for (std::size_t slot = 0; slot < R::state_names.size(); ++slot)
+    for (const auto& optimizer : optimizers) add_to_hash(hash, optimizer.state(slot));
+  return hash;
+}
+
 /// A few steps long enough to be shared by threads.
 template <class Scalar, class R>
 std::uint64_t run_long(const R& rule, int threads) {
@@ -85,10 +107,13 @@ void compare_all(const std::string& scalar) {
     compare(name, run<Scalar>(rule));
     compare(name + ", long", run_long<Scalar>(rule, 1));
     if (printing) return;
+    compare(name, run_in_small_steps<Scalar>(rule));
     // In float alone: each way is a template to compile for each rule, and arguments.cpp has double.
     if constexpr (std::is_same_v<Scalar, float>)
       for (int way = 0; way < 3; ++way) compare(name, run_otherwise<Scalar>(rule, way));
+#if defined(_OPENMP)  // elsewhere there is one thread, whatever is set
     for (int threads = 2; threads <= 3; ++threads) compare(name + ", long", run_long<Scalar>(rule, threads));
+#endif
   });
 }
 

@@ -28,9 +28,11 @@ void add_to_hash(std::uint64_t& hash, const Array& array) {
   }
 }
 
+inline constexpr std::uint64_t empty_hash = 0xcbf29ce484222325;
+
 template <class O, class X>
 std::uint64_t hash_of(const O& optimizer, const X& x) {
-  std::uint64_t hash = 0xcbf29ce484222325;
+  std::uint64_t hash = empty_hash;
   add_to_hash(hash, x);
   for (std::size_t slot = 0; slot < O::state_names.size(); ++slot) add_to_hash(hash, optimizer.state(slot));
   return hash;
