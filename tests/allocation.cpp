@@ -30,7 +30,7 @@ TEST_CASE("the count sees what allocates", "[allocation]") {
   CHECK(allocations_of([] {}) == 0);
 }
 
-TEMPLATE_TEST_CASE("only the first step allocates", "[allocation]", float, double, long double) {
+TEMPLATE_TEST_CASE("only the first step allocates", "[allocation]", float, double) {
   for_each_variant([]<class R>(const char* name, const R& rule) {
     INFO(name);
     Optimizer<R, TestType> one(rule), several(rule), range(rule), strided(rule);
@@ -55,7 +55,7 @@ TEMPLATE_TEST_CASE("only the first step allocates", "[allocation]", float, doubl
   });
 }
 
-TEMPLATE_TEST_CASE("a fixed size never allocates", "[allocation]", float, double, long double) {
+TEMPLATE_TEST_CASE("a fixed size never allocates", "[allocation]", float, double) {
   for_each_variant([]<class R>(const char* name, const R& rule) {
     INFO(name);
     Eigen::Vector<TestType, 6> x = start<TestType>(6);
