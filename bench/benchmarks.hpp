@@ -138,8 +138,8 @@ void add_checked_gradients(Eigen::Index n) {
   with(who::skip, descent::NonFinite::skip);
 }
 
-/// So many steps and no more, about 10 ms: on a busy machine a step that waits for its other thread
-/// can take as long.
+/// So many steps and no more, about 50 ms: enough for the other thread to wake up and to fetch its part, and
+/// no more, as on a busy machine each step can wait for that thread as long as a few of them take.
 template <class Rule, class Scalar>
 void add_two_threads(Eigen::Index n) {
   const auto rule = crawling_rule<Rule>();
@@ -147,7 +147,7 @@ void add_two_threads(Eigen::Index n) {
             bytes_per_step<Scalar>(state_count<Rule>, n),
             [=] { return ByDescent<Rule, Scalar>(rule, n).with_threads(2); })
       ->UseRealTime()
-      ->Iterations(std::max<Eigen::Index>(1, 10'000'000 / n));
+      ->Iterations(std::max<Eigen::Index>(1, 50'000'000 / n));
 }
 
 // ---- All of it -------------------------------------------------------------------------------------

@@ -251,8 +251,8 @@ class Optimizer : public R {
 
   DESCENT_TAGGED [[gnu::always_inline]] bool is_small(const auto& params, const auto& gradient) const {
     const bool row_major = memory_.shapes[0].row_major;
-    return kernel::is_small<Scalar>(params.size()) && !flushes(memory_.t + 1) &&
-           detail::contiguous(params, row_major) && detail::contiguous(gradient, row_major);
+    return kernel::is_small<Scalar>(params.size()) && detail::contiguous(params, row_major) &&
+           detail::contiguous(gradient, row_major);
   }
 
   template <class Params, class Gradient>
@@ -323,6 +323,8 @@ class Optimizer : public R {
 
   template <class Params, class Gradient>
   DESCENT_TAGGED [[gnu::always_inline]] void take_small_step(Params& params, const Gradient& gradient) {
+    if (flushes(memory_.t + 1)) [[unlikely]]
+      kernel::flush_narrow(memory_.state.arrays(), params.size());
     advance([&](const auto& kernel) __attribute__((always_inline)) {
       kernel::sweep_narrow(kernel, params.data(), gradient.data(), memory_.state.arrays(), 0, params.size());
     });

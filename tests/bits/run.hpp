@@ -57,11 +57,16 @@ Vector<Scalar> gradient_at(Eigen::Index size, std::int64_t t) {
   return g;
 }
 
+template <class O, class X>
+[[gnu::noinline]] void take_step(O& optimizer, X& x, const X& g) {
+  optimizer.step(x, g);
+}
+
 template <class Scalar, class R>
 std::uint64_t run(const R& rule) {
   Optimizer<R, Scalar> optimizer(rule);
   Vector<Scalar> x = Vector<Scalar>::Constant(length, Scalar(0.5));
-  for (int t = 1; t <= run_steps; ++t) optimizer.step(x, gradient_at<Scalar>(length, t));
+  for (int t = 1; t <= run_steps; ++t) take_step(optimizer, x, gradient_at<Scalar>(length, t));
   return hash_of(optimizer, x);
 }
 

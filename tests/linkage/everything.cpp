@@ -48,14 +48,14 @@ void use_rule(const Rule& rule, Eigen::VectorXd& b) {
 }  // namespace
 
 void use_everything(Eigen::MatrixXd& W, Eigen::VectorXd& b, std::vector<Eigen::MatrixXf>& tensors) {
-  use<descent::SGD<double>>(W, b);
   use<descent::Momentum<double>>(W, b);
-  use<descent::Nesterov<double>>(W, b);
-  use<descent::AdaGrad<double>>(W, b);
-  use<descent::RMSProp<double>>(W, b);
-  use<descent::AdaDelta<double>>(W, b);
-  use<descent::Adam<double>>(W, b);
   use<descent::Adam<double, 8>>(W, b);
+  use_rule(descent::rules::SGD{}, b);
+  use_rule(descent::rules::Nesterov{}, b);
+  use_rule(descent::rules::AdaGrad{}, b);
+  use_rule(descent::rules::RMSProp{}, b);
+  use_rule(descent::rules::AdaDelta{}, b);
+  use_rule(descent::rules::Adam{}, b);
   using namespace descent::presets;
   use_rule(descent::rules::WithWeightDecay{keras::with_momentum(keras::centered_rmsprop(), 0.9), 0.1}, b);
   use_rule(descent::rules::WithMomentum{pytorch::adam(), 0.9}, b);

@@ -243,7 +243,7 @@ class Builder:
             built.unlink()
 
     def passes_untouched(self, item):
-        (program, _), file = item
+        program, file = item
         with tempfile.TemporaryDirectory(dir=self.work) as overlay:
             return self.passes(program, file, pathlib.Path(overlay))
 
@@ -298,11 +298,11 @@ def main():
             else:
                 program, compiles = killer
                 outcomes[mutant.file][program if compiles else "compiler"] += 1
-                killers[program, file.rules if program == "bits_of" else ""] = file
+                killers[program] = file
         # Each of them passes while nothing is changed; else its failure would tell nothing.
-        for (program, rules), passes in zip(killers, pool.map(builder.passes_untouched, killers.items())):
+        for program, passes in zip(killers, pool.map(builder.passes_untouched, killers.items())):
             if not passes:
-                sys.exit(f"{program} {rules} fails before anything is changed")
+                sys.exit(f"{program} fails before anything is changed")
 
     for name, counts in outcomes.items():
         print(f"{name}: {sum(counts.values())} mutants, killed by " +
