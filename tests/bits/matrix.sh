@@ -57,7 +57,7 @@ native() {
 (
   native g++
   check "g++ -O2, nothing inlined" wide "g++ -O2 -fno-inline -DONE_WAY"
-  check "aarch64 -O3, contraction allowed" "baseline lanes" "aarch64-linux-gnu-g++ -O3 -static -ffp-contract=fast" qemu-aarch64
+  check "aarch64 -O3, contraction allowed" "baseline lanes" "aarch64-linux-gnu-g++ -O3 -static -ffp-contract=fast -DONE_WAY" qemu-aarch64
 ) &
 (
   native clang++
