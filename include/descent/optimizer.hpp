@@ -86,13 +86,18 @@ struct Settings {
 /// The one door to an optimizer's memory; checkpoint.hpp goes through it.
 struct MemoryAccess;
 
-/// use(kernel), with the kernel that was chosen where there are several.
-template <class Kernel, class Use>
+/// use(kernel), with the kernel that was chosen where there are several. As std::visit would, but that is not
+/// always inlined, and a call with a kernel in memory is half of a small step.
+template <std::size_t I = 0, class Kernel, class Use>
 [[gnu::always_inline]] inline void with_kernel(const Kernel& kernel, Use&& use) {
-  if constexpr (is_variant<Kernel>)
-    std::visit(use, kernel);
-  else
+  if constexpr (!is_variant<Kernel>)
     use(kernel);
+  else if constexpr (I < std::variant_size_v<Kernel>) {
+    if (kernel.index() == I)
+      use(std::get<I>(kernel));
+    else
+      with_kernel<I + 1>(kernel, use);
+  }
 }
 
 }  // namespace DESCENT_FLAGS
@@ -233,8 +238,9 @@ class Optimizer : public R {
  private:
   /// A step like the one before needs only comparisons, and where it is small, it is taken in place. All else,
   /// the first step, changed hyperparameters and every error, stands apart, so that a small step stays small.
+  /// `flatten` inlines what is not apart: a kernel's coefficients in registers are a third of Adam's step.
   template <class Params, class Gradient>
-  DESCENT_TAGGED void step_in_memory(Params& params, const Gradient& gradient) {
+  DESCENT_TAGGED [[gnu::flatten]] void step_in_memory(Params& params, const Gradient& gradient) {
     if constexpr (detail::Plain<Params> && detail::Plain<Gradient>)
       if (goes_on(params, gradient)) [[likely]]
         return is_small(params, gradient) ? take_small_step(params, gradient) : take_step(params, gradient);
@@ -251,8 +257,8 @@ class Optimizer : public R {
 
   DESCENT_TAGGED [[gnu::always_inline]] bool is_small(const auto& params, const auto& gradient) const {
     const bool row_major = memory_.shapes[0].row_major;
-    return kernel::is_small<Scalar>(params.size()) && detail::contiguous(params, row_major) &&
-           detail::contiguous(gradient, row_major);
+    return kernel::is_small<Scalar>(params.size()) && !flushes(memory_.t + 1) &&
+           detail::contiguous(params, row_major) && detail::contiguous(gradient, row_major);
   }
 
   template <class Params, class Gradient>
@@ -323,8 +329,6 @@ class Optimizer : public R {
 
   template <class Params, class Gradient>
   DESCENT_TAGGED [[gnu::always_inline]] void take_small_step(Params& params, const Gradient& gradient) {
-    if (flushes(memory_.t + 1)) [[unlikely]]
-      kernel::flush_narrow(memory_.state.arrays(), params.size());
     advance([&](const auto& kernel) __attribute__((always_inline)) {
       kernel::sweep_narrow(kernel, params.data(), gradient.data(), memory_.state.arrays(), 0, params.size());
     });

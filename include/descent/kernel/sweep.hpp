@@ -151,13 +151,6 @@ struct FlushSubnormals {
   }
 };
 
-/// State below the smallest normal number set to 0, before a small step.
-template <class Scalar, std::size_t Slots>
-[[gnu::noinline]] void flush_narrow(const Arrays<Scalar, Slots> arrays, std::ptrdiff_t n) {
-  for (Scalar* const array : arrays)
-    sweep_narrow(FlushSubnormals<Scalar>{}, array, static_cast<const Scalar*>(array), Arrays<Scalar, 0>{}, 0, n);
-}
-
 /// With state below the smallest normal number set to 0 first: part by part, so that it comes from
 /// memory once.
 template <class Kernel, class Scalar, std::size_t Slots>
