@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <cstring>
 #include <initializer_list>
 #include <stdexcept>
@@ -25,6 +26,8 @@ inline void gnuplot(const std::string& script, std::initializer_list<std::string
   std::vector<char*> arguments;
   for (std::string& word : command) arguments.push_back(word.data());
   arguments.push_back(nullptr);
+
+  setenv("LC_ALL", "C.UTF-8", 1);  // elsewhere gnuplot 6 warns that it cannot show a degree sign
 
   pid_t process = 0;
   int status = 0;

@@ -120,6 +120,9 @@ TEMPLATE_TEST_CASE("centered RMSProp takes no root of a negative number", "[bitt
     }
     CHECK(negative > 100);
     CHECK(x.allFinite());
+    // What keeps the variance from being negative does not hide that infinity - infinity is no number.
+    centered.step(x, Vector<TestType>::Constant(n, std::numeric_limits<TestType>::infinity()));
+    CHECK(x.array().isNaN().all());
   }
 }
 
