@@ -57,7 +57,7 @@ constexpr std::ptrdiff_t remainder(std::ptrdiff_t n) {
   return static_cast<std::ptrdiff_t>(static_cast<std::size_t>(n) % divisor);
 }
 
-/// All whole packs from `begin` on; returns where they end.
+/// All whole packs from `begin` on, which is a multiple of their lanes; returns where they end.
 ///
 /// Kernel and arrays are taken by value: what a function owns, its stores to memory cannot change, so the
 /// coefficients stay in registers.
@@ -65,7 +65,7 @@ template <class Pack, class Kernel, class Scalar, std::size_t Slots>
 [[gnu::always_inline]] inline std::ptrdiff_t sweep_packs(const Kernel kernel, Scalar* x, const Scalar* g,
                                                          const Arrays<Scalar, Slots> arrays, std::ptrdiff_t begin,
                                                          std::ptrdiff_t n) {
-  const std::ptrdiff_t end = n - remainder<Pack::lanes>(n - begin);
+  const std::ptrdiff_t end = n - remainder<Pack::lanes>(n);
   for (std::ptrdiff_t i = begin; i != end; i += Pack::lanes) step_at<Pack>(kernel, x, g, arrays, i).store(x, arrays, i);
   return end;
 }
