@@ -2,6 +2,7 @@
 //
 // The sweep: every length up to several packs, every misalignment, every number of state arrays,
 // with sentinels round every buffer, equal in bits to a plain loop of scalar operations.
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstring>
@@ -28,6 +29,17 @@ struct Mixing {
     Pack step = a * g + b * x;
     ((state = b * state + g, step = step + a * state), ...);
     return step;
+  }
+};
+
+/// Notes the widest packs that it is called with.
+struct Widest {
+  int* lanes;
+
+  template <class Pack>
+  [[gnu::always_inline]] Pack operator()(const Pack&, const Pack& g) const {
+    *lanes = std::max(*lanes, Pack::lanes);
+    return g;
   }
 };
 
@@ -167,4 +179,23 @@ TEMPLATE_TEST_CASE("with flush, state below the smallest normal number becomes 0
       REQUIRE(same_bits(states[0], expected[0]));
       REQUIRE(same_bits(states[1], expected[1]));
     }
+}
+
+TEMPLATE_TEST_CASE("packs are as wide as the CPU and DESCENT_ISA allow", "[sweep]", float, double) {
+  int baseline = 1, widest = 1;
+#if defined(DESCENT_BASELINE_BYTES)
+  if (kernel::choice.isa >= kernel::Isa::baseline)
+    baseline = widest = kernel::Pack<TestType, DESCENT_BASELINE_BYTES>::lanes;
+#endif
+#if defined(DESCENT_WIDE_BYTES)
+  if (kernel::choice.isa == kernel::Isa::wide) widest = kernel::Pack<TestType, DESCENT_WIDE_BYTES>::lanes;
+#endif
+  Vector<TestType> x = start<TestType>(100);
+  const Vector<TestType> g = x;
+  int lanes = 0;
+  kernel::sweep(Widest{&lanes}, x.data(), g.data(), kernel::Arrays<TestType, 0>{}, 100, 1);
+  CHECK(lanes == widest);
+  lanes = 0;
+  kernel::sweep_narrow(Widest{&lanes}, x.data(), g.data(), kernel::Arrays<TestType, 0>{}, 0, 100);
+  CHECK(lanes == baseline);
 }
