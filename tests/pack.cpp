@@ -12,13 +12,28 @@
 namespace {
 
 using descent::kernel::Pack;
+using descent::kernel::root_of_smallest;
 
 template <class Scalar>
 std::vector<Scalar> special_values() {
   using Limits = std::numeric_limits<Scalar>;
-  return {Scalar(0),      -Scalar(0),         Scalar(1),           Scalar(-1),           Scalar(0.1),
-          Scalar(-3),     Limits::min(),      -Limits::min(),      Limits::denorm_min(), Limits::max(),
-          -Limits::max(), Limits::infinity(), -Limits::infinity(), Limits::quiet_NaN(),  Scalar(1e-20),
+  return {Scalar(0),
+          -Scalar(0),
+          Scalar(1),
+          Scalar(-1),
+          Scalar(0.1),
+          Scalar(-3),
+          Limits::min(),
+          -Limits::min(),
+          Limits::denorm_min(),
+          Limits::max(),
+          -Limits::max(),
+          Limits::infinity(),
+          -Limits::infinity(),
+          Limits::quiet_NaN(),
+          Scalar(1e-20),
+          root_of_smallest<Scalar>,
+          std::nextafter(root_of_smallest<Scalar>, Scalar(0)),
           Scalar(7e15)};
 }
 
@@ -77,6 +92,11 @@ void check_arithmetic() {
   check([](const auto& a, const auto&) { return Scalar(3) - a; }, [](Scalar a, Scalar) { return Scalar(3) - a; });
   check([](const auto& a, const auto&) { return a / Scalar(3); }, [](Scalar a, Scalar) { return a / Scalar(3); });
   check([](const auto& a, const auto&) { return a * -Scalar(0); }, [](Scalar a, Scalar) { return a * -Scalar(0); });
+  check([](const auto& a, const auto&) { return square(a); },
+        [](Scalar a, Scalar) {
+          constexpr Scalar smallest = root_of_smallest<Scalar> * root_of_smallest<Scalar>;
+          return a * a < smallest ? Scalar(0) : a * a;
+        });
   // A product is rounded before it is added to: no fused operation.
   check([](const auto& a, const auto& b) { return a * Scalar(0.1) + b * Scalar(0.3); },
         [](Scalar a, Scalar b) {

@@ -69,7 +69,7 @@ REPLACEMENTS = [
 # lists that describe a rule. And assembly, of which each CPU reads its own: bits/matrix.sh runs them all.
 PASSED_OVER = [
     r"//[^\n]*",
-    r"if constexpr \(sizeof\(Scalar\) == [48]\)\s+asm[^;]*;",
+    r"if constexpr \(sizeof\(Scalar\) (?:== [48]|<= sizeof\(double\))\)\s+asm[^;]*;",
     r'"(?:\\.|[^"\\\n])*"',
     r"^ *#(?:[^\n]*\\\n)*[^\n]*",
     r"\[\[[^\]]*\]\]",
