@@ -237,6 +237,29 @@ TEST_CASE("shapes that do not fit are told, both", "[bad input]") {
         "anew");
 }
 
+TEST_CASE("after many good steps a bad one is told all the same", "[bad input]") {
+  Eigen::MatrixXd W = Eigen::MatrixXd::Ones(2, 3), wider = Eigen::MatrixXd::Ones(2, 4), higher = wider.transpose();
+  Adam<> adam;
+  const auto many = [&](auto&& params) {
+    for (int t = 1; t <= 4; ++t) adam.step(params, params);
+  };
+  many(W);
+  for (auto* other : {&wider, &higher}) {
+    CHECK_THROWS_AS(adam.step(*other, *other), std::invalid_argument);
+    CHECK_THROWS_AS(adam.step(W, *other), std::invalid_argument);
+  }
+  adam.beta1 = 2;
+  CHECK_THROWS_AS(adam.step(W, W), std::invalid_argument);
+  adam.beta1 = 0.5;
+  CHECK(adam.steps() == 4);
+
+  adam.reset();
+  many(std::tie(W, wider));
+  CHECK_THROWS_AS(adam.step(W, W), std::invalid_argument);
+  CHECK_THROWS_AS(adam.step(wider, wider), std::invalid_argument);
+  CHECK(adam.steps() == 4);
+}
+
 TEST_CASE("parameter sets whose lengths differ", "[bad input]") {
   std::vector<Eigen::VectorXf> params(3, Eigen::VectorXf::Ones(2)), gradients(2, Eigen::VectorXf::Ones(2));
   AdaGrad<float> adagrad;

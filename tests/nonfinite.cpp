@@ -126,6 +126,20 @@ TEST_CASE("skip passes over steps, counts them, and throws after so many in a ro
   });
 }
 
+TEST_CASE("the policy may be set between steps", "[nonfinite]") {
+  Adam<double> adam;
+  Vector<double> x = start<double>(4);
+  const Vector<double> g = x, bad = spoilt<double>(4, 1, infinity<double>);
+  for (int t = 1; t <= 4; ++t) adam.step(x, g);
+  adam.set_nonfinite(NonFinite::reject);
+  CHECK_THROWS_AS(adam.step(x, bad), std::domain_error);
+  for (int t = 5; t <= 8; ++t) adam.step(x, g);
+  CHECK_THROWS_AS(adam.step(x, bad), std::domain_error);
+  adam.set_nonfinite(NonFinite::propagate);
+  CHECK_NOTHROW(adam.step(x, bad));
+  CHECK(adam.steps() == 9);
+}
+
 TEST_CASE("a step that is skipped is still checked", "[nonfinite]") {
   Adam<double> adam;
   adam.set_nonfinite(NonFinite::skip);

@@ -5,9 +5,12 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <iterator>
 #include <limits>
+#include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -40,6 +43,20 @@ struct Widest {
   [[gnu::always_inline]] Pack operator()(const Pack&, const Pack& g) const {
     *lanes = std::max(*lanes, Pack::lanes);
     return g;
+  }
+};
+
+/// The rule of that kernel.
+struct NotesLanes {
+  int* lanes = nullptr;
+
+  static constexpr std::string_view name = "NotesLanes";
+  static constexpr std::tuple hyperparameters{};
+  static constexpr std::array<std::string_view, 0> state_names{};
+  void validate() const {}
+  template <class Scalar>
+  Widest kernel(std::int64_t) const {
+    return {lanes};
   }
 };
 
@@ -195,7 +212,15 @@ TEMPLATE_TEST_CASE("packs are as wide as the CPU and DESCENT_ISA allow", "[sweep
   int lanes = 0;
   kernel::sweep(Widest{&lanes}, x.data(), g.data(), kernel::Arrays<TestType, 0>{}, 100, 1);
   CHECK(lanes == widest);
-  lanes = 0;
-  kernel::sweep_narrow(Widest{&lanes}, x.data(), g.data(), kernel::Arrays<TestType, 0>{}, 0, 100);
-  CHECK(lanes == baseline);
+
+  // A small step, the first times as a checked one, then in place.
+  Optimizer<NotesLanes, TestType> optimizer({&lanes});
+  x.conservativeResize(5);
+  const Vector<TestType> gradient = x;
+  for (int t = 1; t <= 4; ++t) {
+    lanes = 0;
+    optimizer.step(x, gradient);
+    INFO("t = " << t);
+    CHECK(lanes == baseline);
+  }
 }

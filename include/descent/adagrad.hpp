@@ -68,8 +68,10 @@ struct AdaGrad {
 
   template <class Scalar>
   DESCENT_TAGGED auto kernel(std::int64_t t) const {
-    const double decayed = descent::kernel::rounded_product(static_cast<double>(t - 1), learning_rate_decay);
-    return outside_or_inside<Kernel, Scalar>(epsilon_placement, learning_rate / (1 + decayed), epsilon);
+    double rate = learning_rate;
+    if (learning_rate_decay != 0)  // a division that most steps need not wait for
+      rate /= 1 + descent::kernel::rounded_product(static_cast<double>(t - 1), learning_rate_decay);
+    return outside_or_inside<Kernel, Scalar>(epsilon_placement, rate, epsilon);
   }
 };
 

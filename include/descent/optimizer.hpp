@@ -67,6 +67,7 @@ struct Memory {
   RunningProducts<R> products = no_products_yet<R>();
   Eigen::Index size = 0;
   Shapes<Size> shapes;
+  Shape settled = no_shape;  ///< of the only tensor, while its steps need comparisons alone
   StateArrays<Scalar, R::state_names.size(), Size> state;
   std::int64_t skipped = 0;
   std::int64_t skipped_at = -1;    ///< t at the last step that was skipped
@@ -206,6 +207,7 @@ class Optimizer : public R {
   DESCENT_TAGGED void set_nonfinite(NonFinite policy, int most_in_a_row = 10) {
     if (most_in_a_row < 1)
       throw std::invalid_argument(detail::text("descent: most_in_a_row = ", most_in_a_row, "; it must be >= 1"));
+    memory_.settled = detail::no_shape;
     settings_.nonfinite = policy;
     settings_.most_in_a_row = most_in_a_row;
   }
@@ -242,21 +244,23 @@ class Optimizer : public R {
   template <class Params, class Gradient>
   DESCENT_TAGGED [[gnu::flatten]] void step_in_memory(Params& params, const Gradient& gradient) {
     if constexpr (detail::Plain<Params> && detail::Plain<Gradient>)
-      if (goes_on(params, gradient)) [[likely]]
-        return is_small(params, gradient) ? take_small_step(params, gradient) : take_step(params, gradient);
+      if (__builtin_expect_with_probability(goes_on(params, gradient), 1, 1.0)) {
+        if (is_small(params, gradient)) [[likely]]
+          return take_small_step(params, gradient);
+        return take_step(params, gradient);
+      }
     checked_step(params, gradient);
   }
 
   /// Whether the last step was checked with the same hyperparameters and shapes, and nothing else is to be
   /// checked now.
   DESCENT_TAGGED [[gnu::always_inline]] bool goes_on(const auto& params, const auto& gradient) const {
-    return memory_.t != 0 && detail::same_hyperparameters(static_cast<const R&>(*this), checked_) &&
-           memory_.shapes.size() == 1 && detail::shape_of(params) == memory_.shapes[0] &&
-           detail::shape_of(gradient) == detail::shape_of(params) && settings_.nonfinite == NonFinite::propagate;
+    return detail::same_hyperparameters(static_cast<const R&>(*this), checked_) &&
+           detail::shape_of(params) == memory_.settled && detail::shape_of(gradient) == detail::shape_of(params);
   }
 
   DESCENT_TAGGED [[gnu::always_inline]] bool is_small(const auto& params, const auto& gradient) const {
-    const bool row_major = memory_.shapes[0].row_major;
+    const bool row_major = memory_.settled.row_major;
     return kernel::is_small<Scalar>(params.size()) && !flushes(memory_.t + 1) &&
            detail::contiguous(params, row_major) && detail::contiguous(gradient, row_major);
   }
@@ -271,6 +275,7 @@ class Optimizer : public R {
     check_shapes(params);
     if (settings_.nonfinite != NonFinite::propagate) [[unlikely]]
       return guarded_step(params, gradient);
+    if (memory_.shapes.size() == 1 && kernel::may_use_baseline()) memory_.settled = memory_.shapes[0];
     undisturbed_step(params, gradient);
   }
 

@@ -37,6 +37,9 @@ struct Shape {
   friend bool operator==(const Shape& a, const Shape& b) { return a.rows == b.rows && a.cols == b.cols; }
 };
 
+/// Equal to that of no tensor.
+inline constexpr Shape no_shape{-1, -1, false};
+
 inline std::string to_string(const Shape& shape) { return text(shape.rows, "x", shape.cols); }
 
 /// The place of a component.

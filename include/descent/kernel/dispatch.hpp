@@ -54,6 +54,15 @@ inline Choice choose() noexcept {
 /// Chosen once, before main. Until then it is zero, which is single lanes: slower, but the same bits.
 inline const Choice choice = choose();
 
+/// Whether packs of 16 bytes may be used, where the target has them.
+inline bool may_use_baseline() {
+#if defined(DESCENT_BASELINE_BYTES)
+  return choice.isa != Isa::lanes;
+#else
+  return true;
+#endif
+}
+
 /// Throws std::invalid_argument where DESCENT_ISA is none of its names.
 inline void require_choice_of_isa() {
   if (choice.misunderstood) [[unlikely]] {

@@ -71,16 +71,15 @@ template <class Pack, class Kernel, class Scalar, std::size_t Slots>
 }
 
 /// From `begin` on, in place: packs that every CPU of the target has, then single lanes. The whole of a
-/// small step, and what is left of a large one. No pack overlaps another: the next step would wait until
-/// what two stores wrote has reached the cache.
+/// small step, and what is left of a large one, where may_use_baseline(). No pack overlaps another: the next
+/// step would wait until what two stores wrote has reached the cache.
 template <class Kernel, class Scalar, std::size_t Slots>
 [[gnu::always_inline]] inline void sweep_narrow(const Kernel& kernel, Scalar* x, const Scalar* g,
                                                 const Arrays<Scalar, Slots>& arrays, std::ptrdiff_t begin,
                                                 std::ptrdiff_t n) {
 #if defined(DESCENT_BASELINE_BYTES)
   if constexpr (!std::is_same_v<Scalar, long double>)
-    if (choice.isa != Isa::lanes)
-      begin = sweep_packs<Pack<Scalar, DESCENT_BASELINE_BYTES>>(kernel, x, g, arrays, begin, n);
+    begin = sweep_packs<Pack<Scalar, DESCENT_BASELINE_BYTES>>(kernel, x, g, arrays, begin, n);
 #endif
   sweep_packs<Pack<Scalar, 0>>(kernel, x, g, arrays, begin, n);
 }
