@@ -35,17 +35,17 @@ using runs::steps;
 
 // ---- The same bits ---------------------------------------------------------------------------------
 
-TEMPLATE_TEST_CASE("a run goes on as if it had never stopped", "[checkpoint]", float, double) {
+TEST_CASE("a run goes on as if it had never stopped", "[checkpoint]") {
   for_each_variant([]<class R>(const char* name, const R& rule) {
-    Run<TestType, R> whole(rule);
+    Run<float, R> whole(rule);
     whole.go();
     for (const int stop : {0, 1, 7, steps - 1}) {
       INFO(name << ", stopped after " << stop << " steps");
-      Run<TestType, R> first(rule);
+      Run<float, R> first(rule);
       first.go(1, stop);
       const std::string bytes = saved(first.optimizer, first.x);
 
-      Run<TestType, R> second(R{});  // other hyperparameters, other state, other values
+      Run<float, R> second(R{});  // other hyperparameters, other state, other values
       second.go(1, 3);
       load_from(bytes, second.optimizer, second.x);
       CHECK(same_bits(second.x, first.x));

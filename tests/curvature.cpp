@@ -161,8 +161,7 @@ TEST_CASE("no minimum along the gradient", "[steepest]") {
 
 // ---- Preconditioning and Newton --------------------------------------------------------------------
 
-TEMPLATE_TEST_CASE("preconditioned by the Hessian, the error shrinks by 1 - eta", "[preconditioned]", float, double,
-                   long double) {
+TEMPLATE_TEST_CASE("preconditioned by the Hessian, the error shrinks by 1 - eta", "[preconditioned]", float, double) {
   const Matrix<TestType> H = well_conditioned<TestType>();
   const PositiveDefinite<TestType> P = H;
   const Vector<TestType> start_at = vector<TestType>({1, -2});
@@ -178,7 +177,7 @@ TEMPLATE_TEST_CASE("preconditioned by the Hessian, the error shrinks by 1 - eta"
   }
 }
 
-TEMPLATE_TEST_CASE("preconditioned by the identity it is SGD", "[preconditioned]", float, double, long double) {
+TEMPLATE_TEST_CASE("preconditioned by the identity it is SGD", "[preconditioned]", float, double) {
   Vector<TestType> x = start<TestType>(5), y = x;
   SGD<TestType> sgd({.learning_rate = 0.25});
   const PreconditionedDescent<TestType> preconditioned({.learning_rate = 0.25});
@@ -332,7 +331,7 @@ TEST_CASE("gradients and hyperparameters that are refused", "[bad input]") {
 
 // ---- Natural gradient ------------------------------------------------------------------------------
 
-TEMPLATE_TEST_CASE("two natural steps find a Gaussian's mean and variance", "[natural]", float, double, long double) {
+TEMPLATE_TEST_CASE("two natural steps find a Gaussian's mean and variance", "[natural]", float, double) {
   // J = log(v) / 2 + (s + (m - mu)^2) / 2v, for samples of mean m and variance s, and
   // F = diag(1 / v, 1 / 2v^2): one step gives mu = m, v = s + (m - mu)^2, the next v = s. The variance
   // to start from may be tiny: the condition number of F is 1 / 2v.
@@ -365,7 +364,7 @@ TEMPLATE_TEST_CASE("two natural steps find a Gaussian's mean and variance", "[na
   }
 }
 
-TEMPLATE_TEST_CASE("a Gaussian's Fisher matrix from samples", "[natural]", float, double, long double) {
+TEMPLATE_TEST_CASE("a Gaussian's Fisher matrix from samples", "[natural]", float, double) {
   // Scores are of second order in y, their products of fourth: so the six samples mu (four times) and
   // mu +- sqrt(3 v), Gauss and Hermite's nodes by weight, give the very expectation, diag(1/v, 1/2v^2).
   const TestType v = 2;
@@ -396,7 +395,7 @@ TEST_CASE("one sample and damping: the formula of Sherman and Morrison", "[natur
   CHECK_THROWS_AS(NaturalGradient<>().step(x, g, estimate_fisher(g)), std::domain_error);
 }
 
-TEMPLATE_TEST_CASE("on logistic regression the natural step is Newton's", "[natural]", float, double, long double) {
+TEMPLATE_TEST_CASE("on logistic regression the natural step is Newton's", "[natural]", float, double) {
   SECTION("an intercept alone: 4 mean(y) - 2, from 0") {
     Vector<TestType> theta = Vector<TestType>::Zero(1);
     const Vector<TestType> g = vector<TestType>({0.5 - 0.75});

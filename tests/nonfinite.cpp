@@ -30,29 +30,29 @@ Vector<Scalar> spoilt(Eigen::Index n, Eigen::Index at, Scalar value) {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("by default a NaN goes into the parameters", "[nonfinite]", float, double) {
+TEST_CASE("by default a NaN goes into the parameters", "[nonfinite]") {
   for_each_variant([](const char* name, const auto& rule) {
     INFO(name);
-    Optimizer<std::remove_cvref_t<decltype(rule)>, TestType> optimizer(rule);
-    Vector<TestType> x = start<TestType>(37);
-    optimizer.step(x, spoilt<TestType>(37, 20, nan_of<TestType>));
+    Optimizer<std::remove_cvref_t<decltype(rule)>, double> optimizer(rule);
+    Vector<double> x = start<double>(37);
+    optimizer.step(x, spoilt<double>(37, 20, nan_of<double>));
     CHECK(std::isnan(x[20]));
     CHECK(optimizer.steps() == 1);
     CHECK(optimizer.skipped_steps() == 0);
   });
 }
 
-TEMPLATE_TEST_CASE("reject throws for each kind of element, and nothing has changed", "[nonfinite]", float, double) {
+TEST_CASE("reject throws for each kind of element, and nothing has changed", "[nonfinite]") {
   for_each_variant([](const char* name, const auto& rule) {
     INFO(name);
-    using O = Optimizer<std::remove_cvref_t<decltype(rule)>, TestType>;
+    using O = Optimizer<std::remove_cvref_t<decltype(rule)>, double>;
     O optimizer(rule), untouched(rule);
     optimizer.set_nonfinite(NonFinite::reject);
-    Vector<TestType> x = start<TestType>(37), y = x;
+    Vector<double> x = start<double>(37), y = x;
     for (int t = 1; t <= 40; ++t) {
-      for (const TestType bad : {nan_of<TestType>, infinity<TestType>, -infinity<TestType>})
-        CHECK_THROWS_AS(optimizer.step(x, spoilt<TestType>(37, t % 37, bad)), std::domain_error);
-      const Vector<TestType> g = mixed_gradient<TestType>(37, t);
+      for (const double bad : {nan_of<double>, infinity<double>, -infinity<double>})
+        CHECK_THROWS_AS(optimizer.step(x, spoilt<double>(37, t % 37, bad)), std::domain_error);
+      const Vector<double> g = mixed_gradient<double>(37, t);
       optimizer.step(x, g);
       untouched.step(y, g);
     }

@@ -43,11 +43,11 @@ check() {
   rm -f "$program"
 }
 
-# What takes the time is the compiler, about 20 s for each line: so each flag once with each compiler, at
-# another level, and arguments of every kind at -O2.
+# COMPILER FLAG. What takes the time is the compiler, about 20 s for each line: so each flag once, at another
+# level, and arguments of every kind at -O2.
 native() {
   check "$1 -O0" wide "$1 -O0 -DONE_WAY"
-  check "$1 -O1, OpenMP" "wide baseline" "$1 -O1 -fopenmp -DONE_WAY"
+  check "$1 -O1, OpenMP, $2" "wide baseline" "$1 -O1 -fopenmp $2 -DONE_WAY"
   check "$1 -O2, warnings are errors" "wide baseline lanes" "$1 -O2 $warnings"
   check "$1 -O3 -march=native, contraction allowed" "wide baseline lanes" "$1 -O3 -march=native -ffp-contract=fast -DONE_WAY"
   check "$1 -Os -mavx2 -mfma, hidden symbols" "wide baseline" "$1 -Os -mavx2 -mfma -fvisibility=hidden -DONE_WAY"
@@ -55,13 +55,11 @@ native() {
 
 # Two lists at a time.
 (
-  native g++
-  check "g++ -O2, nothing inlined" wide "g++ -O2 -fno-inline -DONE_WAY"
+  native g++ -fno-inline
   check "aarch64 -O3, contraction allowed" "baseline lanes" "aarch64-linux-gnu-g++ -O3 -static -ffp-contract=fast -DONE_WAY" qemu-aarch64
 ) &
 (
-  native clang++
-  check "clang++ -O2, link time" wide "clang++ -O2 -flto -DONE_WAY"
+  native clang++ -flto
   check "clang++-19 -O2, warnings are errors" wide "clang++-19 -O2 $warnings"
   check "riscv64 -O2" lanes "riscv64-linux-gnu-g++ -O2 -static -DONE_WAY" qemu-riscv64
 ) &

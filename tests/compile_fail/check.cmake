@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
 #
-# Compiles one case twice: its twin, which must succeed, and its broken form, which must fail and say
-# why within the first screen of the message. The case's first lines hold what is expected:
+# Compiles the broken form of one case, which must fail and say why within the first screen of the message.
+# The case's first lines hold what is expected:
 #
 #   // names: CONCEPT         the concept that the compiler reports as not satisfied, or
 #   // says: TEXT             words of one of the compiler's errors or notes
 #   // breaks with: FLAGS     what makes the broken form; -DFAIL where this line is missing
-#   // compiles with: FLAGS   what makes the twin; nothing where this line is missing
+#   // compiles with: FLAGS   what makes its twin, which is then compiled here as well (else by twins.cpp)
 #
 # cmake -Dcompiler=COMMAND -Dincludes=FOLDERS -Dothers=HEADER -Dcase=FILE -P check.cmake
 cmake_minimum_required(VERSION 3.25)
@@ -45,9 +45,11 @@ macro(compile flags)
     RESULT_VARIABLE result OUTPUT_VARIABLE message ERROR_VARIABLE message)
 endmacro()
 
-compile("${twin_flags}")
-if(NOT result EQUAL 0)
-  message(FATAL_ERROR "the twin does not compile:\n${message}")
+if(twin_flags)
+  compile("${twin_flags}")
+  if(NOT result EQUAL 0)
+    message(FATAL_ERROR "the twin does not compile:\n${message}")
+  endif()
 endif()
 
 compile("${broken_flags}")

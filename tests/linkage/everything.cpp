@@ -39,6 +39,7 @@ void use(Eigen::MatrixXd& W, Eigen::VectorXd& b) {
   b.array() += static_cast<double>(descent::minimize(objective, b, optimizer).message().size());
 }
 
+/// The rest does not depend on the rule.
 template <class Rule>
 void use_rule(const Rule& rule, Eigen::VectorXd& b) {
   descent::Optimizer optimizer(rule);
@@ -49,7 +50,7 @@ void use_rule(const Rule& rule, Eigen::VectorXd& b) {
 
 void use_everything(Eigen::MatrixXd& W, Eigen::VectorXd& b, std::vector<Eigen::MatrixXf>& tensors) {
   use<descent::Momentum<double>>(W, b);
-  use<descent::Adam<double, 8>>(W, b);
+  descent::Adam<double, 8>().step(b, b);
   use_rule(descent::rules::SGD{}, b);
   use_rule(descent::rules::Nesterov{}, b);
   use_rule(descent::rules::AdaGrad{}, b);
