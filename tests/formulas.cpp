@@ -293,6 +293,18 @@ TEST_CASE("a hyperparameter changed during a run counts from the next step", "[f
   }
 }
 
+TEST_CASE("AdaGrad with a decay of 1 has the rate learning_rate / t", "[formulas]") {
+  AdaGrad<double> slowing({.learning_rate = 0.5, .learning_rate_decay = 1}), plain;
+  Vector<double> x = start<double>(5), y = x;
+  for (int t = 1; t <= 5; ++t) {
+    const Vector<double> g = mixed_gradient<double>(5, t);
+    slowing.step(x, g);
+    plain.learning_rate = 0.5 / t;
+    plain.step(y, g);
+    CHECK(same_bits(x, y));
+  }
+}
+
 TEST_CASE("Adam's running products end at 0, not in the subnormal numbers", "[formulas]") {
   // From some t on the correction is exactly 1: corrected and uncorrected steps are the same bits.
   Adam<double> corrected({.beta1 = 0.5, .beta2 = 0.5});
