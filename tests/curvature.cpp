@@ -246,7 +246,7 @@ TEST_CASE("every kind of tensor, column after column", "[newton]") {
   larger.row(3).tail(4) = g.transpose();
   Newton<>().step(larger.row(3).tail(4), g.transpose(), 0.5 * (H + H.transpose()));
   CHECK(same_bits(larger.row(3).tail(4).transpose().eval(), expected));
-  CHECK(larger.sum() == Approx(9 * 32 + expected.sum()));
+  CHECK((larger.array() == 9).count() == 32);
 
   Vector<double> none;
   CHECK_NOTHROW(Newton<>().step(none, none, Matrix<double>()));
