@@ -8,7 +8,7 @@
 #   // breaks with: FLAGS     what makes the broken form; -DFAIL where this line is missing
 #   // compiles with: FLAGS   what makes its twin, which is then compiled here as well (else by twins.cpp)
 #
-# cmake -Dcompiler=COMMAND -Dincludes=FOLDERS -Dothers=HEADER -Dcase=FILE -P check.cmake
+# cmake -Dcompiler=COMMAND -Dincludes=FOLDERS -Dlibrary=HEADER -Dcase=FILE -P check.cmake
 cmake_minimum_required(VERSION 3.25)
 
 # g++ 12 takes 16 lines to come to the concept, half of them for the include path and the source;
@@ -39,7 +39,7 @@ list(TRANSFORM includes PREPEND -I)
 macro(compile flags)
   separate_arguments(how UNIX_COMMAND "${flags}")
   if(NOT how MATCHES "-f")  # what was compiled in advance was so without such flags
-    list(APPEND how -include ${others})
+    list(APPEND how -include ${library})
   endif()
   execute_process(COMMAND ${compiler} -std=c++20 -fsyntax-only -w ${includes} ${how} ${case}
     RESULT_VARIABLE result OUTPUT_VARIABLE message ERROR_VARIABLE message)
