@@ -83,9 +83,10 @@ inline json parsed(const std::string& text, const std::string& what) {
   }
 }
 
-inline const json& member(const json& object, const std::string& name, const std::string& what) {
-  if (!object.is_object() || !object.contains(name)) throw Refused(what + " has no \"" + name + "\"");
-  return object[name];
+inline const json& member(const json& object, std::string_view name, std::string_view what) {
+  const std::string key(name);
+  if (!object.is_object() || !object.contains(key)) throw Refused(std::string(what) + " has no \"" + key + "\"");
+  return object[key];
 }
 
 /// Throws unless `found` has no member but those of `known`.
