@@ -122,7 +122,8 @@ class Stream {
  public:
   explicit Stream(Eigen::Index n) : problem_(shared<Problem<Scalar>>(n)), state_(n) {}
   void step() {
-    descent::kernel::sweep(kernel_, problem_.x.data(), problem_.gradient.data(), state_.arrays(), problem_.x.size(), 1);
+    descent::kernel::sweep(kernel_, problem_.x.data(), problem_.gradient.data(), state_.arrays(), problem_.x.size(), 1,
+                           false);
   }
 
  private:

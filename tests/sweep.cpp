@@ -109,7 +109,7 @@ void check_sweep(Eigen::Index n, std::size_t offset, int threads, bool in_place)
   if (in_place)
     kernel::sweep_narrow(kernel, own_x.data(), gradient, arrays, 0, n);
   else
-    kernel::sweep(kernel, own_x.data(), gradient, arrays, n, threads);
+    kernel::sweep(kernel, own_x.data(), gradient, arrays, n, threads, false);
 
   // The plain loop: volatile keeps each operation apart.
   for (Eigen::Index i = 0; i < n; ++i) {
@@ -165,8 +165,8 @@ TEMPLATE_TEST_CASE("the gradient may be x itself", "[sweep]", float, double) {
     const Mixing<TestType> kernel{static_cast<TestType>(0.3), static_cast<TestType>(0.7)};
     Vector<TestType> x = start<TestType>(n), y = x, v = x, w = x;
     const Vector<TestType> g = x;
-    kernel::sweep(kernel, x.data(), static_cast<const TestType*>(x.data()), std::array{v.data()}, n, 1);
-    kernel::sweep(kernel, y.data(), g.data(), std::array{w.data()}, n, 1);
+    kernel::sweep(kernel, x.data(), static_cast<const TestType*>(x.data()), std::array{v.data()}, n, 1, false);
+    kernel::sweep(kernel, y.data(), g.data(), std::array{w.data()}, n, 1, false);
     REQUIRE(same_bits(x, y));
     REQUIRE(same_bits(v, w));
   }
@@ -190,7 +190,7 @@ TEMPLATE_TEST_CASE("with flush, state below the smallest normal number becomes 0
           expected[k][i] = flushed[kind];
         }
       kernel::sweep(kernel, x.data(), g.data(), std::array{states[0].data(), states[1].data()}, n, threads, true);
-      kernel::sweep(kernel, y.data(), g.data(), std::array{expected[0].data(), expected[1].data()}, n, 1);
+      kernel::sweep(kernel, y.data(), g.data(), std::array{expected[0].data(), expected[1].data()}, n, 1, false);
       INFO("n = " << n << ", threads: " << threads);
       REQUIRE(same_bits(x, y));
       REQUIRE(same_bits(states[0], expected[0]));
@@ -210,7 +210,7 @@ TEMPLATE_TEST_CASE("packs are as wide as the CPU and DESCENT_ISA allow", "[sweep
   Vector<TestType> x = start<TestType>(100);
   const Vector<TestType> g = x;
   int lanes = 0;
-  kernel::sweep(Widest{&lanes}, x.data(), g.data(), kernel::Arrays<TestType, 0>{}, 100, 1);
+  kernel::sweep(Widest{&lanes}, x.data(), g.data(), kernel::Arrays<TestType, 0>{}, 100, 1, false);
   CHECK(lanes == widest);
 
   // A small step, the first times as a checked one, then in place.

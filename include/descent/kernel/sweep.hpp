@@ -201,7 +201,7 @@ template <class Kernel, class Scalar, std::size_t Slots>
 template <class Kernel, class Scalar, std::size_t Slots>
 [[gnu::always_inline]] inline void sweep(const Kernel& kernel, Scalar* x, const Scalar* g,
                                          const Arrays<Scalar, Slots>& arrays, std::ptrdiff_t n,
-                                         [[maybe_unused]] int threads, bool flush = false) {
+                                         [[maybe_unused]] int threads, bool flush) {
 #if defined(_OPENMP)
   if (n >= parallel_threshold && threads > 1) return sweep_shared(kernel, x, g, arrays, n, threads, flush);
 #endif
