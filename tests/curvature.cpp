@@ -364,7 +364,7 @@ TEMPLATE_TEST_CASE("two natural steps find a Gaussian's mean and variance", "[na
   }
 }
 
-TEMPLATE_TEST_CASE("a Gaussian's Fisher matrix from samples", "[natural]", float, double) {
+TEMPLATE_TEST_CASE("a Gaussian's Fisher matrix from samples", "[natural]", float, double, long double) {
   // Scores are of second order in y, their products of fourth: so the six samples mu (four times) and
   // mu +- sqrt(3 v), Gauss and Hermite's nodes by weight, give the very expectation, diag(1/v, 1/2v^2).
   const TestType v = 2;

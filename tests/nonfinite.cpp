@@ -75,6 +75,17 @@ TEMPLATE_TEST_CASE("the largest and the smallest numbers are finite", "[nonfinit
   }
 }
 
+TEMPLATE_TEST_CASE("one element that is not finite is found wherever it is", "[nonfinite]", float, double,
+                   long double) {
+  SGD<TestType> sgd;
+  sgd.set_nonfinite(NonFinite::reject);
+  Vector<TestType> x = start<TestType>(37);
+  for (Eigen::Index at = 0; at < 37; ++at)
+    for (const TestType bad : {nan_of<TestType>, infinity<TestType>, -infinity<TestType>})
+      CHECK_THROWS_AS(sgd.step(x, spoilt<TestType>(37, at, bad)), std::domain_error);
+  CHECK(same_bits(x, start<TestType>(37)));
+}
+
 TEST_CASE("the error names tensor, place and value", "[nonfinite]") {
   Adam<float> adam;
   adam.set_nonfinite(NonFinite::reject);

@@ -43,8 +43,8 @@ check() {
   rm -f "$program"
 }
 
-# COMPILER FLAG. What takes the time is the compiler, about 20 s for each line: so each flag once, at another
-# level, and arguments of every kind at -O2.
+# native COMPILER FLAG. What takes the time is the compiler, about 20 s for each line: so each flag once, at
+# another level, and arguments of every kind at -O2.
 native() {
   check "$1 -O0" wide "$1 -O0 -DONE_WAY"
   check "$1 -O1, OpenMP, $2" "wide baseline" "$1 -O1 -fopenmp $2 -DONE_WAY"
