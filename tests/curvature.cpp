@@ -73,36 +73,36 @@ TEMPLATE_TEST_CASE("steepest descent zigzags at Kantorovich's rate", "[steepest]
   }
 }
 
-TEMPLATE_TEST_CASE("from any start steepest descent is at least that fast", "[steepest]", float, double) {
-  const Eigen::Vector<TestType, 4> eigenvalues(1, 2, 5, 10);
-  const Matrix<TestType> H = eigenvalues.asDiagonal();
+TEST_CASE("from any start steepest descent is at least that fast", "[steepest]") {
+  const Eigen::Vector<double, 4> eigenvalues(1, 2, 5, 10);
+  const Matrix<double> H = eigenvalues.asDiagonal();
   const Real rate = 81.0L / 121;
   for (std::int64_t seed = 1; seed <= 20; ++seed) {
-    Vector<TestType> x = mixed_gradient<TestType>(4, seed) + Vector<TestType>::Ones(4);
+    Vector<double> x = mixed_gradient<double>(4, seed) + Vector<double>::Ones(4);
     for (int t = 0; t < 10; ++t) {
       const Real before = x.dot(H * x);
-      SteepestDescent<TestType>().step(x, H * x, H);
-      CHECK(Real(x.dot(H * x)) <= (rate + 40 * unit<TestType>)*before);
+      SteepestDescent<double>().step(x, H * x, H);
+      CHECK(Real(x.dot(H * x)) <= (rate + 40 * unit<double>)*before);
     }
   }
 }
 
-TEMPLATE_TEST_CASE("after an exact line search the gradient is orthogonal to the last", "[steepest]", float, double) {
+TEST_CASE("after an exact line search the gradient is orthogonal to the last", "[steepest]") {
   // Whole numbers, so that the first gradient is exact.
-  Matrix<TestType> H(3, 3);
+  Matrix<double> H(3, 3);
   H << 6, 2, -1, 2, 5, 1, -1, 1, 4;
-  const Vector<TestType> b = vector<TestType>({1, -2, 3}), start_at = vector<TestType>({3, 1, -2});
-  const Vector<TestType> g = H * start_at - b;
-  Vector<TestType> x = start_at;
-  const TestType alpha = SteepestDescent<TestType>().step(x, g, H);
+  const Vector<double> b = vector<double>({1, -2, 3}), start_at = vector<double>({3, 1, -2});
+  const Vector<double> g = H * start_at - b;
+  Vector<double> x = start_at;
+  const double alpha = SteepestDescent<double>().step(x, g, H);
 
   using Reals = Vector<Real>;
-  const Reals gr = g.template cast<Real>(), xr = x.template cast<Real>();
-  const Matrix<Real> Hr = H.template cast<Real>();
-  CHECK(std::abs(Real(alpha) - gr.dot(gr) / gr.dot(Hr * gr)) <= 24 * unit<TestType> * Real(alpha));
+  const Reals gr = g.cast<Real>(), xr = x.cast<Real>();
+  const Matrix<Real> Hr = H.cast<Real>();
+  CHECK(std::abs(Real(alpha) - gr.dot(gr) / gr.dot(Hr * gr)) <= 24 * unit<double> * Real(alpha));
   // alpha gathers 2n + 7 roundings, alpha g and the difference one each.
   const Real scale = gr.cwiseAbs().dot(Hr.cwiseAbs() * (xr.cwiseAbs() + Real(alpha) * gr.cwiseAbs()));
-  CHECK(std::abs((Hr * xr - b.template cast<Real>()).dot(gr)) <= 14 * unit<TestType> * scale);
+  CHECK(std::abs((Hr * xr - b.cast<Real>()).dot(gr)) <= 14 * unit<double> * scale);
 }
 
 TEST_CASE("the Hessian may be a function", "[steepest]") {
@@ -161,30 +161,30 @@ TEST_CASE("no minimum along the gradient", "[steepest]") {
 
 // ---- Preconditioning and Newton --------------------------------------------------------------------
 
-TEMPLATE_TEST_CASE("preconditioned by the Hessian, the error shrinks by 1 - eta", "[preconditioned]", float, double) {
-  const Matrix<TestType> H = well_conditioned<TestType>();
-  const PositiveDefinite<TestType> P = H;
-  const Vector<TestType> start_at = vector<TestType>({1, -2});
-  Vector<TestType> x = start_at, factored_anew = start_at;
-  const PreconditionedDescent<TestType> quarter({.learning_rate = 0.25});
+TEST_CASE("preconditioned by the Hessian, the error shrinks by 1 - eta", "[preconditioned]") {
+  const Matrix<double> H = well_conditioned<double>();
+  const PositiveDefinite<double> P = H;
+  const Vector<double> start_at = vector<double>({1, -2});
+  Vector<double> x = start_at, factored_anew = start_at;
+  const PreconditionedDescent<double> quarter({.learning_rate = 0.25});
   for (int t = 1; t <= 30; ++t) {
     quarter.step(x, H * x, P);
     quarter.step(factored_anew, H * factored_anew, H);
     CHECK(same_bits(x, factored_anew));
-    const Vector<Real> exact = std::pow(0.75L, Real(t)) * start_at.template cast<Real>();
+    const Vector<Real> exact = std::pow(0.75L, Real(t)) * start_at.cast<Real>();
     // A third of the solve's error for each step, as eta / (1 - eta) = 1/3, that of H x included.
-    CHECK((x.template cast<Real>() - exact).norm() <= solve_error * t * unit<TestType> * exact.norm());
+    CHECK((x.cast<Real>() - exact).norm() <= solve_error * t * unit<double> * exact.norm());
   }
 }
 
-TEMPLATE_TEST_CASE("preconditioned by the identity it is SGD", "[preconditioned]", float, double) {
-  Vector<TestType> x = start<TestType>(5), y = x;
-  SGD<TestType> sgd({.learning_rate = 0.25});
-  const PreconditionedDescent<TestType> preconditioned({.learning_rate = 0.25});
+TEST_CASE("preconditioned by the identity it is SGD", "[preconditioned]") {
+  Vector<double> x = start<double>(5), y = x;
+  SGD<double> sgd({.learning_rate = 0.25});
+  const PreconditionedDescent<double> preconditioned({.learning_rate = 0.25});
   for (int t = 1; t <= 10; ++t) {
-    const Vector<TestType> g = mixed_gradient<TestType>(5, t);
+    const Vector<double> g = mixed_gradient<double>(5, t);
     sgd.step(x, g);
-    preconditioned.step(y, g, Matrix<TestType>::Identity(5, 5));
+    preconditioned.step(y, g, Matrix<double>::Identity(5, 5));
     CHECK(same_bits(x, y));
   }
 }
@@ -395,39 +395,39 @@ TEST_CASE("one sample and damping: the formula of Sherman and Morrison", "[natur
   CHECK_THROWS_AS(NaturalGradient<>().step(x, g, estimate_fisher(g)), std::domain_error);
 }
 
-TEMPLATE_TEST_CASE("on logistic regression the natural step is Newton's", "[natural]", float, double) {
+TEST_CASE("on logistic regression the natural step is Newton's", "[natural]") {
   SECTION("an intercept alone: 4 mean(y) - 2, from 0") {
-    Vector<TestType> theta = Vector<TestType>::Zero(1);
-    const Vector<TestType> g = vector<TestType>({0.5 - 0.75});
-    NaturalGradient<TestType>().step(theta, g, Matrix<TestType>::Constant(1, 1, TestType(0.25)));
+    Vector<double> theta = Vector<double>::Zero(1);
+    const Vector<double> g = vector<double>({0.5 - 0.75});
+    NaturalGradient<double>().step(theta, g, Matrix<double>::Constant(1, 1, 0.25));
     CHECK(theta[0] == 1);
   }
   SECTION("labels in the model's proportions: the Fisher matrix from samples is the Hessian") {
     // At theta = (log 3, 0) the inputs' probabilities are 3/4, 1/4 and 1/2; four labels for each.
-    Eigen::Matrix<TestType, 2, 3> inputs;
+    Eigen::Matrix<double, 2, 3> inputs;
     inputs << 1, -1, 0, 2, 1, 1;
     const std::array<int, 3> ones{3, 1, 2};
-    Vector<TestType> theta = vector<TestType>({0, 0});
-    theta[0] = std::log(TestType(3));
-    Matrix<TestType> scores(2, 12), H = Matrix<TestType>::Zero(2, 2);
+    Vector<double> theta = vector<double>({0, 0});
+    theta[0] = std::log(3.0);
+    Matrix<double> scores(2, 12), H = Matrix<double>::Zero(2, 2);
     for (Eigen::Index i = 0; i < 3; ++i) {
-      const Vector<TestType> input = inputs.col(i);
-      const TestType p = 1 / (1 + std::exp(-theta.dot(input)));
+      const Vector<double> input = inputs.col(i);
+      const double p = 1 / (1 + std::exp(-theta.dot(input)));
       for (int k = 0; k < 4; ++k) scores.col(4 * i + k) = (p - (k < ones[static_cast<std::size_t>(i)] ? 1 : 0)) * input;
       H += p * (1 - p) / 3 * input * input.transpose();
     }
     const auto F = estimate_fisher(scores);
     // At most 12 terms, each with p right to 4u: entries are right to 32u, the step to the condition
     // number 2 times that, and two solves.
-    CHECK(Real((F - H).cwiseAbs().maxCoeff()) <= 32 * unit<TestType> * Real(H.maxCoeff()));
-    Vector<TestType> natural = theta, newton = theta;
-    const Vector<TestType> g = vector<TestType>({0.3, -0.2});
-    NaturalGradient<TestType>().step(natural, g, F);
-    Newton<TestType>().step(newton, g, H);
+    CHECK(Real((F - H).cwiseAbs().maxCoeff()) <= 32 * unit<double> * Real(H.maxCoeff()));
+    Vector<double> natural = theta, newton = theta;
+    const Vector<double> g = vector<double>({0.3, -0.2});
+    NaturalGradient<double>().step(natural, g, F);
+    Newton<double>().step(newton, g, H);
     CHECK(Real((natural - newton).norm()) <=
-          (64 + 2 * solve_error) * unit<TestType> * Real((theta - newton).norm() + theta.norm()));
+          (64 + 2 * solve_error) * unit<double> * Real((theta - newton).norm() + theta.norm()));
     natural = theta;
-    NaturalGradient<TestType>().step(natural, g, H);
+    NaturalGradient<double>().step(natural, g, H);
     CHECK(same_bits(natural, newton));
   }
 }

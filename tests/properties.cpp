@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // What holds for every optimizer in every variant: one table, every property over all of it. Each with the
-// scalars that can make a difference to it, as each is a template to compile for each rule.
+// scalars that can make a difference to it, as each is a template to compile for each rule; and so is each
+// kind of argument, where the rule makes no difference to it.
 #include <limits>
 #include <memory>
 #include <sstream>
@@ -25,6 +26,10 @@ template <class R>
 constexpr bool decays_weights = requires(const R& rule) {
   rule.weight_decay;
 };
+
+/// Which rule tries what does not depend on the rule.
+template <class R>
+constexpr bool tries_arguments = std::is_same_v<R, rules::Adam>;
 
 template <class Scalar, class Property>
 void for_each_run(Property&& property) {
@@ -136,14 +141,17 @@ TEST_CASE("when step throws, nothing has changed", "[properties]") {
       Vector<double> longer = start<double>(n + 1);
       Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic> square = start<double>(n).reshaped(4, 6);
       CHECK_THROWS_AS(optimizer.step(disturbed.x, longer), std::invalid_argument);
-      CHECK_THROWS_AS(optimizer.step(disturbed.x, disturbed.x.transpose()), std::invalid_argument);
       if (t > 1) {  // before the first step any shape is right
         CHECK_THROWS_AS(optimizer.step(longer, longer), std::invalid_argument);
-        CHECK_THROWS_AS(optimizer.step(square, square), std::invalid_argument);
-        CHECK_THROWS_AS(optimizer.step(std::tie(disturbed.x, longer), std::tie(disturbed.x, longer)),
-                        std::invalid_argument);
+        if constexpr (tries_arguments<R>) {
+          CHECK_THROWS_AS(optimizer.step(square, square), std::invalid_argument);
+          CHECK_THROWS_AS(optimizer.step(std::tie(disturbed.x, longer), std::tie(disturbed.x, longer)),
+                          std::invalid_argument);
+        }
         CHECK(same_bits(longer, start<double>(n + 1)));
       }
+      if constexpr (tries_arguments<R>)
+        CHECK_THROWS_AS(optimizer.step(disturbed.x, disturbed.x.transpose()), std::invalid_argument);
       optimizer.learning_rate = -1;
       CHECK_THROWS_AS(optimizer.step(disturbed.x, x), std::invalid_argument);
       optimizer.learning_rate = rule.learning_rate;
@@ -213,14 +221,16 @@ TEMPLATE_TEST_CASE("empty parameters are fine", "[properties]", float, long doub
     optimizer.step(x, x);
     optimizer.step(x, x);
     CHECK(optimizer.steps() == 2);
-    Optimizer<R, TestType> none(rule);
-    std::vector<Vector<TestType>> no_tensors;
-    none.step(no_tensors, no_tensors);
-    CHECK(none.steps() == 1);
-    Eigen::Matrix<TestType, Eigen::Dynamic, Eigen::Dynamic> wide(0, 5), tall(5, 0);
-    Optimizer<R, TestType> shaped(rule);
-    shaped.step(wide, wide);
-    CHECK_THROWS_AS(shaped.step(tall, tall), std::invalid_argument);
+    if constexpr (tries_arguments<R>) {
+      Optimizer<R, TestType> none(rule);
+      std::vector<Vector<TestType>> no_tensors;
+      none.step(no_tensors, no_tensors);
+      CHECK(none.steps() == 1);
+      Eigen::Matrix<TestType, Eigen::Dynamic, Eigen::Dynamic> wide(0, 5), tall(5, 0);
+      Optimizer<R, TestType> shaped(rule);
+      shaped.step(wide, wide);
+      CHECK_THROWS_AS(shaped.step(tall, tall), std::invalid_argument);
+    }
   });
 }
 
