@@ -6,7 +6,6 @@
 #include <array>
 #include <cstdint>
 #include <string_view>
-#include <tuple>
 
 #include <descent/descent.hpp>
 
@@ -31,9 +30,11 @@ struct Lion {
   static constexpr std::array<std::string_view, 1> state_names{"momentum"};
 
   /// For descent::save and load; a rule that is never saved can do without.
-  static constexpr std::tuple hyperparameters{
-      descent::Hyperparameter{"learning_rate", &Lion::learning_rate}, descent::Hyperparameter{"beta1", &Lion::beta1},
-      descent::Hyperparameter{"beta2", &Lion::beta2}, descent::Hyperparameter{"weight_decay", &Lion::weight_decay}};
+  static constexpr auto hyperparameters(const auto& use) {
+    return use(descent::Hyperparameter{"learning_rate", &Lion::learning_rate},
+               descent::Hyperparameter{"beta1", &Lion::beta1}, descent::Hyperparameter{"beta2", &Lion::beta2},
+               descent::Hyperparameter{"weight_decay", &Lion::weight_decay});
+  }
 
   template <class Scalar = double>
   void validate() const {

@@ -211,11 +211,12 @@ struct Everything {
   Shade shade = Shade::dark;
 
   static constexpr std::string_view name = "Everything \"quoted\"";
-  static constexpr std::tuple hyperparameters{
-      Hyperparameter{"decay", &Everything::decay}, Hyperparameter{"scale", &Everything::scale},
-      Hyperparameter{"limit", &Everything::limit}, Hyperparameter{"period", &Everything::period},
-      Hyperparameter{"seed", &Everything::seed},   Hyperparameter{"doubled", &Everything::doubled},
-      Hyperparameter{"shade", &Everything::shade}};
+  static constexpr auto hyperparameters(const auto& use) {
+    return use(Hyperparameter{"decay", &Everything::decay}, Hyperparameter{"scale", &Everything::scale},
+               Hyperparameter{"limit", &Everything::limit}, Hyperparameter{"period", &Everything::period},
+               Hyperparameter{"seed", &Everything::seed}, Hyperparameter{"doubled", &Everything::doubled},
+               Hyperparameter{"shade", &Everything::shade});
+  }
   static constexpr std::array<std::string_view, 1> state_names{"total"};
   void validate() const {}
   std::array<double, 1> initial_state() const { return {3}; }
@@ -267,8 +268,9 @@ struct Collision : Everything {
   static constexpr std::array<std::string_view, 1> state_names{"params"};
 };
 struct Mistaken : Everything {
-  static constexpr std::tuple hyperparameters{Hyperparameter{"decay", &Mistaken::decay},
-                                              Hyperparameter{"decay", &Mistaken::scale}};
+  static constexpr auto hyperparameters(const auto& use) {
+    return use(Hyperparameter{"decay", &Mistaken::decay}, Hyperparameter{"decay", &Mistaken::scale});
+  }
 };
 
 // ---- Damage ----------------------------------------------------------------------------------------

@@ -10,7 +10,6 @@
 #include <iterator>
 #include <limits>
 #include <string_view>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -51,7 +50,7 @@ struct NotesLanes {
   int* lanes = nullptr;
 
   static constexpr std::string_view name = "NotesLanes";
-  static constexpr std::tuple hyperparameters{};
+  static constexpr auto hyperparameters(const auto& use) { return use(); }
   static constexpr std::array<std::string_view, 0> state_names{};
   void validate() const {}
   template <class Scalar>

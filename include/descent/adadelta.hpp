@@ -4,7 +4,6 @@
 #include <array>
 #include <cstdint>
 #include <string_view>
-#include <tuple>
 
 #include <Eigen/Core>
 
@@ -32,9 +31,10 @@ struct AdaDelta {
   double epsilon = 1e-6;     ///< finite and > 0
 
   static constexpr std::string_view name = "descent::AdaDelta";
-  static constexpr std::tuple hyperparameters{Hyperparameter{"learning_rate", &AdaDelta::learning_rate},
-                                              Hyperparameter{"decay", &AdaDelta::decay},
-                                              Hyperparameter{"epsilon", &AdaDelta::epsilon}};
+  DESCENT_TAGGED static constexpr auto hyperparameters(const auto& use) {
+    return use(Hyperparameter{"learning_rate", &AdaDelta::learning_rate}, Hyperparameter{"decay", &AdaDelta::decay},
+               Hyperparameter{"epsilon", &AdaDelta::epsilon});
+  }
   static constexpr std::array<std::string_view, 2> state_names{"squared_gradient", "squared_step"};
 
   template <class Scalar = double>

@@ -4,7 +4,6 @@
 #include <array>
 #include <cstdint>
 #include <string_view>
-#include <tuple>
 
 #include <Eigen/Core>
 
@@ -37,11 +36,12 @@ struct AdaGrad {
   double learning_rate_decay = 0;  ///< finite and >= 0
 
   static constexpr std::string_view name = "descent::AdaGrad";
-  static constexpr std::tuple hyperparameters{Hyperparameter{"learning_rate", &AdaGrad::learning_rate},
-                                              Hyperparameter{"epsilon", &AdaGrad::epsilon},
-                                              Hyperparameter{"epsilon_placement", &AdaGrad::epsilon_placement},
-                                              Hyperparameter{"initial_accumulator", &AdaGrad::initial_accumulator},
-                                              Hyperparameter{"learning_rate_decay", &AdaGrad::learning_rate_decay}};
+  DESCENT_TAGGED static constexpr auto hyperparameters(const auto& use) {
+    return use(Hyperparameter{"learning_rate", &AdaGrad::learning_rate}, Hyperparameter{"epsilon", &AdaGrad::epsilon},
+               Hyperparameter{"epsilon_placement", &AdaGrad::epsilon_placement},
+               Hyperparameter{"initial_accumulator", &AdaGrad::initial_accumulator},
+               Hyperparameter{"learning_rate_decay", &AdaGrad::learning_rate_decay});
+  }
   static constexpr std::array<std::string_view, 1> state_names{"squared_gradient"};
 
   template <class Scalar = double>

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <limits>
 #include <string_view>
-#include <tuple>
 #include <variant>
 
 #include <Eigen/Core>
@@ -41,12 +40,12 @@ struct Adam {
   bool bias_correction = true;                                     ///< divide the moments by 1 - beta^t
 
   static constexpr std::string_view name = "descent::Adam";
-  static constexpr std::tuple hyperparameters{Hyperparameter{"learning_rate", &Adam::learning_rate},
-                                              Hyperparameter{"beta1", &Adam::beta1},
-                                              Hyperparameter{"beta2", &Adam::beta2},
-                                              Hyperparameter{"epsilon", &Adam::epsilon},
-                                              Hyperparameter{"epsilon_placement", &Adam::epsilon_placement},
-                                              Hyperparameter{"bias_correction", &Adam::bias_correction}};
+  DESCENT_TAGGED static constexpr auto hyperparameters(const auto& use) {
+    return use(Hyperparameter{"learning_rate", &Adam::learning_rate}, Hyperparameter{"beta1", &Adam::beta1},
+               Hyperparameter{"beta2", &Adam::beta2}, Hyperparameter{"epsilon", &Adam::epsilon},
+               Hyperparameter{"epsilon_placement", &Adam::epsilon_placement},
+               Hyperparameter{"bias_correction", &Adam::bias_correction});
+  }
   static constexpr std::array<std::string_view, 2> state_names{"first_moment", "second_moment"};
 
   template <class Scalar = double>

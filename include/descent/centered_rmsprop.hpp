@@ -4,7 +4,6 @@
 #include <array>
 #include <cstdint>
 #include <string_view>
-#include <tuple>
 
 #include <Eigen/Core>
 
@@ -38,10 +37,11 @@ struct CenteredRMSProp {
   EpsilonPlacement epsilon_placement = EpsilonPlacement::outside;  ///< outside or inside
 
   static constexpr std::string_view name = "descent::CenteredRMSProp";
-  static constexpr std::tuple hyperparameters{Hyperparameter{"learning_rate", &CenteredRMSProp::learning_rate},
-                                              Hyperparameter{"decay", &CenteredRMSProp::decay},
-                                              Hyperparameter{"epsilon", &CenteredRMSProp::epsilon},
-                                              Hyperparameter{"epsilon_placement", &CenteredRMSProp::epsilon_placement}};
+  DESCENT_TAGGED static constexpr auto hyperparameters(const auto& use) {
+    return use(Hyperparameter{"learning_rate", &CenteredRMSProp::learning_rate},
+               Hyperparameter{"decay", &CenteredRMSProp::decay}, Hyperparameter{"epsilon", &CenteredRMSProp::epsilon},
+               Hyperparameter{"epsilon_placement", &CenteredRMSProp::epsilon_placement});
+  }
   static constexpr std::array<std::string_view, 2> state_names{"squared_gradient", "mean_gradient"};
 
   template <class Scalar = double>

@@ -112,7 +112,7 @@ SavedTensors<Scalar> tensors_of(Memory& memory, Params& params) {
 /// visit(name, value) for each hyperparameter of a rule.
 template <class R, class Visit>
 void for_each_hyperparameter(R& rule, Visit&& visit) {
-  std::apply([&](const auto&... each) { (visit(std::string(each.name), rule.*each.member), ...); }, R::hyperparameters);
+  R::hyperparameters([&](const auto&... each) { (visit(std::string(each.name), rule.*each.member), ...); });
 }
 
 template <class R, class Memory>

@@ -14,7 +14,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
-#include <tuple>
 #include <type_traits>
 #include <variant>
 
@@ -76,13 +75,6 @@ constexpr auto extended_name() {
   else
     return std::false_type();
 }
-template <class R, class... More>
-constexpr auto extended_list(const More&... more) {
-  if constexpr (ListsHyperparameters<R>)
-    return std::tuple_cat(R::hyperparameters, std::tuple(more...));
-  else
-    return std::false_type();
-}
 
 }  // namespace DESCENT_FLAGS
 }  // namespace detail
@@ -125,8 +117,11 @@ struct WithWeightDecay : R {
   double weight_decay = 0;  ///< lambda, finite and >= 0
 
   static constexpr auto name = detail::extended_name<R, detail::with_weight_decay>();
-  static constexpr auto hyperparameters =
-      detail::extended_list<R>(Hyperparameter{"weight_decay", &WithWeightDecay::weight_decay});
+  DESCENT_TAGGED static constexpr auto hyperparameters(const auto& use) requires ListsHyperparameters<R> {
+    return R::hyperparameters([&](const auto&... its) {
+      return use(its..., Hyperparameter{"weight_decay", &WithWeightDecay::weight_decay});
+    });
+  }
 
   template <class Scalar = double>
   DESCENT_TAGGED void validate() const {
@@ -179,8 +174,12 @@ struct WithMomentum : R {
   MomentumForm form = MomentumForm::velocity;  ///< velocity or accumulated
 
   static constexpr auto name = detail::extended_name<R, detail::with_momentum>();
-  static constexpr auto hyperparameters = detail::extended_list<R>(Hyperparameter{"momentum", &WithMomentum::momentum},
-                                                                   Hyperparameter{"form", &WithMomentum::form});
+  DESCENT_TAGGED static constexpr auto hyperparameters(const auto& use) requires ListsHyperparameters<R> {
+    return R::hyperparameters([&](const auto&... its) {
+      return use(its..., Hyperparameter{"momentum", &WithMomentum::momentum},
+                 Hyperparameter{"form", &WithMomentum::form});
+    });
+  }
   static constexpr auto state_names = detail::prepended<std::string_view>("velocity", R::state_names);
 
   template <class Scalar = double>

@@ -13,7 +13,6 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <type_traits>
 
 #include <descent/kernel/flags.hpp>
@@ -118,9 +117,12 @@ inline namespace DESCENT_FLAGS {
 /// neither saved nor validated by the next step:
 ///
 ///     static constexpr std::string_view name = "MyRule";
-///     static constexpr std::tuple hyperparameters{
-///         descent::Hyperparameter{"learning_rate", &MyRule::learning_rate},
-///         descent::Hyperparameter{"form", &MyRule::form}};
+///     static constexpr auto hyperparameters(const auto& use) {
+///       return use(descent::Hyperparameter{"learning_rate", &MyRule::learning_rate},
+///                  descent::Hyperparameter{"form", &MyRule::form});
+///     }
+///
+/// (A function and not a std::tuple: tuples took a third of the time that the header took to compile.)
 template <class R, class T>
 struct Hyperparameter {
   static_assert(HyperparameterValue<T>,
@@ -137,7 +139,7 @@ Hyperparameter(std::string_view, T R::*) -> Hyperparameter<R, T>;
 template <class R>
 concept ListsHyperparameters = requires {
   { R::name } -> std::convertible_to<std::string_view>;
-  std::tuple_size<std::remove_cvref_t<decltype(R::hyperparameters)>>::value;
+  R::hyperparameters([](const auto&...) {});
 };
 
 namespace detail {
@@ -153,8 +155,9 @@ template <class R>
       else
         return one == other;
     };
-    return std::apply([&](const auto&... its) { return (same(a.*its.member, b.*its.member) && ...); },
-                      R::hyperparameters);
+    return R::hyperparameters([&](const auto&... its) __attribute__((always_inline)) {
+      return (same(a.*its.member, b.*its.member) && ...);
+    });
   } else {
     return false;
   }

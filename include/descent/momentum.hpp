@@ -4,7 +4,6 @@
 #include <array>
 #include <cstdint>
 #include <string_view>
-#include <tuple>
 
 #include <Eigen/Core>
 
@@ -42,9 +41,11 @@ struct Momentum {
   double dampening = 0;                        ///< in [0, 1], and 0 where form is not accumulated
 
   static constexpr std::string_view name = "descent::Momentum";
-  static constexpr std::tuple hyperparameters{
-      Hyperparameter{"learning_rate", &Momentum::learning_rate}, Hyperparameter{"momentum", &Momentum::momentum},
-      Hyperparameter{"form", &Momentum::form}, Hyperparameter{"dampening", &Momentum::dampening}};
+  DESCENT_TAGGED static constexpr auto hyperparameters(const auto& use) {
+    return use(Hyperparameter{"learning_rate", &Momentum::learning_rate},
+               Hyperparameter{"momentum", &Momentum::momentum}, Hyperparameter{"form", &Momentum::form},
+               Hyperparameter{"dampening", &Momentum::dampening});
+  }
   static constexpr std::array<std::string_view, 1> state_names{"velocity"};
 
   template <class Scalar = double>

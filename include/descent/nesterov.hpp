@@ -4,7 +4,6 @@
 #include <array>
 #include <cstdint>
 #include <string_view>
-#include <tuple>
 #include <variant>
 
 #include <Eigen/Core>
@@ -48,9 +47,11 @@ struct Nesterov {
   MomentumForm form = MomentumForm::velocity;       ///< velocity or, with `parameters`, accumulated
 
   static constexpr std::string_view name = "descent::Nesterov";
-  static constexpr std::tuple hyperparameters{
-      Hyperparameter{"learning_rate", &Nesterov::learning_rate}, Hyperparameter{"momentum", &Nesterov::momentum},
-      Hyperparameter{"gradient_at", &Nesterov::gradient_at}, Hyperparameter{"form", &Nesterov::form}};
+  DESCENT_TAGGED static constexpr auto hyperparameters(const auto& use) {
+    return use(Hyperparameter{"learning_rate", &Nesterov::learning_rate},
+               Hyperparameter{"momentum", &Nesterov::momentum}, Hyperparameter{"gradient_at", &Nesterov::gradient_at},
+               Hyperparameter{"form", &Nesterov::form});
+  }
   static constexpr std::array<std::string_view, 1> state_names{"velocity"};
 
   template <class Scalar = double>

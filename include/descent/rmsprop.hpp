@@ -4,7 +4,6 @@
 #include <array>
 #include <cstdint>
 #include <string_view>
-#include <tuple>
 
 #include <Eigen/Core>
 
@@ -33,9 +32,11 @@ struct RMSProp {
   EpsilonPlacement epsilon_placement = EpsilonPlacement::outside;  ///< outside or inside
 
   static constexpr std::string_view name = "descent::RMSProp";
-  static constexpr std::tuple hyperparameters{
-      Hyperparameter{"learning_rate", &RMSProp::learning_rate}, Hyperparameter{"decay", &RMSProp::decay},
-      Hyperparameter{"epsilon", &RMSProp::epsilon}, Hyperparameter{"epsilon_placement", &RMSProp::epsilon_placement}};
+  DESCENT_TAGGED static constexpr auto hyperparameters(const auto& use) {
+    return use(Hyperparameter{"learning_rate", &RMSProp::learning_rate}, Hyperparameter{"decay", &RMSProp::decay},
+               Hyperparameter{"epsilon", &RMSProp::epsilon},
+               Hyperparameter{"epsilon_placement", &RMSProp::epsilon_placement});
+  }
   static constexpr std::array<std::string_view, 1> state_names{"squared_gradient"};
 
   template <class Scalar = double>

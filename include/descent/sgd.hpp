@@ -4,7 +4,6 @@
 #include <array>
 #include <cstdint>
 #include <string_view>
-#include <tuple>
 
 #include <Eigen/Core>
 
@@ -24,7 +23,9 @@ struct SGD {
   double learning_rate = 0.01;  ///< eta, finite and >= 0
 
   static constexpr std::string_view name = "descent::SGD";
-  static constexpr std::tuple hyperparameters{Hyperparameter{"learning_rate", &SGD::learning_rate}};
+  DESCENT_TAGGED static constexpr auto hyperparameters(const auto& use) {
+    return use(Hyperparameter{"learning_rate", &SGD::learning_rate});
+  }
   static constexpr std::array<std::string_view, 0> state_names{};
 
   template <class Scalar = double>

@@ -3,7 +3,6 @@
 // says: an enum with enumerator_names
 #include <array>
 #include <string_view>
-#include <tuple>
 
 #include <descent/hyperparameter.hpp>
 
@@ -14,5 +13,5 @@ constexpr std::array<std::string_view, 2> enumerator_names(Form) { return {"one"
 
 struct MyRule {
   Form form = Form::one;
-  static constexpr std::tuple hyperparameters{descent::Hyperparameter{"form", &MyRule::form}};
+  static constexpr auto hyperparameters(const auto& use) { return use(descent::Hyperparameter{"form", &MyRule::form}); }
 };

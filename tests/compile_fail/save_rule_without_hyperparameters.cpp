@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A checkpoint of a rule that does not list its hyperparameters.
 // names: ListsHyperparameters
-#include <tuple>
 
 #include <descent/checkpoint.hpp>
 #include <descent/descent.hpp>
@@ -11,7 +10,7 @@
 struct MyRule : parts::NamesOneState, parts::Validates, parts::KernelOfOneState {
   static constexpr std::string_view name = "MyRule";
 #ifndef FAIL
-  static constexpr std::tuple<> hyperparameters{};
+  static constexpr auto hyperparameters(const auto& use) { return use(); }
 #endif
 };
 

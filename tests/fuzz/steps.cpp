@@ -9,7 +9,6 @@
 #include <cstring>
 #include <limits>
 #include <stdexcept>
-#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -138,7 +137,7 @@ class Trial {
   }
 
   void change_hyperparameter() {
-    const std::size_t count = std::tuple_size_v<decltype(R::hyperparameters)>;
+    const std::size_t count = R::hyperparameters([](const auto&... each) { return sizeof...(each); });
     const std::size_t which = bytes_.next(count);
     std::size_t i = 0;
     const auto change = [&](auto member) {
@@ -149,7 +148,7 @@ class Trial {
       else
         optimizer_.*member = static_cast<Value>(bytes_.next(std::is_same_v<Value, bool> ? 2 : 4));
     };
-    std::apply([&](const auto&... each) { (change(each.member), ...); }, R::hyperparameters);
+    R::hyperparameters([&](const auto&... each) { (change(each.member), ...); });
   }
 
   /// use(tensors): views of a copy of x that lies in memory in one of several ways; x is then what they hold.
