@@ -57,8 +57,8 @@ constexpr std::array<T, N + 1> prepended(T first, const std::array<T, N>& rest) 
   return all;
 }
 
-/// The name of a rule around R, and its hyperparameters: those of R and more. Neither is one where R
-/// lists none, so that such a rule cannot be saved either.
+/// The name of a rule around R: that of R and more. It is none where R lists no hyperparameters, so that such
+/// a rule cannot be saved either.
 inline constexpr std::string_view with_weight_decay = " with weight decay";
 inline constexpr std::string_view with_momentum = " with momentum";
 
