@@ -123,7 +123,7 @@ class Stream {
   explicit Stream(Eigen::Index n) : problem_(shared<Problem<Scalar>>(n)), state_(n) {}
   void step() {
     descent::kernel::sweep(kernel_, problem_.x.data(), problem_.gradient.data(), state_.arrays(), problem_.x.size(), 1,
-                           false);
+                           static_cast<const descent::kernel::Thresholds<Scalar, States>*>(nullptr));
   }
 
  private:

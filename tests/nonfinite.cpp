@@ -169,3 +169,69 @@ TEST_CASE("set_nonfinite refuses a number in a row below 1, and keeps what was s
   Vector<double> x = start<double>(2);
   CHECK_THROWS_AS(sgd.step(x, spoilt<double>(2, 0, nan_of<double>)), std::domain_error);
 }
+
+TEMPLATE_TEST_CASE("a gradient whose square overflows is refused by the rules that square it", "[nonfinite]", float,
+                   double) {
+  // The largest number whose square is finite, and the next one.
+  TestType fits = std::sqrt(std::numeric_limits<TestType>::max()), overflows = 0;
+  while (!std::isinf(fits * fits)) fits = std::nextafter(fits, infinity<TestType>);
+  while (std::isinf(fits * fits)) fits = std::nextafter(fits, TestType(0));
+  overflows = std::nextafter(fits, infinity<TestType>);
+
+  for_each_variant([&]<class R>(const char* name, const R& rule) {
+    INFO(name);
+    const bool squares = [] {
+      for (const auto state : R::state_names)
+        if (state.starts_with("squared") || state == "second_moment") return true;
+      return false;
+    }();
+    for (const TestType sign : {TestType(1), TestType(-1)}) {
+      Optimizer<R, TestType> optimizer(rule);
+      optimizer.set_nonfinite(NonFinite::reject);
+      Vector<TestType> x = start<TestType>(9);
+      CHECK_NOTHROW(optimizer.step(x, spoilt<TestType>(9, 4, sign * fits)));
+      const Vector<TestType> before = x;
+      const Vector<TestType> g = spoilt<TestType>(9, 4, sign * overflows);
+      if (squares) {
+        CHECK(complaint<std::domain_error>([&] { optimizer.step(x, g); })
+                  .starts_with("descent: the gradient is too large: the square of (4, 0) is inf"));
+        CHECK(same_bits(x, before));
+        CHECK(optimizer.steps() == 1);
+        optimizer.set_nonfinite(NonFinite::skip);
+        optimizer.step(x, g);
+        CHECK(optimizer.skipped_steps() == 1);
+      } else {
+        CHECK_NOTHROW(optimizer.step(x, g));
+      }
+    }
+  });
+}
+
+TEMPLATE_TEST_CASE("a finite gradient makes no NaN, however large", "[nonfinite]", float, double) {
+  const TestType largest = std::numeric_limits<TestType>::max();
+  for_each_variant([&]<class R>(const char* name, const R& rule) {
+    INFO(name);
+    // x + step may overflow, and momentum may add infinities of both signs: from squares alone comes no NaN.
+    for (const TestType size : {std::sqrt(largest) * 2, std::sqrt(largest) * 100, largest / 64}) {
+      Optimizer<R, TestType> optimizer(rule);
+      Vector<TestType> x = start<TestType>(9);
+      for (int t = 1; t <= 40; ++t) {
+        optimizer.step(x, Vector<TestType>::Constant(9, t < 20 ? size : TestType(0)));
+        INFO("size " << size << ", t = " << t);
+        REQUIRE_FALSE(x.hasNaN());
+        for (std::size_t k = 0; k < R::state_names.size(); ++k) REQUIRE_FALSE(optimizer.state(k).hasNaN());
+      }
+    }
+  });
+}
+
+TEMPLATE_TEST_CASE("the largest rate makes no NaN of a zero gradient", "[nonfinite]", float, double) {
+  for_each_variant([&]<class R>(const char* name, R rule) {
+    INFO(name);
+    rule.learning_rate = static_cast<double>(std::numeric_limits<TestType>::max());
+    Optimizer<R, TestType> optimizer(rule);
+    Vector<TestType> x = Vector<TestType>::Zero(9);
+    for (int t = 1; t <= 3; ++t) optimizer.step(x, Vector<TestType>::Zero(9));
+    CHECK(same_bits(x, Vector<TestType>(Vector<TestType>::Zero(9))));
+  });
+}

@@ -12,7 +12,7 @@
 namespace {
 
 using descent::kernel::Pack;
-using descent::kernel::root_of_smallest;
+using descent::kernel::Negligible;
 
 template <class Scalar>
 std::vector<Scalar> special_values() {
@@ -32,8 +32,8 @@ std::vector<Scalar> special_values() {
           -Limits::infinity(),
           Limits::quiet_NaN(),
           Scalar(1e-20),
-          root_of_smallest<Scalar>,
-          std::nextafter(root_of_smallest<Scalar>, Scalar(0)),
+          Negligible<Scalar>::squared,
+          std::nextafter(Negligible<Scalar>::squared, Scalar(0)),
           Scalar(7e15)};
 }
 
@@ -94,7 +94,7 @@ void check_arithmetic() {
   check([](const auto& a, const auto&) { return a * -Scalar(0); }, [](Scalar a, Scalar) { return a * -Scalar(0); });
   check([](const auto& a, const auto&) { return square(a); },
         [](Scalar a, Scalar) {
-          constexpr Scalar smallest = root_of_smallest<Scalar> * root_of_smallest<Scalar>;
+          constexpr Scalar smallest = std::numeric_limits<Scalar>::min() * 1024;  // min is an even power of 2
           return a * a < smallest ? Scalar(0) : a * a;
         });
   // A product is rounded before it is added to: no fused operation.

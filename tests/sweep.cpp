@@ -4,6 +4,7 @@
 // with sentinels round every buffer, equal in bits to a plain loop of scalar operations.
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -12,6 +13,10 @@
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#if defined(_OPENMP)
+#include <omp.h>
+#endif
 
 #include "catch.hpp"
 #include "variants.hpp"
@@ -45,7 +50,20 @@ struct Widest {
   }
 };
 
-/// The rule of that kernel.
+#if defined(_OPENMP)
+/// Notes how many threads share the work.
+struct CountsThreads {
+  inline static std::atomic<int> largest;
+
+  template <class Pack>
+  [[gnu::always_inline]] Pack operator()(const Pack&, const Pack& g) const {
+    largest = omp_get_num_threads();
+    return g;
+  }
+};
+#endif
+
+/// The rule of Widest.
 struct NotesLanes {
   int* lanes = nullptr;
 
@@ -58,6 +76,9 @@ struct NotesLanes {
     return {lanes};
   }
 };
+
+template <class Scalar, std::size_t Slots>
+constexpr const kernel::Thresholds<Scalar, Slots>* no_flush = nullptr;
 
 /// Memory with a sentinel on either side, at a chosen offset from the alignment of a cache line.
 template <class Scalar>
@@ -108,7 +129,7 @@ void check_sweep(Eigen::Index n, std::size_t offset, int threads, bool in_place)
   if (in_place)
     kernel::sweep_narrow(kernel, own_x.data(), gradient, arrays, 0, n);
   else
-    kernel::sweep(kernel, own_x.data(), gradient, arrays, n, threads, false);
+    kernel::sweep(kernel, own_x.data(), gradient, arrays, n, threads, no_flush<Scalar, Slots>);
 
   // The plain loop: volatile keeps each operation apart.
   for (Eigen::Index i = 0; i < n; ++i) {
@@ -152,29 +173,68 @@ TEMPLATE_TEST_CASE("every length, misalignment and number of state arrays", "[sw
 }
 
 TEMPLATE_TEST_CASE("lengths around the split among threads", "[sweep]", float, double) {
-  const Eigen::Index threshold = kernel::parallel_threshold;
+  const Eigen::Index two = 2 * kernel::least_for_a_thread, three = 3 * kernel::least_for_a_thread;
   for (const int threads : {1, 2, 3, 5})
-    for (const Eigen::Index n :
-         {threshold - 1, threshold, threshold + 1, threshold + 63, threshold + 64, threshold + 65, 2 * threshold + 7})
+    for (const Eigen::Index n : {two - 1, two, two + 1, two + 63, two + 64, two + 65, three - 1, three, 2 * two + 7})
       check_all_slots<TestType>(n, 1, threads);
 }
+
+#if defined(_OPENMP)
+TEST_CASE("no more threads than there is work for", "[sweep]") {
+  CountsThreads::largest = 0;
+  constexpr Eigen::Index n = 3 * kernel::least_for_a_thread + 1;
+  Vector<float> x = start<float>(n);
+  for (const int threads : {4, 100'000, std::numeric_limits<int>::max()}) {
+    kernel::sweep(CountsThreads{}, x.data(), static_cast<const float*>(x.data()), kernel::Arrays<float, 0>{}, n, threads,
+                  no_flush<float, 0>);
+    CHECK(CountsThreads::largest == 3);
+  }
+  SGD<float> sgd;
+  sgd.set_threads(std::numeric_limits<int>::max());
+  CHECK_NOTHROW(sgd.step(x, x));
+}
+
+#if defined(__x86_64__)
+TEST_CASE("threads take over how the caller rounds and treats subnormal numbers", "[sweep]") {
+  constexpr Eigen::Index n = 4 * kernel::least_for_a_thread;
+  const Vector<float> g = Vector<float>::Constant(n, 0x1p-130F);
+  const auto step = [&](int threads) {
+    Vector<float> x = start<float>(n);
+    const Mixing<float> kernel{0.1F, 0.3F};  // 0.3 x rounds, 0.1 g is subnormal
+    Vector<float> v = g;
+    kernel::sweep(kernel, x.data(), g.data(), std::array{v.data()}, n, threads, no_flush<float, 1>);
+    return Vector<float>((Vector<float>(2 * n) << x, v).finished());
+  };
+  const Vector<float> usual = step(4);
+  const unsigned mode = __builtin_ia32_stmxcsr();
+  for (const unsigned other : {0x8040U, 0x6000U}) {  // FTZ and DAZ; towards 0
+    __builtin_ia32_ldmxcsr(mode | other);
+    const Vector<float> alone = step(1), shared = step(4);
+    __builtin_ia32_ldmxcsr(mode);
+    CHECK(same_bits(alone, shared));
+    CHECK_FALSE(same_bits(alone, usual));
+  }
+  CHECK(same_bits(step(4), usual));  // and give it back
+}
+#endif
+#endif
 
 TEMPLATE_TEST_CASE("the gradient may be x itself", "[sweep]", float, double) {
   for (Eigen::Index n = 0; n <= 67; ++n) {
     const Mixing<TestType> kernel{static_cast<TestType>(0.3), static_cast<TestType>(0.7)};
     Vector<TestType> x = start<TestType>(n), y = x, v = x, w = x;
     const Vector<TestType> g = x;
-    kernel::sweep(kernel, x.data(), static_cast<const TestType*>(x.data()), std::array{v.data()}, n, 1, false);
-    kernel::sweep(kernel, y.data(), g.data(), std::array{w.data()}, n, 1, false);
+    kernel::sweep(kernel, x.data(), static_cast<const TestType*>(x.data()), std::array{v.data()}, n, 1, no_flush<TestType, 1>);
+    kernel::sweep(kernel, y.data(), g.data(), std::array{w.data()}, n, 1, no_flush<TestType, 1>);
     REQUIRE(same_bits(x, y));
     REQUIRE(same_bits(v, w));
   }
 }
 
-TEMPLATE_TEST_CASE("with flush, state below the smallest normal number becomes 0 first", "[sweep]", float, double) {
-  const auto smallest = std::numeric_limits<TestType>::min();
-  const TestType kinds[] = {smallest, smallest / 2, -smallest, -smallest / 2, 1, -TestType(0), smallest / 2 * 3};
-  const TestType flushed[] = {smallest, 0, -smallest, 0, 1, 0, smallest / 2 * 3};
+TEMPLATE_TEST_CASE("with flush, state below its threshold becomes 0 first", "[sweep]", float, double) {
+  const kernel::Thresholds<TestType, 2> thresholds{TestType(0x1p-90), TestType(0x1p-120)};
+  const TestType kinds[] = {1, TestType(0.75), -1, TestType(-0.75), TestType(0x1p60), -TestType(0), TestType(1.5)};
+  const TestType flushed[] = {1, 0, -1, 0, TestType(0x1p60), 0, TestType(1.5)};  // in units of the threshold
   const Mixing<TestType> kernel{static_cast<TestType>(0.5), static_cast<TestType>(1)};
   // Blocks and what is left of them, several of the parts that a flush goes by, and what threads share.
   for (const Eigen::Index n : {1, 7, 8, 15, 16, 67, 4096, 4101, 12'345, 50'000, 50'065, 100'007})
@@ -185,11 +245,12 @@ TEMPLATE_TEST_CASE("with flush, state below the smallest normal number becomes 0
       for (std::size_t k = 0; k < 2; ++k)
         for (Eigen::Index i = 0; i < n; ++i) {
           const auto kind = (static_cast<std::size_t>(i) + k) % std::size(kinds);
-          states[k][i] = kinds[kind];
-          expected[k][i] = flushed[kind];
+          states[k][i] = thresholds[k] * kinds[kind];
+          expected[k][i] = thresholds[k] * flushed[kind];
         }
-      kernel::sweep(kernel, x.data(), g.data(), std::array{states[0].data(), states[1].data()}, n, threads, true);
-      kernel::sweep(kernel, y.data(), g.data(), std::array{expected[0].data(), expected[1].data()}, n, 1, false);
+      kernel::sweep(kernel, x.data(), g.data(), std::array{states[0].data(), states[1].data()}, n, threads, &thresholds);
+      kernel::sweep(kernel, y.data(), g.data(), std::array{expected[0].data(), expected[1].data()}, n, 1,
+                    no_flush<TestType, 2>);
       INFO("n = " << n << ", threads: " << threads);
       REQUIRE(same_bits(x, y));
       REQUIRE(same_bits(states[0], expected[0]));
@@ -209,7 +270,7 @@ TEMPLATE_TEST_CASE("packs are as wide as the CPU and DESCENT_ISA allow", "[sweep
   Vector<TestType> x = start<TestType>(100);
   const Vector<TestType> g = x;
   int lanes = 0;
-  kernel::sweep(Widest{&lanes}, x.data(), g.data(), kernel::Arrays<TestType, 0>{}, 100, 1, false);
+  kernel::sweep(Widest{&lanes}, x.data(), g.data(), kernel::Arrays<TestType, 0>{}, 100, 1, no_flush<TestType, 0>);
   CHECK(lanes == widest);
 
   // A small step, the first times as a checked one, then in place.

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <string_view>
 
 #include <Eigen/Core>
@@ -36,6 +37,7 @@ struct AdaDelta {
                Hyperparameter{"epsilon", &AdaDelta::epsilon});
   }
   static constexpr std::array<std::string_view, 2> state_names{"squared_gradient", "squared_step"};
+  static constexpr std::array<int, 2> state_powers{2, 2};
 
   template <class Scalar = double>
   DESCENT_TAGGED void validate() const {
@@ -50,7 +52,8 @@ struct AdaDelta {
 
     template <class Pack>
     [[gnu::always_inline]] Pack operator()(const Pack&, const Pack& g, Pack& s, Pack& d) const {
-      const Pack g_squared = one_minus_decay * square(g);
+      // Where it overflows, the ratio is 0, and 0 times infinity would be a NaN.
+      const Pack g_squared = min(one_minus_decay * square(g), std::numeric_limits<Scalar>::max());
       s = decay * s + g_squared;
       const Pack ratio = (d + epsilon) / (s + epsilon);  // (u / g)^2
       d = decay * d + ratio * g_squared;

@@ -43,6 +43,7 @@ struct AdaGrad {
                Hyperparameter{"learning_rate_decay", &AdaGrad::learning_rate_decay});
   }
   static constexpr std::array<std::string_view, 1> state_names{"squared_gradient"};
+  static constexpr std::array<int, 1> state_powers{2};
 
   template <class Scalar = double>
   DESCENT_TAGGED void validate() const {

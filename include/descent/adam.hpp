@@ -47,6 +47,7 @@ struct Adam {
                Hyperparameter{"bias_correction", &Adam::bias_correction});
   }
   static constexpr std::array<std::string_view, 2> state_names{"first_moment", "second_moment"};
+  static constexpr std::array<int, 2> state_powers{1, 2};
 
   template <class Scalar = double>
   DESCENT_TAGGED void validate() const {
@@ -83,12 +84,14 @@ struct Adam {
     const double root2 = descent::kernel::square_root(correction2);
     const double rate = learning_rate / correction1 * root2;
     const auto kernel_of = [&]<EpsilonPlacement placement>(double folded_epsilon) {
-      // Where the correction takes epsilon below the smallest normal number, 0 / 0 must not follow.
+      // Where the correction takes epsilon below the smallest normal number, or the rate above the largest,
+      // neither 0 / 0 nor infinity * 0 must follow.
       const auto smallest = static_cast<double>(std::numeric_limits<Scalar>::min());
+      const auto largest = static_cast<double>(std::numeric_limits<Scalar>::max());
       return Kernel<Scalar, placement>{
           static_cast<Scalar>(beta1), static_cast<Scalar>(1 - beta1),
           static_cast<Scalar>(beta2), static_cast<Scalar>(1 - beta2),
-          static_cast<Scalar>(rate),  static_cast<Scalar>(std::max(folded_epsilon, smallest))};
+          static_cast<Scalar>(std::min(rate, largest)),  static_cast<Scalar>(std::max(folded_epsilon, smallest))};
     };
     using enum EpsilonPlacement;
     switch (epsilon_placement) {

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <string_view>
 
 #include <Eigen/Core>
@@ -43,6 +44,7 @@ struct CenteredRMSProp {
                Hyperparameter{"epsilon_placement", &CenteredRMSProp::epsilon_placement});
   }
   static constexpr std::array<std::string_view, 2> state_names{"squared_gradient", "mean_gradient"};
+  static constexpr std::array<int, 2> state_powers{2, 1};
 
   template <class Scalar = double>
   DESCENT_TAGGED void validate() const {
@@ -60,7 +62,9 @@ struct CenteredRMSProp {
     [[gnu::always_inline]] Pack operator()(const Pack&, const Pack& g, Pack& s, Pack& m) const {
       s = decay * s + one_minus_decay * square(g);
       m = decay * m + one_minus_decay * g;
-      const Pack variance = max(s - square(m), Scalar(0));
+      // Where both squares overflow, their difference must not be a NaN.
+      const Pack m_squared = min(square(m), std::numeric_limits<Scalar>::max());
+      const Pack variance = max(s - m_squared, Scalar(0));
       return scaled<placement>(learning_rate, g, variance, epsilon);
     }
   };

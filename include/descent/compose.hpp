@@ -57,6 +57,15 @@ constexpr std::array<T, N + 1> prepended(T first, const std::array<T, N>& rest) 
   return all;
 }
 
+/// Those of R; where it has none, 0, which is neither of the two.
+template <class R>
+constexpr std::array<int, R::state_names.size()> state_powers_of() {
+  if constexpr (HasStatePowers<R>)
+    return R::state_powers;
+  else
+    return {};
+}
+
 /// The name of a rule around R: that of R and more. It is none where R lists no hyperparameters, so that such
 /// a rule cannot be saved either.
 inline constexpr std::string_view with_weight_decay = " with weight decay";
@@ -181,6 +190,7 @@ struct WithMomentum : R {
     });
   }
   static constexpr auto state_names = detail::prepended<std::string_view>("velocity", R::state_names);
+  static constexpr auto state_powers = detail::prepended<int>(1, detail::state_powers_of<R>());
 
   template <class Scalar = double>
   DESCENT_TAGGED void validate() const {

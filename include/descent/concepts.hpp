@@ -58,7 +58,16 @@ concept HasInitialState = requires(const R& rule) {
   { rule.initial_state() } -> std::same_as<std::array<double, R::state_names.size()>>;
 };
 
-/// A rule may do without either, but not have one in another form, which would count for nothing.
+/// `static constexpr std::array<int, K> state_powers`, for a rule that tells the size of its state: 1 for an array
+/// that holds something of the size of gradients or steps (a moment, a velocity), 2 for their squares. It decides
+/// below which size an element of state counts as 0 (see Optimizer); and where there is a 2, NonFinite::reject and skip
+/// refuse a gradient whose square is not finite.
+template <class R>
+concept HasStatePowers = requires {
+  requires std::same_as<std::remove_cvref_t<decltype(R::state_powers)>, std::array<int, R::state_names.size()>>;
+};
+
+/// A rule may do without any of these, but not have one in another form, which would count for nothing.
 template <class R>
 concept RunningFactorsIfAny = HasRunningFactors<R> || !requires {
   &R::running_factors;
@@ -66,6 +75,10 @@ concept RunningFactorsIfAny = HasRunningFactors<R> || !requires {
 template <class R>
 concept InitialStateIfAny = HasInitialState<R> || !requires {
   &R::initial_state;
+};
+template <class R>
+concept StatePowersIfAny = HasStatePowers<R> || !requires {
+  R::state_powers;
 };
 
 namespace detail {
@@ -78,6 +91,17 @@ constexpr std::size_t count_running_factors() {
   else
     return 0;
 }
+
+/// Whether a rule is known to square its gradient.
+template <class R>
+constexpr bool finds_square() {
+  if constexpr (HasStatePowers<R>)
+    for (const int power : R::state_powers)
+      if (power == 2) return true;
+  return false;
+}
+template <class R>
+inline constexpr bool squares_gradient = finds_square<R>();
 
 /// The products of a rule's running factors, each 1 before the first step.
 template <class R>
@@ -142,7 +166,7 @@ concept LooksAhead = requires(const R& rule, const kernel::Pack<double, 0>& pack
 /// An update rule: its hyperparameters and its formula, without memory.
 template <class R>
 concept Rule = std::is_aggregate_v<R> && std::copyable<R> && NamesItsState<R> && ValidatesItself<R> &&
-    RunningFactorsIfAny<R> && InitialStateIfAny<R> && HasKernel<R> && KernelReturnsStep<R>;
+    RunningFactorsIfAny<R> && InitialStateIfAny<R> && StatePowersIfAny<R> && HasKernel<R> && KernelReturnsStep<R>;
 
 // ---- Arguments of `step` ---------------------------------------------------------------------------
 

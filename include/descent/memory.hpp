@@ -67,6 +67,7 @@ class StateArrays {
     return arrays;
   }
   const Scalar* array(std::size_t slot) const { return scalars_.data() + slot * stride_; }
+  const Scalar* end() const { return array(Slots); }
 
  private:
   Storage scalars_{};

@@ -47,6 +47,7 @@ struct Momentum {
                Hyperparameter{"dampening", &Momentum::dampening});
   }
   static constexpr std::array<std::string_view, 1> state_names{"velocity"};
+  static constexpr std::array<int, 1> state_powers{1};
 
   template <class Scalar = double>
   DESCENT_TAGGED void validate() const {

@@ -22,13 +22,16 @@ namespace descent {
 ///     propagate   the step is taken: IEEE arithmetic carries the NaN into parameters and state
 ///     reject      std::domain_error, naming the first such element, and nothing has changed
 ///     skip        the step is not taken, and counted; after so many in a row as `reject`
+///
+/// With the last two, rules that square their gradient also refuse one whose square overflows, from 1.9e19 on in
+/// float and 1.4e154 in double: their state would be infinite for good, and their steps 0.
 enum class NonFinite { propagate, reject, skip };
 
 namespace detail {
 inline namespace DESCENT_FLAGS {
 
-/// Whether no number is an infinity or a NaN: 0 times those alone is not 0.
-template <class Scalar>
+/// Whether no number, or square of a number, is an infinity or a NaN: 0 times those alone is not 0.
+template <bool squared, class Scalar>
 [[gnu::noinline]] bool all_finite(const Scalar* numbers, Index n) {
 #if defined(DESCENT_BASELINE_BYTES)
   using Pack = kernel::Pack<Scalar, std::is_same_v<Scalar, long double> ? 0 : DESCENT_BASELINE_BYTES>;
@@ -36,44 +39,57 @@ template <class Scalar>
   using Pack = kernel::Pack<Scalar, 0>;
 #endif
   constexpr Index lanes = Pack::lanes;
+  const auto zero_of = [](const auto& number) __attribute__((always_inline)) {
+    using Number = std::remove_cvref_t<decltype(number)>;
+    if constexpr (squared)
+      return Number(Scalar(0)) * (number * number);
+    else
+      return Number(Scalar(0)) * number;
+  };
   const Pack zero = Scalar(0);
   Pack a = zero, b = zero, c = zero, d = zero;  // four sums that do not wait for each other
   Index i = 0;
   for (; i + 4 * lanes <= n; i += 4 * lanes) {
-    a = a + zero * Pack::load(numbers + i);
-    b = b + zero * Pack::load(numbers + i + lanes);
-    c = c + zero * Pack::load(numbers + i + 2 * lanes);
-    d = d + zero * Pack::load(numbers + i + 3 * lanes);
+    a = a + zero_of(Pack::load(numbers + i));
+    b = b + zero_of(Pack::load(numbers + i + lanes));
+    c = c + zero_of(Pack::load(numbers + i + 2 * lanes));
+    d = d + zero_of(Pack::load(numbers + i + 3 * lanes));
   }
   std::array<Scalar, lanes> sums;
   (a + b + (c + d)).store(sums.data());
   Scalar sum = 0;
   for (const Scalar lane : sums) sum += lane;
-  for (; i < n; ++i) sum += Scalar(0) * numbers[i];
+  for (; i < n; ++i) sum += zero_of(numbers[i]);
   return sum == 0;
 }
 
-template <class Scalar>
+template <bool squared, class Scalar>
 bool all_finite(const Walk<const Scalar> tensor) {
   for (Index run = 0; run < tensor.outer; ++run) {
     const Scalar* const begin = tensor.data + run * tensor.outer_stride;
     if (tensor.inner_stride == 1) {
-      if (!all_finite(begin, tensor.inner)) return false;
+      if (!all_finite<squared>(begin, tensor.inner)) return false;
     } else {
       for (Index i = 0; i < tensor.inner; ++i)
-        if (!std::isfinite(begin[i * tensor.inner_stride])) return false;
+        if (!all_finite<squared>(begin + i * tensor.inner_stride, 1)) return false;
     }
   }
   return true;
 }
 
-/// Throws std::domain_error for a gradient that is not finite.
-template <class T>
+/// Throws std::domain_error for a gradient that is not finite, or for one whose square is not.
+template <bool squared, class T>
 [[gnu::cold, gnu::noinline]] void throw_not_finite(const T& gradient, Index tensor, Index count,
                                                    std::int64_t skipped_in_a_row) {
   std::string what = "descent: the gradient" + place(tensor, count);
   if (skipped_in_a_row > 0) what += ", after " + std::to_string(skipped_in_a_row) + " skipped steps in a row,";
   require_finite(what, gradient);
+  if constexpr (squared)
+    for (Index col = 0; col < gradient.cols(); ++col)
+      for (Index row = 0; row < gradient.rows(); ++row)
+        if (const auto number = gradient(row, col); !std::isfinite(number * number))
+          throw std::domain_error(text(what, " is too large: the square of ", to_string(row, col), " is ",
+                                       number * number, "; it is ", number));
 }
 
 }  // namespace DESCENT_FLAGS

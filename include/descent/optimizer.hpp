@@ -4,6 +4,7 @@
 // its hyperparameters and t into a kernel, and sends that kernel over the parameters in one pass.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstddef>
@@ -16,6 +17,10 @@
 #include <variant>
 
 #include <Eigen/Core>
+
+#if defined(_OPENMP)
+#include <omp.h>
+#endif
 
 #include <descent/concepts.hpp>
 #include <descent/hyperparameter.hpp>
@@ -49,6 +54,17 @@ RunningProducts<R> next_products(const R& rule, RunningProducts<R> products) {
     }
   }
   return products;
+}
+
+/// The size below which an element of state counts as 0, for each of a rule's arrays.
+template <class Scalar, class R>
+constexpr auto state_thresholds() {
+  kernel::Thresholds<Scalar, R::state_names.size()> thresholds{};
+  thresholds.fill(kernel::Negligible<Scalar>::squared_state);
+  if constexpr (HasStatePowers<R>)
+    for (std::size_t i = 0; i < thresholds.size(); ++i)
+      if (R::state_powers[i] == 1) thresholds[i] = kernel::Negligible<Scalar>::linear_state;
+  return thresholds;
 }
 
 /// The rule's own check, for that scalar where it asks.
@@ -115,8 +131,13 @@ template <std::size_t I = 0, class Kernel, class Use>
 /// all tensors together, nothing is ever allocated on the heap; with Eigen::Dynamic only the first
 /// step after construction or `reset` allocates.
 ///
-/// What lies below the smallest normal number of the scalar, where CPUs are slow, counts as 0: squares
-/// of gradients in the library's rules at once, state at every 32nd step.
+/// CPUs are slow below the smallest normal number, min. So what is near it counts as 0 (for float, double):
+///
+///     squares of gradients, at once                     below 2^10 min   (2^-116, 2^-1012)
+///     state of the size of gradients or steps,
+///     at every 32nd step                                below 2^26 min   (2^-100, 2^-996)
+///     state of the size of their squares, or of a rule
+///     without state_powers, at every 32nd step          below 2^5 min    (2^-121, 2^-1017)
 template <Rule R, class Scalar = double, int Size = Eigen::Dynamic>
 class Optimizer : public R {
   static_assert(std::is_same_v<Scalar, float> || std::is_same_v<Scalar, double> || std::is_same_v<Scalar, long double>,
@@ -194,7 +215,12 @@ class Optimizer : public R {
   }
 
   /// How many threads may share a large step, where the program is compiled with OpenMP: 1 by
-  /// default, 0 for as many as Eigen::nbThreads(). The bits of a step do not depend on it.
+  /// default, 0 for as many as Eigen::nbThreads(). No more take part than the machine has processors, each with at
+  /// least 25,000 parameters. The bits of a step do not depend on it; nor do they on the rounding mode and the
+  /// treatment of subnormal numbers with which the other threads were made, as they take over the caller's.
+  ///
+  /// A process that was made by fork() after a step by several threads must not take one itself: with libgomp it
+  /// would wait forever for threads that only its parent has. There set_threads(1).
   DESCENT_TAGGED void set_threads(int threads) {
     if (threads < 0)
       throw std::invalid_argument(
@@ -293,8 +319,9 @@ class Optimizer : public R {
     bool finite = true;
     Eigen::Index tensor = 0;
     detail::for_each_tensor(gradient, [&](const auto& g) {
-      const bool its = detail::all_finite<Scalar>(detail::walk(g, detail::shape_of(g).row_major));
-      if (!its && !skips) detail::throw_not_finite(g, tensor, detail::count_tensors(gradient), in_a_row);
+      constexpr bool squared = detail::squares_gradient<R>;
+      const bool its = detail::all_finite<squared, Scalar>(detail::walk(g, detail::shape_of(g).row_major));
+      if (!its && !skips) detail::throw_not_finite<squared>(g, tensor, detail::count_tensors(gradient), in_a_row);
       finite = finite && its;
       ++tensor;
     });
@@ -314,7 +341,7 @@ class Optimizer : public R {
 
   template <class Params, class Gradient>
   DESCENT_TAGGED void undisturbed_step(Params& params, const Gradient& gradient) {
-    if (detail::steps_disturb(params, gradient)) [[unlikely]]
+    if (detail::steps_disturb(params, gradient, memory_.state.array(0), memory_.state.end())) [[unlikely]]
       take_step(params, detail::copies_of(gradient));
     else
       take_step(params, gradient);
@@ -343,12 +370,14 @@ class Optimizer : public R {
   template <class Params, class Gradient>
   DESCENT_TAGGED [[gnu::noinline]] void take_step(Params& params, const Gradient& gradient) {
     advance([&](const auto& kernel) __attribute__((always_inline)) {
+      constexpr static auto thresholds = detail::state_thresholds<Scalar, R>();
+      const auto* const flush = flushes(memory_.t) ? &thresholds : nullptr;
       auto state = memory_.state.arrays();
       Eigen::Index tensor = 0;
       detail::for_each_pair(
           params, gradient, [&](auto& p, const auto& g) __attribute__((always_inline)) {
             const bool row_major = memory_.shapes[tensor++].row_major;
-            detail::sweep_tensor(kernel, p, g, row_major, state, threads(), flushes(memory_.t));
+            detail::sweep_tensor(kernel, p, g, row_major, state, threads(), flush);
             for (Scalar*& array : state) array += p.size();
           });
     });
@@ -406,7 +435,14 @@ class Optimizer : public R {
     memory_.size = size;
   }
 
-  DESCENT_TAGGED int threads() const { return settings_.threads == 0 ? Eigen::nbThreads() : settings_.threads; }
+  DESCENT_TAGGED int threads() const {
+#if defined(_OPENMP)
+    const int wanted = settings_.threads == 0 ? Eigen::nbThreads() : settings_.threads;
+    return wanted == 1 ? 1 : std::min(wanted, omp_get_num_procs());
+#else
+    return 1;
+#endif
+  }
 
   DESCENT_TAGGED static std::string known_states() {
     std::string known = slots == 0 ? "this rule has none" : "the known ones are";
@@ -419,5 +455,12 @@ class Optimizer : public R {
   Memory memory_;
   detail::Settings settings_;
 };
+
+/// An optimizer of that rule: `auto adam = make_optimizer<float>(descent::presets::keras::adam());`. Throws as its
+/// constructor does.
+template <class Scalar, int Size = Eigen::Dynamic, Rule R>
+DESCENT_TAGGED Optimizer<R, Scalar, Size> make_optimizer(R rule) {
+  return Optimizer<R, Scalar, Size>(std::move(rule));
+}
 
 }  // namespace descent

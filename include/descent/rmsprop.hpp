@@ -38,6 +38,7 @@ struct RMSProp {
                Hyperparameter{"epsilon_placement", &RMSProp::epsilon_placement});
   }
   static constexpr std::array<std::string_view, 1> state_names{"squared_gradient"};
+  static constexpr std::array<int, 1> state_powers{2};
 
   template <class Scalar = double>
   DESCENT_TAGGED void validate() const {

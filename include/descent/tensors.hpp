@@ -189,6 +189,13 @@ auto walk(T& tensor, bool row_major) {
   return walk;
 }
 
+/// Whether two stretches of memory have something in common.
+template <class Scalar>
+bool meet(const Scalar* a_begin, const Scalar* a_end, const Scalar* b_begin, const Scalar* b_end) {
+  const std::less<> before;
+  return before(a_begin, b_end) && before(b_begin, a_end);
+}
+
 /// Whether the two have memory in common; `element_by_element`: other than that every element of g
 /// is read just before the same element of p is written.
 template <class P, class G>
@@ -198,23 +205,24 @@ bool overlap(P& p, const G& g, bool element_by_element) {
   const auto d = walk(g, row_major);
   const auto [x_begin, x_end] = x.extent();
   const auto [d_begin, d_end] = d.extent();
-  const std::less<> before;
-  if (!before(x_begin, d_end) || !before(d_begin, x_end)) return false;
+  if (!meet(x_begin, x_end, d_begin, d_end)) return false;
   const bool coincide =
       x.data == d.data && x.inner == d.inner && x.inner_stride == d.inner_stride && x.outer_stride == d.outer_stride;
   return !(element_by_element && coincide);
 }
 
-/// Whether stepping the tensors in order would write a parameter before a gradient that shares its
-/// memory is read.
-template <class Params, class Gradient>
-bool steps_disturb(Params& params, const Gradient& gradient) {
+/// Whether stepping the tensors in order would write a parameter, or state, which lies in [state_begin, state_end),
+/// before a gradient that shares its memory is read.
+template <class Params, class Gradient, class Scalar>
+bool steps_disturb(Params& params, const Gradient& gradient, const Scalar* state_begin, const Scalar* state_end) {
   if constexpr (Plain<Params> && Plain<Gradient>) {
     return false;  // two owners of memory share all of it or none
   } else {
     bool disturbed = false;
     Index reading = 0;
     for_each_tensor(gradient, [&](const auto& g) {
+      const auto [g_begin, g_end] = walk(g, shape_of(g).row_major).extent();
+      disturbed = disturbed || meet(g_begin, g_end, state_begin, state_end);
       Index writing = 0;
       for_each_tensor(params, [&](auto& p) {
         if (writing <= reading) disturbed = disturbed || overlap(p, g, writing == reading);
@@ -237,7 +245,8 @@ bool contiguous(const T& tensor, bool row_major) {
 /// that the common case stays small.
 template <class Kernel, class Scalar, std::size_t Slots>
 [[gnu::noinline]] void sweep_walks(const Kernel kernel, const Walk<Scalar> x, const Walk<const Scalar> g,
-                                   kernel::Arrays<Scalar, Slots> state, int threads, bool flush = false) {
+                                   kernel::Arrays<Scalar, Slots> state, int threads,
+                                   const kernel::Thresholds<Scalar, Slots>* flush = nullptr) {
   constexpr Index chunk = 64;
   std::array<Scalar, chunk> x_buffer;
   std::array<Scalar, chunk> g_buffer;
@@ -263,7 +272,8 @@ template <class Kernel, class Scalar, std::size_t Slots>
 /// One tensor through the sweep; `state` are the tensor's own arrays.
 template <class Kernel, class P, class G, class Scalar, std::size_t Slots>
 [[gnu::always_inline]] inline void sweep_tensor(const Kernel& kernel, P& p, const G& g, bool row_major,
-                                                const kernel::Arrays<Scalar, Slots>& state, int threads, bool flush) {
+                                                const kernel::Arrays<Scalar, Slots>& state, int threads,
+                                                const kernel::Thresholds<Scalar, Slots>* flush) {
   if (contiguous(p, row_major) && contiguous(g, row_major)) [[likely]]
     kernel::sweep(kernel, p.data(), g.data(), state, p.size(), threads, flush);
   else

@@ -19,6 +19,7 @@
 #include <cfloat>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <type_traits>
 
 #include <descent/kernel/flags.hpp>
@@ -73,15 +74,29 @@ Scalar square_root(Scalar square) {
   return std::sqrt(square);
 }
 
-/// Of the smallest normal number, which is an even power of 2.
+/// 2^exponent.
 template <class Scalar>
-inline constexpr Scalar root_of_smallest = 0;
-template <>
-inline constexpr float root_of_smallest<float> = 0x1p-63F;
-template <>
-inline constexpr double root_of_smallest<double> = 0x1p-511;
-template <>
-inline constexpr long double root_of_smallest<long double> = 0x1p-511L;
+constexpr Scalar two_to(int exponent) {
+  Scalar power = 1;
+  for (; exponent < 0; ++exponent) power /= 2;
+  for (; exponent > 0; --exponent) power *= 2;
+  return power;
+}
+
+/// What counts as 0, since CPUs take 10 to 100 times as long for numbers below the smallest normal one, min, be they
+/// factors or products. (bench: "zero gradients", "gradients that fade", "gradients around 1e-25")
+template <class Scalar>
+struct Negligible {
+  /// Times 1 - 0.999, the square of a number of this size is normal: (2^10 min)^(1/2), 2^-58 for float.
+  static constexpr Scalar squared = two_to<Scalar>((std::numeric_limits<Scalar>::min_exponent + 9) / 2);
+
+  /// A state of the size of gradients or steps: after 32 steps of decay by 0.9, its product with 1e-5 is normal:
+  /// 2^26 min, 2^-100 for float.
+  static constexpr Scalar linear_state = two_to<Scalar>(std::numeric_limits<Scalar>::min_exponent + 25);
+
+  /// A state of the size of their squares: after 32 steps of decay by 0.9 it is normal: 2^5 min, 2^-121 for float.
+  static constexpr Scalar squared_state = two_to<Scalar>(std::numeric_limits<Scalar>::min_exponent + 4);
+};
 
 /// The compiler's types for `Bytes` bytes of lanes: to compute with, and to read and write lanes of any
 /// alignment that belong to other types. Only the latter may alias: a may_alias type in arithmetic would

@@ -11,6 +11,9 @@
 
 #include <algorithm>
 #include <array>
+#if defined(_OPENMP)
+#include <cfenv>
+#endif
 #include <cstddef>
 #include <limits>
 #include <type_traits>
@@ -141,26 +144,31 @@ template <class Kernel, class Scalar, std::size_t Slots>
   sweep_on_lanes(kernel, x, g, arrays, n);
 }
 
-/// x minus itself where it lies below the smallest normal number; NaN stays.
+/// For each state array the size below which its elements count as 0.
+template <class Scalar, std::size_t Slots>
+using Thresholds = std::array<Scalar, Slots>;
+
+/// x minus itself where it lies below the threshold; NaN stays.
 template <class Scalar>
-struct FlushSubnormals {
+struct FlushBelow {
+  Scalar threshold;
+
   template <class Pack>
   [[gnu::always_inline]] Pack operator()(const Pack& x, const Pack&) const {
-    return select(abs(x) < std::numeric_limits<Scalar>::min(), x, Scalar(0));
+    return select(abs(x) < threshold, x, Scalar(0));
   }
 };
 
-/// With state below the smallest normal number set to 0 first: part by part, so that it comes from
-/// memory once.
+/// With state below its thresholds set to 0 first: part by part, so that it comes from memory once.
 template <class Kernel, class Scalar, std::size_t Slots>
 [[gnu::noinline]] void flush_and_sweep(const Kernel& kernel, Scalar* x, const Scalar* g, Arrays<Scalar, Slots> arrays,
-                                       std::ptrdiff_t n) {
+                                       std::ptrdiff_t n, const Thresholds<Scalar, Slots>& thresholds) {
   constexpr std::ptrdiff_t part = 4096;
   for (std::ptrdiff_t begin = 0; begin < n; begin += part) {
     const std::ptrdiff_t count = std::min(part, n - begin);
-    for (Scalar*& array : arrays) {
-      sweep_widest(FlushSubnormals<Scalar>{}, array, static_cast<const Scalar*>(array), Arrays<Scalar, 0>{}, count);
-    }
+    for (std::size_t k = 0; k < Slots; ++k)
+      sweep_widest(FlushBelow<Scalar>{thresholds[k]}, arrays[k], static_cast<const Scalar*>(arrays[k]),
+                   Arrays<Scalar, 0>{}, count);
     sweep_widest(kernel, x + begin, g + begin, arrays, count);
     for (Scalar*& array : arrays) array += count;
   }
@@ -169,25 +177,46 @@ template <class Kernel, class Scalar, std::size_t Slots>
 /// The pass by one thread.
 template <class Kernel, class Scalar, std::size_t Slots>
 [[gnu::always_inline]] inline void sweep_alone(const Kernel& kernel, Scalar* x, const Scalar* g,
-                                               const Arrays<Scalar, Slots>& arrays, std::ptrdiff_t n, bool flush) {
-  if (flush) [[unlikely]]
-    flush_and_sweep(kernel, x, g, arrays, n);
+                                               const Arrays<Scalar, Slots>& arrays, std::ptrdiff_t n,
+                                               const Thresholds<Scalar, Slots>* flush) {
+  if (flush != nullptr) [[unlikely]]
+    flush_and_sweep(kernel, x, g, arrays, n, *flush);
   else
     sweep_widest(kernel, x, g, arrays, n);
 }
 
-/// Below this many elements a second thread costs more than it brings.
-inline constexpr std::ptrdiff_t parallel_threshold = 50'000;
+/// With fewer elements for each, another thread costs more than it brings.
+inline constexpr std::ptrdiff_t least_for_a_thread = 25'000;
 
 #if defined(_OPENMP)
+/// Lends the caller's rounding mode and treatment of subnormal numbers to a thread for a while: threads keep those of
+/// the moment at which they were made.
+class FloatingPointOf {
+ public:
+  explicit FloatingPointOf(const std::fenv_t& caller) {
+    std::fegetenv(&own_);
+    std::fesetenv(&caller);
+  }
+  FloatingPointOf(const FloatingPointOf&) = delete;
+  FloatingPointOf& operator=(const FloatingPointOf&) = delete;
+  ~FloatingPointOf() { std::fesetenv(&own_); }
+
+ private:
+  std::fenv_t own_;
+};
+
 /// In parts of whole cache lines, one for each thread.
 template <class Kernel, class Scalar, std::size_t Slots>
 [[gnu::noinline]] void sweep_shared(const Kernel& kernel, Scalar* x, const Scalar* g,
-                                    const Arrays<Scalar, Slots> arrays, std::ptrdiff_t n, int threads, bool flush) {
+                                    const Arrays<Scalar, Slots> arrays, std::ptrdiff_t n, int threads,
+                                    const Thresholds<Scalar, Slots>* flush) {
   constexpr std::ptrdiff_t chunk = 64;
   const std::ptrdiff_t part = (n / chunk / threads + 1) * chunk;
+  std::fenv_t caller;
+  std::fegetenv(&caller);
 #pragma omp parallel for num_threads(threads) schedule(static, 1)
   for (int i = 0; i < threads; ++i) {
+    const FloatingPointOf same(caller);
     const std::ptrdiff_t begin = std::min(i * part, n);
     Arrays<Scalar, Slots> own = arrays;
     for (Scalar*& array : own) array += begin;
@@ -196,14 +225,15 @@ template <class Kernel, class Scalar, std::size_t Slots>
 }
 #endif
 
-/// The pass itself, shared by up to `threads`. With `flush`, state below the smallest normal number
+/// The pass itself, shared by up to `threads`, as many as there is work for. With `flush`, state below its thresholds
 /// becomes 0 first.
 template <class Kernel, class Scalar, std::size_t Slots>
 [[gnu::always_inline]] inline void sweep(const Kernel& kernel, Scalar* x, const Scalar* g,
                                          const Arrays<Scalar, Slots>& arrays, std::ptrdiff_t n,
-                                         [[maybe_unused]] int threads, bool flush) {
+                                         [[maybe_unused]] int threads, const Thresholds<Scalar, Slots>* flush) {
 #if defined(_OPENMP)
-  if (n >= parallel_threshold && threads > 1) return sweep_shared(kernel, x, g, arrays, n, threads, flush);
+  const auto shared_by = static_cast<int>(std::min<std::ptrdiff_t>(threads, n / least_for_a_thread));
+  if (shared_by > 1) return sweep_shared(kernel, x, g, arrays, n, shared_by, flush);
 #endif
   sweep_alone(kernel, x, g, arrays, n, flush);
 }
