@@ -50,10 +50,10 @@ struct Adam {
 
   template <class Scalar = double>
   DESCENT_TAGGED void validate() const {
-    require<Scalar>(name, "learning_rate", learning_rate, interval::nonnegative);
-    require<Scalar>(name, "beta1", beta1, interval::below_one);
-    require<Scalar>(name, "beta2", beta2, interval::below_one);
-    require<Scalar>(name, "epsilon", epsilon, interval::positive);
+    require_in_range<Scalar>(name, "learning_rate", learning_rate, interval::nonnegative);
+    require_in_range<Scalar>(name, "beta1", beta1, interval::below_one);
+    require_in_range<Scalar>(name, "beta2", beta2, interval::below_one);
+    require_in_range<Scalar>(name, "epsilon", epsilon, interval::positive);
     require_choice(epsilon_placement == EpsilonPlacement::outside || epsilon_placement == EpsilonPlacement::inside ||
                        epsilon_placement == EpsilonPlacement::hat,
                    name, "epsilon_placement must be outside, inside or hat");
@@ -84,11 +84,11 @@ struct Adam {
     const double rate = learning_rate / correction1 * root2;
     const auto kernel_of = [&]<EpsilonPlacement placement>(double folded_epsilon) {
       // Where the correction takes epsilon below the smallest normal number, 0 / 0 must not follow.
-      const auto smallest = static_cast<double>(std::numeric_limits<Scalar>::min());
+      const auto smallest = static_cast<double>((std::numeric_limits<Scalar>::min)());
       return Kernel<Scalar, placement>{
           static_cast<Scalar>(beta1), static_cast<Scalar>(1 - beta1),
           static_cast<Scalar>(beta2), static_cast<Scalar>(1 - beta2),
-          static_cast<Scalar>(rate),  static_cast<Scalar>(std::max(folded_epsilon, smallest))};
+          static_cast<Scalar>(rate),  static_cast<Scalar>((std::max)(folded_epsilon, smallest))};
     };
     using enum EpsilonPlacement;
     switch (epsilon_placement) {

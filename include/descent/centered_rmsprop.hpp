@@ -46,9 +46,9 @@ struct CenteredRMSProp {
 
   template <class Scalar = double>
   DESCENT_TAGGED void validate() const {
-    require<Scalar>(name, "learning_rate", learning_rate, interval::nonnegative);
-    require<Scalar>(name, "decay", decay, interval::below_one);
-    require<Scalar>(name, "epsilon", epsilon, interval::positive);
+    require_in_range<Scalar>(name, "learning_rate", learning_rate, interval::nonnegative);
+    require_in_range<Scalar>(name, "decay", decay, interval::below_one);
+    require_in_range<Scalar>(name, "epsilon", epsilon, interval::positive);
     require_outside_or_inside(name, epsilon_placement);
   }
 
@@ -60,8 +60,8 @@ struct CenteredRMSProp {
     [[gnu::always_inline]] Pack operator()(const Pack&, const Pack& g, Pack& s, Pack& m) const {
       s = decay * s + one_minus_decay * square(g);
       m = decay * m + one_minus_decay * g;
-      const Pack variance = max(s - square(m), Scalar(0));
-      return scaled<placement>(learning_rate, g, variance, epsilon);
+      const Pack variance = s - square(m);
+      return scaled<placement>(learning_rate, g, select(variance < Scalar(0), Scalar(0), variance), epsilon);
     }
   };
 

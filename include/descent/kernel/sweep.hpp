@@ -146,7 +146,7 @@ template <class Scalar>
 struct FlushSubnormals {
   template <class Pack>
   [[gnu::always_inline]] Pack operator()(const Pack& x, const Pack&) const {
-    return select(abs(x) < std::numeric_limits<Scalar>::min(), x, Scalar(0));
+    return select(abs(x) < (std::numeric_limits<Scalar>::min)(), x, Scalar(0));
   }
 };
 
@@ -157,7 +157,7 @@ template <class Kernel, class Scalar, std::size_t Slots>
                                        std::ptrdiff_t n) {
   constexpr std::ptrdiff_t part = 4096;
   for (std::ptrdiff_t begin = 0; begin < n; begin += part) {
-    const std::ptrdiff_t count = std::min(part, n - begin);
+    const std::ptrdiff_t count = (std::min)(part, n - begin);
     for (Scalar*& array : arrays) {
       sweep_widest(FlushSubnormals<Scalar>{}, array, static_cast<const Scalar*>(array), Arrays<Scalar, 0>{}, count);
     }
@@ -188,10 +188,10 @@ template <class Kernel, class Scalar, std::size_t Slots>
   const std::ptrdiff_t part = (n / chunk / threads + 1) * chunk;
 #pragma omp parallel for num_threads(threads) schedule(static, 1)
   for (int i = 0; i < threads; ++i) {
-    const std::ptrdiff_t begin = std::min(i * part, n);
+    const std::ptrdiff_t begin = (std::min)(i * part, n);
     Arrays<Scalar, Slots> own = arrays;
     for (Scalar*& array : own) array += begin;
-    sweep_alone(kernel, x + begin, g + begin, own, std::min(part, n - begin), flush);
+    sweep_alone(kernel, x + begin, g + begin, own, (std::min)(part, n - begin), flush);
   }
 }
 #endif
