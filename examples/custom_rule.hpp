@@ -38,10 +38,10 @@ struct Lion {
 
   template <class Scalar = double>
   void validate() const {
-    descent::require<Scalar>(name, "learning_rate", learning_rate, descent::interval::nonnegative);
-    descent::require<Scalar>(name, "beta1", beta1, descent::interval::below_one);
-    descent::require<Scalar>(name, "beta2", beta2, descent::interval::below_one);
-    descent::require<Scalar>(name, "weight_decay", weight_decay, descent::interval::nonnegative);
+    descent::require_in_range<Scalar>(name, "learning_rate", learning_rate, descent::interval::nonnegative);
+    descent::require_in_range<Scalar>(name, "beta1", beta1, descent::interval::below_one);
+    descent::require_in_range<Scalar>(name, "beta2", beta2, descent::interval::below_one);
+    descent::require_in_range<Scalar>(name, "weight_decay", weight_decay, descent::interval::nonnegative);
   }
 
   template <class Scalar>

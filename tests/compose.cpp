@@ -60,6 +60,17 @@ TEST_CASE("the states of a composed rule are those of its parts, with their star
   CHECK(same_bits(both.state("velocity"), Vector<double>::Zero(9)));
 }
 
+TEST_CASE("a rule with the state \"velocity\", wherever it stands, takes no momentum around it", "[compose]") {
+  struct Plain : rules::RMSProp {
+    static constexpr std::array<std::string_view, 2> state_names{"squared_gradient", "speed"};
+  };
+  struct Moving : rules::RMSProp {
+    static constexpr std::array<std::string_view, 2> state_names{"squared_gradient", "velocity"};
+  };
+  STATIC_REQUIRE(!HasMomentum<Plain>);
+  STATIC_REQUIRE(HasMomentum<Moving>);
+}
+
 TEST_CASE("a composed rule has a name of its own and all hyperparameters", "[compose]") {
   using Decayed = WithWeightDecay<rules::Adam>;
   using Both = WithWeightDecay<WithMomentum<rules::RMSProp>>;

@@ -11,8 +11,8 @@
 
 namespace {
 
-using descent::kernel::Pack;
 using descent::kernel::Negligible;
+using descent::kernel::Pack;
 
 template <class Scalar>
 std::vector<Scalar> special_values() {

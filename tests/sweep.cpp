@@ -185,8 +185,8 @@ TEST_CASE("no more threads than there is work for", "[sweep]") {
   constexpr Eigen::Index n = 3 * kernel::least_for_a_thread + 1;
   Vector<float> x = start<float>(n);
   for (const int threads : {4, 100'000, std::numeric_limits<int>::max()}) {
-    kernel::sweep(CountsThreads{}, x.data(), static_cast<const float*>(x.data()), kernel::Arrays<float, 0>{}, n, threads,
-                  no_flush<float, 0>);
+    kernel::sweep(CountsThreads{}, x.data(), static_cast<const float*>(x.data()), kernel::Arrays<float, 0>{}, n,
+                  threads, no_flush<float, 0>);
     CHECK(CountsThreads::largest == 3);
   }
   SGD<float> sgd;
@@ -224,7 +224,8 @@ TEMPLATE_TEST_CASE("the gradient may be x itself", "[sweep]", float, double) {
     const Mixing<TestType> kernel{static_cast<TestType>(0.3), static_cast<TestType>(0.7)};
     Vector<TestType> x = start<TestType>(n), y = x, v = x, w = x;
     const Vector<TestType> g = x;
-    kernel::sweep(kernel, x.data(), static_cast<const TestType*>(x.data()), std::array{v.data()}, n, 1, no_flush<TestType, 1>);
+    kernel::sweep(kernel, x.data(), static_cast<const TestType*>(x.data()), std::array{v.data()}, n, 1,
+                  no_flush<TestType, 1>);
     kernel::sweep(kernel, y.data(), g.data(), std::array{w.data()}, n, 1, no_flush<TestType, 1>);
     REQUIRE(same_bits(x, y));
     REQUIRE(same_bits(v, w));
@@ -248,7 +249,8 @@ TEMPLATE_TEST_CASE("with flush, state below its threshold becomes 0 first", "[sw
           states[k][i] = thresholds[k] * kinds[kind];
           expected[k][i] = thresholds[k] * flushed[kind];
         }
-      kernel::sweep(kernel, x.data(), g.data(), std::array{states[0].data(), states[1].data()}, n, threads, &thresholds);
+      kernel::sweep(kernel, x.data(), g.data(), std::array{states[0].data(), states[1].data()}, n, threads,
+                    &thresholds);
       kernel::sweep(kernel, y.data(), g.data(), std::array{expected[0].data(), expected[1].data()}, n, 1,
                     no_flush<TestType, 2>);
       INFO("n = " << n << ", threads: " << threads);

@@ -41,9 +41,9 @@ struct AdaDelta {
 
   template <class Scalar = double>
   DESCENT_TAGGED void validate() const {
-    require<Scalar>(name, "learning_rate", learning_rate, interval::nonnegative);
-    require<Scalar>(name, "decay", decay, interval::below_one);
-    require<Scalar>(name, "epsilon", epsilon, interval::positive);
+    require_in_range<Scalar>(name, "learning_rate", learning_rate, interval::nonnegative);
+    require_in_range<Scalar>(name, "decay", decay, interval::below_one);
+    require_in_range<Scalar>(name, "epsilon", epsilon, interval::positive);
   }
 
   template <class Scalar>
@@ -53,7 +53,9 @@ struct AdaDelta {
     template <class Pack>
     [[gnu::always_inline]] Pack operator()(const Pack&, const Pack& g, Pack& s, Pack& d) const {
       // Where it overflows, the ratio is 0, and 0 times infinity would be a NaN.
-      const Pack g_squared = min(one_minus_decay * square(g), std::numeric_limits<Scalar>::max());
+      constexpr Scalar largest = (std::numeric_limits<Scalar>::max)();
+      const Pack product = one_minus_decay * square(g);
+      const Pack g_squared = select(product > largest, largest, product);
       s = decay * s + g_squared;
       const Pack ratio = (d + epsilon) / (s + epsilon);  // (u / g)^2
       d = decay * d + ratio * g_squared;

@@ -47,11 +47,11 @@ struct AdaGrad {
 
   template <class Scalar = double>
   DESCENT_TAGGED void validate() const {
-    require<Scalar>(name, "learning_rate", learning_rate, interval::nonnegative);
-    require<Scalar>(name, "epsilon", epsilon, interval::positive);
+    require_in_range<Scalar>(name, "learning_rate", learning_rate, interval::nonnegative);
+    require_in_range<Scalar>(name, "epsilon", epsilon, interval::positive);
     require_outside_or_inside(name, epsilon_placement);
-    require<Scalar>(name, "initial_accumulator", initial_accumulator, interval::nonnegative);
-    require<Scalar>(name, "learning_rate_decay", learning_rate_decay, interval::nonnegative);
+    require_in_range<Scalar>(name, "initial_accumulator", initial_accumulator, interval::nonnegative);
+    require_in_range<Scalar>(name, "learning_rate_decay", learning_rate_decay, interval::nonnegative);
   }
 
   DESCENT_TAGGED std::array<double, 1> initial_state() const { return {initial_accumulator}; }

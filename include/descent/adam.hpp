@@ -51,10 +51,10 @@ struct Adam {
 
   template <class Scalar = double>
   DESCENT_TAGGED void validate() const {
-    require<Scalar>(name, "learning_rate", learning_rate, interval::nonnegative);
-    require<Scalar>(name, "beta1", beta1, interval::below_one);
-    require<Scalar>(name, "beta2", beta2, interval::below_one);
-    require<Scalar>(name, "epsilon", epsilon, interval::positive);
+    require_in_range<Scalar>(name, "learning_rate", learning_rate, interval::nonnegative);
+    require_in_range<Scalar>(name, "beta1", beta1, interval::below_one);
+    require_in_range<Scalar>(name, "beta2", beta2, interval::below_one);
+    require_in_range<Scalar>(name, "epsilon", epsilon, interval::positive);
     require_choice(epsilon_placement == EpsilonPlacement::outside || epsilon_placement == EpsilonPlacement::inside ||
                        epsilon_placement == EpsilonPlacement::hat,
                    name, "epsilon_placement must be outside, inside or hat");
@@ -86,12 +86,14 @@ struct Adam {
     const auto kernel_of = [&]<EpsilonPlacement placement>(double folded_epsilon) {
       // Where the correction takes epsilon below the smallest normal number, or the rate above the largest,
       // neither 0 / 0 nor infinity * 0 must follow.
-      const auto smallest = static_cast<double>(std::numeric_limits<Scalar>::min());
-      const auto largest = static_cast<double>(std::numeric_limits<Scalar>::max());
-      return Kernel<Scalar, placement>{
-          static_cast<Scalar>(beta1), static_cast<Scalar>(1 - beta1),
-          static_cast<Scalar>(beta2), static_cast<Scalar>(1 - beta2),
-          static_cast<Scalar>(std::min(rate, largest)),  static_cast<Scalar>(std::max(folded_epsilon, smallest))};
+      const auto smallest = static_cast<double>((std::numeric_limits<Scalar>::min)());
+      const auto largest = static_cast<double>((std::numeric_limits<Scalar>::max)());
+      return Kernel<Scalar, placement>{static_cast<Scalar>(beta1),
+                                       static_cast<Scalar>(1 - beta1),
+                                       static_cast<Scalar>(beta2),
+                                       static_cast<Scalar>(1 - beta2),
+                                       static_cast<Scalar>((std::min)(rate, largest)),
+                                       static_cast<Scalar>((std::max)(folded_epsilon, smallest))};
     };
     using enum EpsilonPlacement;
     switch (epsilon_placement) {

@@ -48,9 +48,9 @@ struct CenteredRMSProp {
 
   template <class Scalar = double>
   DESCENT_TAGGED void validate() const {
-    require<Scalar>(name, "learning_rate", learning_rate, interval::nonnegative);
-    require<Scalar>(name, "decay", decay, interval::below_one);
-    require<Scalar>(name, "epsilon", epsilon, interval::positive);
+    require_in_range<Scalar>(name, "learning_rate", learning_rate, interval::nonnegative);
+    require_in_range<Scalar>(name, "decay", decay, interval::below_one);
+    require_in_range<Scalar>(name, "epsilon", epsilon, interval::positive);
     require_outside_or_inside(name, epsilon_placement);
   }
 
@@ -63,9 +63,10 @@ struct CenteredRMSProp {
       s = decay * s + one_minus_decay * square(g);
       m = decay * m + one_minus_decay * g;
       // Where both squares overflow, their difference must not be a NaN.
-      const Pack m_squared = min(square(m), std::numeric_limits<Scalar>::max());
-      const Pack variance = max(s - m_squared, Scalar(0));
-      return scaled<placement>(learning_rate, g, variance, epsilon);
+      constexpr Scalar largest = (std::numeric_limits<Scalar>::max)();
+      const Pack m_squared = square(m);
+      const Pack variance = s - select(m_squared > largest, largest, m_squared);
+      return scaled<placement>(learning_rate, g, select(variance < Scalar(0), Scalar(0), variance), epsilon);
     }
   };
 

@@ -94,11 +94,11 @@ void require_gradient_set(const Evaluated<Plain>& with_nan, F& objective) {
 /// another shape or one with a component that is not set, and std::domain_error where x, the value
 /// there or at a point of the differences, or the gradient is not finite.
 template <class F, class X>
-requires Tensor<X> && Objective<F, typename X::PlainObject> DESCENT_TAGGED auto check_gradient(
+requires DenseTensor<X> && Objective<F, typename X::PlainObject> DESCENT_TAGGED auto check_gradient(
     F&& objective, const X& x, double tolerance = detail::difference_step<typename X::Scalar>()) {
   using Plain = typename X::PlainObject;
   using Scalar = typename Plain::Scalar;
-  require<Scalar>("descent::check_gradient", "tolerance", tolerance, interval::positive);
+  require_in_range<Scalar>("descent::check_gradient", "tolerance", tolerance, interval::positive);
 
   detail::Evaluated<Plain> here{x};
   detail::require_finite("descent::check_gradient: x", here.x);
@@ -111,33 +111,33 @@ requires Tensor<X> && Objective<F, typename X::PlainObject> DESCENT_TAGGED auto 
   }
   detail::require_gradient_set(here, objective);
 
-  detail::Evaluated<Plain> near = here;
+  detail::Evaluated<Plain> nearby = here;
   const auto value_with = [&](Eigen::Index row, Eigen::Index col, Scalar component) {
-    near.x(row, col) = component;
-    near.evaluate("descent::check_gradient", objective);
-    near.x(row, col) = here.x(row, col);
-    if (!std::isfinite(near.value)) {
+    nearby.x(row, col) = component;
+    nearby.evaluate("descent::check_gradient", objective);
+    nearby.x(row, col) = here.x(row, col);
+    if (!std::isfinite(nearby.value)) {
       std::ostringstream message;
-      message << "descent::check_gradient: the value is " << near.value << " near x, where component "
+      message << "descent::check_gradient: the value is " << nearby.value << " near x, where component "
               << detail::to_string(row, col) << " is " << component << " in place of " << here.x(row, col)
               << "; it must be finite";
       throw std::domain_error(message.str());
     }
-    return near.value;
+    return nearby.value;
   };
 
   const auto root = static_cast<Scalar>(detail::difference_step<Scalar>());
   GradientCheck<Scalar> worst{.tolerance = tolerance};
   for (Eigen::Index col = 0; col < here.x.cols(); ++col)
     for (Eigen::Index row = 0; row < here.x.rows(); ++row) {
-      const Scalar unit = std::max(Scalar(1), std::abs(here.x(row, col)));
+      const Scalar unit = (std::max)(Scalar(1), std::abs(here.x(row, col)));
       const Scalar above = here.x(row, col) + root * unit;
       const Scalar below = here.x(row, col) - root * unit;
       const Scalar numeric = (value_with(row, col, above) - value_with(row, col, below)) / (above - below);
       const Scalar analytic = here.gradient(row, col);
       const Scalar noise = 10 * root * std::abs(here.value) / unit;
       const Scalar error =
-          std::abs(analytic - numeric) / std::max({Scalar(1), std::abs(analytic), std::abs(numeric), noise});
+          std::abs(analytic - numeric) / (std::max)({Scalar(1), std::abs(analytic), std::abs(numeric), noise});
       if (worst.row < 0 || error > worst.error || std::isnan(error))
         worst = {row, col, analytic, numeric, error, tolerance};
     }

@@ -67,7 +67,7 @@ struct MemoryAccess {
   static auto& memory(auto& optimizer) { return optimizer.memory_; }
 
   /// Throws std::invalid_argument where a step would: bad hyperparameters, other shapes than so far.
-  static void check(const auto& optimizer, const auto& params) {
+  static void validate(const auto& optimizer, const auto& params) {
     optimizer.validate_rule();
     if (optimizer.memory_.t > 0) optimizer.check_shapes(params);
   }
@@ -139,7 +139,7 @@ void write_checkpoint(Write&& write, const Optimizer<R, Scalar, Size>& optimizer
   if constexpr (!in_memory<Params>) {
     write_checkpoint(write, optimizer, copies_of(params));
   } else {
-    MemoryAccess::check(optimizer, params);
+    MemoryAccess::validate(optimizer, params);
     const auto& memory = MemoryAccess::memory(optimizer);
     write_safetensors(write, tensors_of<R, const Scalar>(memory, params), metadata_of<R>(optimizer, memory));
   }
@@ -172,7 +172,7 @@ R rule_of(const json& header, R rule) {
 
 inline std::int64_t counter_of(const json& header, const std::string& name) {
   const auto count = value_of<std::int64_t>(value_in(header, name), name);
-  constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max() / 2;  // far from the counter's end
+  constexpr std::int64_t most = (std::numeric_limits<std::int64_t>::max)() / 2;  // far from the counter's end
   if (count < 0 || count > most) throw Refused(name + " = " + std::to_string(count) + "; it must be in [0, 2^62)");
   return count;
 }

@@ -8,12 +8,12 @@
 //     optimizer.weight_decay = 0;
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <tuple>
 #include <type_traits>
 #include <variant>
 
@@ -46,15 +46,13 @@ auto map_kernel(const std::variant<Kernels...>& choice, const F& f) {
 
 template <class R>
 constexpr bool names_state(std::string_view name) {
-  return std::find(R::state_names.begin(), R::state_names.end(), name) != R::state_names.end();
+  return std::apply([&](auto... its) { return ((its == name) || ...); }, R::state_names);
 }
 
 /// `first`, then `rest`.
 template <class T, std::size_t N>
 constexpr std::array<T, N + 1> prepended(T first, const std::array<T, N>& rest) {
-  std::array<T, N + 1> all{first};
-  std::copy(rest.begin(), rest.end(), all.begin() + 1);
-  return all;
+  return std::apply([&](auto... its) { return std::array<T, N + 1>{first, its...}; }, rest);
 }
 
 /// Those of R; where it has none, 0, which is neither of the two.
@@ -74,7 +72,9 @@ inline constexpr std::string_view with_momentum = " with momentum";
 template <class R, const std::string_view& suffix>
 inline constexpr auto extended_name_text = [] {
   std::array<char, R::name.size() + suffix.size()> text{};
-  std::copy(suffix.begin(), suffix.end(), std::copy(R::name.begin(), R::name.end(), text.begin()));
+  char* to = text.data();
+  for (const char c : R::name) *to++ = c;
+  for (const char c : suffix) *to++ = c;
   return text;
 }();
 template <class R, const std::string_view& suffix>
@@ -135,7 +135,7 @@ struct WithWeightDecay : R {
   template <class Scalar = double>
   DESCENT_TAGGED void validate() const {
     detail::validate<Scalar>(static_cast<const R&>(*this));
-    require<Scalar>("descent::WithWeightDecay", "weight_decay", weight_decay, interval::nonnegative);
+    require_in_range<Scalar>("descent::WithWeightDecay", "weight_decay", weight_decay, interval::nonnegative);
     if constexpr (requires {
                     { this->gradient_at } -> std::convertible_to<GradientAt>;
                   })
@@ -195,7 +195,7 @@ struct WithMomentum : R {
   template <class Scalar = double>
   DESCENT_TAGGED void validate() const {
     detail::validate<Scalar>(static_cast<const R&>(*this));
-    require<Scalar>("descent::WithMomentum", "momentum", momentum, interval::unit_interval);
+    require_in_range<Scalar>("descent::WithMomentum", "momentum", momentum, interval::unit_interval);
     require_choice(form == MomentumForm::velocity || form == MomentumForm::accumulated, "descent::WithMomentum",
                    "form must be velocity or accumulated");
   }

@@ -188,7 +188,7 @@ concept Plain = requires(const T& t) {
 
 /// One dense Eigen object: a matrix, an array, or any expression of them.
 template <class T>
-concept Tensor = requires(const std::remove_cvref_t<T>& t) {
+concept DenseTensor = requires(const std::remove_cvref_t<T>& t) {
   detail::as_dense(t);
 };
 
@@ -199,25 +199,25 @@ template <class T>
 using RangeElement = decltype(*std::begin(std::declval<T&>()));
 
 template <class T>
-concept TensorRange = !Tensor<T> && requires(T & t) {
+concept TensorRange = !DenseTensor<T> && requires(T & t) {
   std::begin(t);
   std::end(t);
-  requires Tensor<RangeElement<T>>;
+  requires DenseTensor<RangeElement<T>>;
 };
 
-template <class T, std::size_t I>
-using TupleElement = decltype(std::get<I>(std::declval<T>()));
+template <class T, std::size_t At>
+using TupleElement = decltype(std::get<At>(std::declval<T>()));
 
 template <class T>
 inline constexpr auto tuple_indices = std::make_index_sequence<std::tuple_size_v<std::remove_cvref_t<T>>>{};
 
-template <class T, std::size_t... I>
-constexpr bool all_tensors(std::index_sequence<I...>) {
-  return (Tensor<TupleElement<T, I>> && ...);
+template <class T, std::size_t... At>
+constexpr bool all_tensors(std::index_sequence<At...>) {
+  return (DenseTensor<TupleElement<T, At>> && ...);
 }
 
 template <class T>
-concept TensorTuple = !Tensor<T> && !TensorRange<T> && requires {
+concept TensorTuple = !DenseTensor<T> && !TensorRange<T> && requires {
   std::tuple_size<std::remove_cvref_t<T>>::value;
 }
 &&all_tensors<T>(tuple_indices<T>);
@@ -225,13 +225,13 @@ concept TensorTuple = !Tensor<T> && !TensorRange<T> && requires {
 /// Whether every tensor type in T, as T hands it out, has the property.
 template <class T, class Property>
 constexpr bool for_all_tensors(Property property) {
-  if constexpr (Tensor<T>)
+  if constexpr (DenseTensor<T>)
     return property(std::type_identity<T>{});
   else if constexpr (TensorRange<T>)
     return property(std::type_identity<RangeElement<T>>{});
   else
-    return [&]<std::size_t... I>(std::index_sequence<I...>) {
-      return (property(std::type_identity<TupleElement<T, I>>{}) && ...);
+    return [&]<std::size_t... At>(std::index_sequence<At...>) {
+      return (property(std::type_identity<TupleElement<T, At>>{}) && ...);
     }
   (tuple_indices<T>);
 }
@@ -266,12 +266,12 @@ constexpr bool is_of_scalar() {
 
 template <class T>
 constexpr int static_size() {
-  if constexpr (Tensor<T>) {
+  if constexpr (DenseTensor<T>) {
     return std::remove_cvref_t<T>::SizeAtCompileTime;
   } else if constexpr (TensorTuple<T>) {
-    return []<std::size_t... I>(std::index_sequence<I...>) {
-      const bool known = ((static_size<TupleElement<T, I>>() != Eigen::Dynamic) && ...);
-      return known ? (0 + ... + static_size<TupleElement<T, I>>()) : Eigen::Dynamic;
+    return []<std::size_t... At>(std::index_sequence<At...>) {
+      const bool known = ((static_size<TupleElement<T, At>>() != Eigen::Dynamic) && ...);
+      return known ? (0 + ... + static_size<TupleElement<T, At>>()) : Eigen::Dynamic;
     }
     (tuple_indices<T>);
   } else {
@@ -284,7 +284,7 @@ constexpr bool pairs_up() {
   if constexpr (TensorTuple<A> && TensorTuple<B>)
     return std::tuple_size_v<std::remove_cvref_t<A>> == std::tuple_size_v<std::remove_cvref_t<B>>;
   else
-    return (Tensor<A> && Tensor<B>) || (TensorRange<A> && TensorRange<B>);
+    return (DenseTensor<A> && DenseTensor<B>) || (TensorRange<A> && TensorRange<B>);
 }
 
 }  // namespace DESCENT_FLAGS
@@ -292,7 +292,7 @@ constexpr bool pairs_up() {
 
 /// One tensor, a tuple of tensors (`std::tie(W, b)`), or a range of tensors.
 template <class T>
-concept Tensors = Tensor<T> || detail::TensorRange<T> || detail::TensorTuple<T>;
+concept Tensors = DenseTensor<T> || detail::TensorRange<T> || detail::TensorTuple<T>;
 
 /// Tensors that can be written in place: not const, not a temporary that owns its numbers, not an
 /// expression.

@@ -21,7 +21,7 @@ namespace descent {
 /// column after column, as Eigen's `reshaped()` does.
 template <class Params, class Gradient, class Scalar>
 concept OneTensorStep =
-    Tensor<Params> && ParametersOf<Params, Scalar, Eigen::Dynamic> && GradientOf<Gradient, Params, Scalar>;
+    DenseTensor<Params> && ParametersOf<Params, Scalar, Eigen::Dynamic> && GradientOf<Gradient, Params, Scalar>;
 
 namespace detail {
 inline namespace DESCENT_FLAGS {

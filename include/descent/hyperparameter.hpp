@@ -27,7 +27,7 @@ inline namespace DESCENT_FLAGS {
 inline constexpr struct Nonnegative {
   static constexpr std::string_view text = "finite and >= 0";
   static constexpr bool contains(auto value) {
-    return value >= 0 && value <= std::numeric_limits<decltype(value)>::max();
+    return value >= 0 && value <= (std::numeric_limits<decltype(value)>::max)();
   }
 } nonnegative;
 
@@ -84,8 +84,8 @@ template <class Scalar>
 /// Throws std::invalid_argument, naming optimizer, field, value and range, unless the value is in
 /// its range both as it is and rounded to Scalar.
 template <class Scalar, class Interval>
-DESCENT_TAGGED [[gnu::always_inline]] inline void require(std::string_view optimizer, std::string_view field,
-                                                          double value, Interval range) {
+DESCENT_TAGGED [[gnu::always_inline]] inline void require_in_range(std::string_view optimizer, std::string_view field,
+                                                                   double value, Interval range) {
   if (!range.contains(value) || !range.contains(static_cast<Scalar>(value))) [[unlikely]]
     detail::throw_out_of_range<Scalar>(optimizer, field, value, range.contains(value), Interval::text);
 }

@@ -8,6 +8,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <new>
 #include <stdexcept>
 #include <type_traits>
@@ -83,7 +84,8 @@ class Shapes {
 
  public:
   /// A fixed size holds this many tensors.
-  static constexpr Eigen::Index max_count = fixed ? std::min(Size + 4, 16) : PTRDIFF_MAX;
+  static constexpr Eigen::Index max_count =
+      fixed ? (std::min)(Size + 4, 16) : (std::numeric_limits<Eigen::Index>::max)();
 
   void resize(Eigen::Index count) {
     if constexpr (fixed) {

@@ -37,7 +37,7 @@ class Minibatches {
   using Index = Eigen::Index;
 
   /// The largest count.
-  static constexpr Index max_count = std::numeric_limits<std::int32_t>::max();
+  static constexpr Index max_count = (std::numeric_limits<std::int32_t>::max)();
 
   /// Throws std::invalid_argument unless 1 <= count <= max_count and batch_size >= 1. A batch_size
   /// above count gives one short batch.
@@ -47,7 +47,7 @@ class Minibatches {
     if (count > max_count)
       throw std::invalid_argument("descent::Minibatches: count = " + std::to_string(count) + "; it must be at most " +
                                   std::to_string(max_count));
-    batch_size_ = std::min(batch_size, count);
+    batch_size_ = (std::min)(batch_size, count);
     order_.resize(static_cast<std::size_t>(count));
     std::iota(order_.begin(), order_.end(), 0);
   }
@@ -66,9 +66,9 @@ class Minibatches {
       Iterator() = default;
       Iterator(std::span<const Index> rest, std::size_t batch_size) : rest_(rest), batch_size_(batch_size) {}
 
-      std::span<const Index> operator*() const { return rest_.first(std::min(batch_size_, rest_.size())); }
+      std::span<const Index> operator*() const { return rest_.first((std::min)(batch_size_, rest_.size())); }
       Iterator& operator++() {
-        rest_ = rest_.subspan(std::min(batch_size_, rest_.size()));
+        rest_ = rest_.subspan((std::min)(batch_size_, rest_.size()));
         return *this;
       }
       Iterator operator++(int) {

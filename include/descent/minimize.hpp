@@ -134,7 +134,7 @@ bool looks_ahead(const O& optimizer) {
 /// gradient is not finite at the x to start from. Whatever is thrown, by the objective and the
 /// observer too, leaves x as it was.
 template <class F, class X, class O, class Watch = detail::NoObserver>
-requires Tensor<X> && Writable<X&> && Objective<F, typename std::remove_cvref_t<X>::PlainObject> &&
+requires DenseTensor<X> && Writable<X&> && Objective<F, typename std::remove_cvref_t<X>::PlainObject> &&
     Observer<Watch, typename std::remove_cvref_t<X>::PlainObject> && OptimizerFor < O,
     typename std::remove_cvref_t<X>::PlainObject,
 typename std::remove_cvref_t<X>::PlainObject > DESCENT_TAGGED auto minimize(F&& objective, X&& x, O&& optimizer,
@@ -190,7 +190,7 @@ typename std::remove_cvref_t<X>::PlainObject > DESCENT_TAGGED auto minimize(F&& 
     if (within(now.gradient_norm, options.gradient_tolerance)) return end(MinimizeStatus::gradient_tolerance);
     if (options.step_tolerance > 0 && within(detail::largest(now.x - next.x), options.step_tolerance))
       return end(MinimizeStatus::step_tolerance);
-    if (within(std::abs(now.value - next.value) / std::max(Scalar(1), std::abs(now.value)), options.value_tolerance))
+    if (within(std::abs(now.value - next.value) / (std::max)(Scalar(1), std::abs(now.value)), options.value_tolerance))
       return end(MinimizeStatus::value_tolerance);
   }
   return end(MinimizeStatus::max_steps);

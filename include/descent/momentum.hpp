@@ -51,12 +51,12 @@ struct Momentum {
 
   template <class Scalar = double>
   DESCENT_TAGGED void validate() const {
-    require<Scalar>(name, "learning_rate", learning_rate, interval::nonnegative);
-    require<Scalar>(name, "momentum", momentum, interval::unit_interval);
+    require_in_range<Scalar>(name, "learning_rate", learning_rate, interval::nonnegative);
+    require_in_range<Scalar>(name, "momentum", momentum, interval::unit_interval);
     require_choice(
         form == MomentumForm::velocity || form == MomentumForm::accumulated || form == MomentumForm::averaged, name,
         "form must be velocity, accumulated or averaged");
-    require<Scalar>(name, "dampening", dampening, interval::unit_interval);
+    require_in_range<Scalar>(name, "dampening", dampening, interval::unit_interval);
     require_choice(dampening == 0 || form == MomentumForm::accumulated, name,
                    "dampening must be 0 where form is not accumulated");
   }

@@ -42,7 +42,7 @@ struct NaturalGradient {
   template <class Params, class Gradient>
   requires OneTensorStep<Params, Gradient, Scalar>
   void step(Params&& params, const Gradient& gradient, const PositiveDefinite<Scalar>& F) const {
-    require<Scalar>("descent::NaturalGradient", "lambda", lambda, interval::positive);
+    require_in_range<Scalar>("descent::NaturalGradient", "lambda", lambda, interval::positive);
     detail::subtract(params, F.solve(detail::gradient_column(params, gradient)) / static_cast<Scalar>(lambda));
   }
 };
@@ -58,11 +58,11 @@ struct NaturalGradient {
 ///
 /// Throws std::invalid_argument where there is no sample or damping is not finite and >= 0. Gives an
 /// n x n matrix, exactly symmetric.
-template <Tensor Gradients>
+template <DenseTensor Gradients>
 auto estimate_fisher(const Gradients& sample_gradients, double damping = 0) {
   using Scalar = typename Gradients::Scalar;
   using Matrix = detail::Square<Scalar>;
-  require<Scalar>("descent::estimate_fisher", "damping", damping, interval::nonnegative);
+  require_in_range<Scalar>("descent::estimate_fisher", "damping", damping, interval::nonnegative);
   const Eigen::Ref<const Matrix> G(sample_gradients.matrix());
   if (G.cols() == 0)
     throw std::invalid_argument("descent::estimate_fisher: there is no sample; each column is the gradient of one");

@@ -57,8 +57,8 @@ struct Nesterov {
 
   template <class Scalar = double>
   DESCENT_TAGGED void validate() const {
-    require<Scalar>(name, "learning_rate", learning_rate, interval::nonnegative);
-    require<Scalar>(name, "momentum", momentum, interval::unit_interval);
+    require_in_range<Scalar>(name, "learning_rate", learning_rate, interval::nonnegative);
+    require_in_range<Scalar>(name, "momentum", momentum, interval::unit_interval);
     require_choice(gradient_at == GradientAt::lookahead || gradient_at == GradientAt::parameters, name,
                    "gradient_at must be lookahead or parameters");
     require_choice(

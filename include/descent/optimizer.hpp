@@ -105,15 +105,15 @@ struct MemoryAccess;
 
 /// use(kernel), with the kernel that was chosen where there are several. As std::visit would, but that is not
 /// always inlined, and a call with a kernel in memory is half of a small step.
-template <std::size_t I = 0, class Kernel, class Use>
+template <std::size_t At = 0, class Kernel, class Use>
 [[gnu::always_inline]] inline void with_kernel(const Kernel& kernel, Use&& use) {
   if constexpr (!is_variant<Kernel>)
     use(kernel);
-  else if constexpr (I < std::variant_size_v<Kernel>) {
-    if (kernel.index() == I)
-      use(std::get<I>(kernel));
+  else if constexpr (At < std::variant_size_v<Kernel>) {
+    if (kernel.index() == At)
+      use(std::get<At>(kernel));
     else
-      with_kernel<I + 1>(kernel, use);
+      with_kernel<At + 1>(kernel, use);
   }
 }
 
@@ -438,7 +438,7 @@ class Optimizer : public R {
   DESCENT_TAGGED int threads() const {
 #if defined(_OPENMP)
     const int wanted = settings_.threads == 0 ? Eigen::nbThreads() : settings_.threads;
-    return wanted == 1 ? 1 : std::min(wanted, omp_get_num_procs());
+    return wanted == 1 ? 1 : (std::min)(wanted, omp_get_num_procs());
 #else
     return 1;
 #endif

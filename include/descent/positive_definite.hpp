@@ -33,7 +33,7 @@ class PositiveDefinite {
   ///
   /// and std::domain_error where it is not finite, not positive definite, or singular to working
   /// precision: the reciprocal condition number of D A D, as Eigen estimates it, is below eps.
-  template <Tensor Matrix>
+  template <DenseTensor Matrix>
   requires OfScalar<Matrix, Scalar> PositiveDefinite(const Matrix& matrix)  // NOLINT(google-explicit-constructor)
   {
     const detail::Square<Scalar> A = matrix.matrix();
@@ -42,7 +42,7 @@ class PositiveDefinite {
       if (!(A(i, i) > 0)) refuse("not positive definite: " + detail::to_string(i, i) + " is ", A(i, i));
     root_ = A.diagonal().cwiseSqrt();
     factor_.compute(root_.cwiseInverse().asDiagonal() * A * root_.cwiseInverse().asDiagonal());
-    if (factor_.info() != Eigen::Success) refuse("not positive definite: a pivot of its Cholesky factor is <= ", 0);
+    if (factor_.info() != success) refuse("not positive definite: a pivot of its Cholesky factor is <= ", 0);
     const Scalar reciprocal_condition = factor_.rcond();
     if (!(reciprocal_condition >= std::numeric_limits<Scalar>::epsilon()))
       refuse("singular to working precision: scaled to a unit diagonal, its reciprocal condition number is ",
@@ -64,6 +64,8 @@ class PositiveDefinite {
     message << "descent: the matrix is " << problem << value << "; a multiple of the identity added to it can help";
     throw std::domain_error(message.str());
   }
+
+  static constexpr auto success = Eigen::ComputationInfo(0);  // whose name is a macro of X11's
 
   detail::Column<Scalar> root_;  // of the diagonal
   Eigen::LLT<detail::Square<Scalar>> factor_;

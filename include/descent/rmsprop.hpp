@@ -42,9 +42,9 @@ struct RMSProp {
 
   template <class Scalar = double>
   DESCENT_TAGGED void validate() const {
-    require<Scalar>(name, "learning_rate", learning_rate, interval::nonnegative);
-    require<Scalar>(name, "decay", decay, interval::below_one);
-    require<Scalar>(name, "epsilon", epsilon, interval::positive);
+    require_in_range<Scalar>(name, "learning_rate", learning_rate, interval::nonnegative);
+    require_in_range<Scalar>(name, "decay", decay, interval::below_one);
+    require_in_range<Scalar>(name, "epsilon", epsilon, interval::positive);
     require_outside_or_inside(name, epsilon_placement);
   }
 

@@ -30,7 +30,7 @@ struct SGD {
 
   template <class Scalar = double>
   DESCENT_TAGGED void validate() const {
-    require<Scalar>(name, "learning_rate", learning_rate, interval::nonnegative);
+    require_in_range<Scalar>(name, "learning_rate", learning_rate, interval::nonnegative);
   }
 
   template <class Scalar>

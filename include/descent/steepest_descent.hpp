@@ -24,7 +24,7 @@ concept HessianProduct = requires(const H& hessian, const detail::Column<Scalar>
 
 /// A symmetric n x n matrix, or a function that multiplies by it.
 template <class H, class Scalar>
-concept HessianOf = (Tensor<H> && OfScalar<H, Scalar>) || HessianProduct<H, Scalar>;
+concept HessianOf = (DenseTensor<H> && OfScalar<H, Scalar>) || HessianProduct<H, Scalar>;
 
 inline namespace DESCENT_FLAGS {
 
@@ -79,7 +79,7 @@ struct SteepestDescent {
  private:
   template <class Hessian>
   static detail::Column<Scalar> times(const Hessian& hessian, const detail::Column<Scalar>& v) {
-    if constexpr (Tensor<Hessian>) {
+    if constexpr (DenseTensor<Hessian>) {
       const Eigen::Ref<const detail::Square<Scalar>> H(hessian.matrix());
       detail::require_symmetric(H);
       detail::require_size(H.rows(), v.size());

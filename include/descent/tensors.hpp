@@ -77,7 +77,7 @@ inline std::string place(Index tensor, Index count) {
   throw std::invalid_argument(text("descent: ", params, " parameters, but the optimizer has the fixed size ", size));
 }
 
-template <Tensor T>
+template <DenseTensor T>
 Shape shape_of(const T& tensor) {
   return {tensor.rows(), tensor.cols(), (std::remove_cvref_t<T>::Flags & Eigen::RowMajorBit) != 0};
 }
@@ -96,7 +96,7 @@ void require_finite(std::string_view what, const Dense& dense) {
 /// visit(tensor) for each tensor, in order.
 template <class T, class Visit>
 [[gnu::always_inline]] inline void for_each_tensor(T&& tensors, Visit&& visit) {
-  if constexpr (Tensor<T>)
+  if constexpr (DenseTensor<T>)
     visit(tensors);
   else if constexpr (TensorRange<T>)
     for (auto&& tensor : tensors) visit(tensor);
@@ -107,7 +107,7 @@ template <class T, class Visit>
 /// visit(a's tensor, b's tensor) for each pair, in order; the two have equally many.
 template <class A, class B, class Visit>
 [[gnu::always_inline]] inline void for_each_pair(A&& a, B&& b, Visit&& visit) {
-  if constexpr (Tensor<A>) {
+  if constexpr (DenseTensor<A>) {
     visit(a, b);
   } else if constexpr (TensorRange<A>) {
     auto other = std::begin(b);
@@ -117,14 +117,14 @@ template <class A, class B, class Visit>
       ++other;
     }
   } else {
-    [&]<std::size_t... I>(std::index_sequence<I...>) { (visit(std::get<I>(a), std::get<I>(b)), ...); }
+    [&]<std::size_t... At>(std::index_sequence<At...>) { (visit(std::get<At>(a), std::get<At>(b)), ...); }
     (tuple_indices<A>);
   }
 }
 
 template <class T>
 Index count_tensors(const T& tensors) {
-  if constexpr (Tensor<T>)
+  if constexpr (DenseTensor<T>)
     return 1;
   else if constexpr (TensorRange<T>)
     return static_cast<Index>(std::distance(std::begin(tensors), std::end(tensors)));
@@ -135,7 +135,7 @@ Index count_tensors(const T& tensors) {
 /// The same tensors as objects that own their numbers: a plain object, a tuple or a vector of them.
 template <class T>
 auto copies_of(const T& tensors) {
-  if constexpr (Tensor<T>)
+  if constexpr (DenseTensor<T>)
     return typename T::PlainObject(tensors);
   else if constexpr (TensorRange<T>) {
     std::vector<typename std::remove_cvref_t<RangeElement<const T>>::PlainObject> copies;
@@ -169,8 +169,8 @@ struct Walk {
     if (inner == 0 || outer == 0) return {data, data};
     const Index along = (inner - 1) * inner_stride;
     const Index across = (outer - 1) * outer_stride;
-    return {data + std::min<Index>(0, along) + std::min<Index>(0, across),
-            data + std::max<Index>(0, along) + std::max<Index>(0, across) + 1};
+    return {data + (std::min<Index>)(0, along) + (std::min<Index>)(0, across),
+            data + (std::max<Index>)(0, along) + (std::max<Index>)(0, across) + 1};
   }
 };
 
@@ -255,7 +255,7 @@ template <class Kernel, class Scalar, std::size_t Slots>
     for (Index begin = 0, n = 0; begin < x.inner; begin += n) {
       Scalar* const x_part = x.data + run * x.outer_stride + begin * x.inner_stride;
       const Scalar* const g_part = g.data + run * g.outer_stride + begin * g.inner_stride;
-      n = in_runs ? x.inner : std::min(chunk, x.inner - begin);
+      n = in_runs ? x.inner : (std::min)(chunk, x.inner - begin);
       if (!in_runs)
         for (Index i = 0; i < n; ++i) {
           x_buffer[static_cast<std::size_t>(i)] = x_part[i * x.inner_stride];

@@ -49,13 +49,13 @@ class AtomicFile {
   /// Nothing at `path` changes before commit(). A link is followed; what is no file is refused.
   explicit AtomicFile(const std::filesystem::path& path)
       : path_(followed(path)), folder_(folder_of(path_), O_RDONLY | O_DIRECTORY) {
-    require(folder_.is_open(), "open the folder of");
+    throw_unless(folder_.is_open(), "open the folder of");
     // Unique among the processes of this machine, and beside what another machine or a crash has left.
     for (int attempt = 0; !file_.is_open() && (attempt == 0 || errno == EEXIST); ++attempt) {
       temporary_ = path_.string() + "." + std::to_string(::getpid()) + "-" + std::to_string(attempt) + ".tmp";
       file_ = OpenFile(temporary_, O_WRONLY | O_CREAT | O_EXCL);
     }
-    require(file_.is_open(), "create a file beside");
+    throw_unless(file_.is_open(), "create a file beside");
   }
   AtomicFile(AtomicFile&&) = delete;
   ~AtomicFile() {
@@ -66,7 +66,7 @@ class AtomicFile {
     while (size > 0) {
       const ssize_t written = ::write(file_.descriptor(), data, size);
       if (written < 0 && errno == EINTR) continue;
-      require(written >= 0, "write");
+      throw_unless(written >= 0, "write");
       data += written;
       size -= static_cast<std::size_t>(written);
     }
@@ -74,12 +74,12 @@ class AtomicFile {
 
   /// Puts the file in its place; the folder is flushed too, so that the name survives a power cut.
   void commit() {
-    require(::fsync(file_.descriptor()) == 0, "flush");
-    require(file_.close(), "close");
-    require(::rename(temporary_.c_str(), path_.c_str()) == 0, "replace");
+    throw_unless(::fsync(file_.descriptor()) == 0, "flush");
+    throw_unless(file_.close(), "close");
+    throw_unless(::rename(temporary_.c_str(), path_.c_str()) == 0, "replace");
     committed_ = true;
-    require(::fsync(folder_.descriptor()) == 0 || errno == EINVAL,
-            "flush the folder of");  // EINVAL: knows no such thing
+    throw_unless(::fsync(folder_.descriptor()) == 0 || errno == EINVAL,
+                 "flush the folder of");  // EINVAL: knows no such thing
   }
 
  private:
@@ -94,7 +94,7 @@ class AtomicFile {
     return path.has_parent_path() ? path.parent_path() : ".";
   }
 
-  void require(bool succeeded, const char* what) const {
+  void throw_unless(bool succeeded, const char* what) const {
     if (succeeded) return;
     const int error = errno;
     throw std::system_error(error, std::generic_category(),

@@ -53,8 +53,8 @@ void transfer(To& to, const From& from) {
   constexpr Eigen::Index most = 16;
   for (Eigen::Index i = 0; i < from.rows(); i += most)
     for (Eigen::Index j = 0; j < from.cols(); j += most) {
-      const Eigen::Index rows = std::min(most, from.rows() - i);
-      const Eigen::Index cols = std::min(most, from.cols() - j);
+      const Eigen::Index rows = (std::min)(most, from.rows() - i);
+      const Eigen::Index cols = (std::min)(most, from.cols() - j);
       to.block(i, j, rows, cols) = from.block(i, j, rows, cols);
     }
 }
@@ -147,7 +147,7 @@ class SafetensorsReader {
     std::string text;
     while (text.size() < length) {
       const std::size_t so_far = text.size();
-      text.resize(so_far + std::min(part, length - so_far));
+      text.resize(so_far + (std::min)(part, length - so_far));
       read(text.data() + so_far, text.size() - so_far, "its header");
     }
     return text;

@@ -69,7 +69,7 @@ T value_of(const json& text, const std::string& what) {
 /// JSON in which every name stands once: a second one would hide the first.
 inline json parsed(const std::string& text, const std::string& what) {
   std::vector<std::set<std::string>> names;
-  const auto check = [&](int, json::parse_event_t event, const json& part) {
+  const auto names_stand_once = [&](int, json::parse_event_t event, const json& part) {
     if (event == json::parse_event_t::object_start) names.emplace_back();
     if (event == json::parse_event_t::object_end) names.pop_back();
     if (event == json::parse_event_t::key && !names.back().insert(part.get<std::string>()).second)
@@ -77,7 +77,7 @@ inline json parsed(const std::string& text, const std::string& what) {
     return true;
   };
   try {
-    return json::parse(text, check);
+    return json::parse(text, names_stand_once);
   } catch (const json::exception& error) {
     throw Refused(what + " is not JSON: " + error.what());
   }

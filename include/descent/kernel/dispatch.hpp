@@ -47,7 +47,7 @@ inline Choice choose() noexcept {
   const char* const cap = std::getenv("DESCENT_ISA");
   const std::string_view name = cap == nullptr ? "wide" : cap;
   if (name == "wide") return {widest_isa(), false};
-  if (name == "baseline") return {std::min(widest_isa(), Isa::baseline), false};
+  if (name == "baseline") return {(std::min)(widest_isa(), Isa::baseline), false};
   return {Isa::lanes, name != "lanes"};
 }
 

@@ -165,7 +165,7 @@ template <class Kernel, class Scalar, std::size_t Slots>
                                        std::ptrdiff_t n, const Thresholds<Scalar, Slots>& thresholds) {
   constexpr std::ptrdiff_t part = 4096;
   for (std::ptrdiff_t begin = 0; begin < n; begin += part) {
-    const std::ptrdiff_t count = std::min(part, n - begin);
+    const std::ptrdiff_t count = (std::min)(part, n - begin);
     for (std::size_t k = 0; k < Slots; ++k)
       sweep_widest(FlushBelow<Scalar>{thresholds[k]}, arrays[k], static_cast<const Scalar*>(arrays[k]),
                    Arrays<Scalar, 0>{}, count);
@@ -217,10 +217,10 @@ template <class Kernel, class Scalar, std::size_t Slots>
 #pragma omp parallel for num_threads(threads) schedule(static, 1)
   for (int i = 0; i < threads; ++i) {
     const FloatingPointOf same(caller);
-    const std::ptrdiff_t begin = std::min(i * part, n);
+    const std::ptrdiff_t begin = (std::min)(i * part, n);
     Arrays<Scalar, Slots> own = arrays;
     for (Scalar*& array : own) array += begin;
-    sweep_alone(kernel, x + begin, g + begin, own, std::min(part, n - begin), flush);
+    sweep_alone(kernel, x + begin, g + begin, own, (std::min)(part, n - begin), flush);
   }
 }
 #endif
@@ -232,7 +232,7 @@ template <class Kernel, class Scalar, std::size_t Slots>
                                          const Arrays<Scalar, Slots>& arrays, std::ptrdiff_t n,
                                          [[maybe_unused]] int threads, const Thresholds<Scalar, Slots>* flush) {
 #if defined(_OPENMP)
-  const auto shared_by = static_cast<int>(std::min<std::ptrdiff_t>(threads, n / least_for_a_thread));
+  const auto shared_by = static_cast<int>((std::min<std::ptrdiff_t>)(threads, n / least_for_a_thread));
   if (shared_by > 1) return sweep_shared(kernel, x, g, arrays, n, shared_by, flush);
 #endif
   sweep_alone(kernel, x, g, arrays, n, flush);
