@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: MIT
-# Installs the headers, the CMake package and the pkg-config file; where they are installed to is left to
-# CMAKE_INSTALL_*DIR, and what is installed can be moved as a whole.
-include(CMakePackageConfigHelpers)
+# Installs the headers, the CMake package and the pkg-config file, and lets cpack pack them; where they are
+# installed to is left to CMAKE_INSTALL_*DIR, and what is installed can be moved as a whole.
 include(GNUInstallDirs)
 
-install(TARGETS descent EXPORT descent-targets FILE_SET HEADERS FILE_SET checkpoint FILE_SET parts)
+install(DIRECTORY include/descent DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+  FILES_MATCHING PATTERN "*.hpp" PATTERN "*.inc")
+install(TARGETS descent EXPORT descent-targets INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 set(descent_package_dir ${CMAKE_INSTALL_DATADIR}/cmake/descent)
 configure_file(cmake/descent-config.cmake.in descent-config.cmake @ONLY)
-write_basic_package_version_file(${PROJECT_BINARY_DIR}/descent-config-version.cmake
-  COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
+configure_file(cmake/descent-config-version.cmake.in descent-config-version.cmake @ONLY)
 install(EXPORT descent-targets NAMESPACE descent:: DESTINATION ${descent_package_dir})
 install(
   FILES
@@ -31,3 +31,18 @@ else()
 endif()
 configure_file(cmake/descent.pc.in descent.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/descent.pc DESTINATION ${CMAKE_INSTALL_DATADIR}/pkgconfig)
+
+# `cpack -G TGZ` and `cpack -G DEB`, in the build tree.
+if(PROJECT_IS_TOP_LEVEL)
+  set(CPACK_GENERATOR TGZ)
+  set(CPACK_PACKAGE_VENDOR "The descent authors")
+  set(CPACK_PACKAGE_CONTACT "The descent authors")
+  set(CPACK_PACKAGE_FILE_NAME descent-${PROJECT_VERSION})
+  set(CPACK_RESOURCE_FILE_LICENSE ${PROJECT_SOURCE_DIR}/LICENSE)
+  set(CPACK_DEBIAN_PACKAGE_NAME libdescent-dev)
+  set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+  set(CPACK_DEBIAN_PACKAGE_ARCHITECTURE all)
+  set(CPACK_DEBIAN_PACKAGE_SECTION libdevel)
+  set(CPACK_DEBIAN_PACKAGE_DEPENDS "libeigen3-dev (>= 3.4)")
+  include(CPack)
+endif()

@@ -4,8 +4,11 @@
 # manager, as root or through sudo. Installs nothing that is there already, and says what it does.
 #
 #     sh cmake/deps.sh
-#     sh cmake/deps.sh --checks    with apt: what .ci/run needs besides, compilers, linters, and a Python
-#                                  with numpy and safetensors in build/python
+#     sh cmake/deps.sh --checks    with apt: what .ci/run needs besides, compilers, linters, a Python with numpy
+#                                  and safetensors in build/python, and CMake 3.21 in build/cmake-3.21
+#
+# Where CMake is older than the presets need, as on Ubuntu 22.04, it puts a newer one into build/tools, and ends
+# with status 1 and the line that makes the shell use it.
 set -eu
 
 checks=$*
@@ -64,22 +67,29 @@ else
   say "every package is there already"
 fi
 
-# Ubuntu 22.04 has CMake 3.22; PyPI has a current one.
-cmake_is_new_enough() {
-  cmake --version | awk 'NR == 1 { split($3, v, "."); exit !(v[1] > 3 || (v[1] == 3 && v[2] >= 25)) }'
+# from_pypi NAME PACKAGE...: a Python with these packages, and their programs, in build/NAME.
+build=$(cd "$(dirname "$0")/.." && pwd)/build
+from_pypi() {
+  folder=$build/$1
+  shift
+  say "installing $* from PyPI in $folder"
+  python3 -c "import ensurepip" 2>/dev/null || install python3-venv
+  python3 -m venv "$folder"
+  "$folder/bin/pip" install --quiet "$@"
 }
-if ! cmake_is_new_enough; then
-  say "installing a CMake of at least 3.25 from PyPI, over $(cmake --version | head -n 1)"
-  command -v pip3 >/dev/null || install python3-pip
-  as_root pip3 install --upgrade cmake
-  hash -r
-  cmake_is_new_enough || die "the CMake in $(command -v cmake) is still older than 3.25"
+
+if [ -n "$checks" ]; then
+  "$build/python/bin/python3" -c "import numpy, safetensors" 2>/dev/null || from_pypi python numpy safetensors
+  "$build/cmake-3.21/bin/cmake" --version >/dev/null 2>&1 || from_pypi cmake-3.21 cmake==3.21.4
 fi
 
-python=$(dirname "$0")/../build/python
-if [ -n "$checks" ] && ! "$python/bin/python3" -c "import numpy, safetensors" 2>/dev/null; then
-  say "installing numpy and safetensors from PyPI in $python"
-  /usr/bin/python3 -m venv "$python"
-  "$python/bin/pip" install --quiet numpy safetensors
+# serves_presets CMAKE: whether it is version 3.25 or newer.
+serves_presets() {
+  "$1" --version 2>/dev/null | awk 'NR == 1 { split($3, v, "."); new = v[1] > 3 || (v[1] == 3 && v[2] >= 25) } END { exit !new }'
+}
+if ! serves_presets cmake; then
+  serves_presets "$build/tools/bin/cmake" || from_pypi tools cmake==3.31.10
+  die "the presets need CMake 3.25, and $(command -v cmake) is older; a newer one lies in build/tools. Have it found first, and run this again:
+  export PATH=\"$build/tools/bin:\$PATH\""
 fi
 say "ready"

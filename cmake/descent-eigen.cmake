@@ -7,8 +7,9 @@ if(NOT TARGET Eigen3::Eigen)
   if(NOT Eigen3_FOUND)
     set(descent_NOT_FOUND_MESSAGE
       "descent needs Eigen 3.4 or newer, and there is no Eigen3Config.cmake; CMAKE_PREFIX_PATH or Eigen3_DIR can tell where")
-  # Asked for 3.4, Eigen's own version file refuses 5; asked for the range 3.4...5, it refuses 3.4.0.
-  elseif(Eigen3_VERSION VERSION_LESS 3.4)
+  # Asked for 3.4, Eigen's own version file refuses 5; asked for the range 3.4...5, it refuses 3.4.0. An Eigen that
+  # FetchContent brings, with OVERRIDE_FIND_PACKAGE, tells no version.
+  elseif(Eigen3_VERSION AND Eigen3_VERSION VERSION_LESS 3.4)
     set(descent_NOT_FOUND_MESSAGE "descent needs Eigen 3.4 or newer, and found ${Eigen3_VERSION} in ${Eigen3_DIR}")
   endif()
 endif()

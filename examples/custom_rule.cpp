@@ -11,6 +11,7 @@
 #include <descent/descent.hpp>
 
 #include "custom_rule.hpp"
+#include "output.hpp"
 
 int main() try {
   const Eigen::Vector3f truth(0.5f, -2.0f, 3.0f);
@@ -32,6 +33,7 @@ int main() try {
   std::printf("Lion after %lld steps: %.4f %+.4f t %+.4f t^2, off by at most %.1e: %s\n",
               static_cast<long long>(lion.steps()), coefficients[0], coefficients[1], coefficients[2], off,
               found ? "found" : "NOT found");
+  examples::finish_standard_output();
   return found ? 0 : 1;
 } catch (const std::exception& error) {
   std::fprintf(stderr, "custom_rule: %s\n", error.what());

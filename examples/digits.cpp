@@ -29,6 +29,8 @@
 #include "digits_data.hpp"
 #include "digits_network.hpp"
 #include "gnuplot.hpp"
+#include "options.hpp"
+#include "output.hpp"
 
 namespace {
 
@@ -135,15 +137,15 @@ void print_table(const std::vector<Run>& runs, Eigen::Index parameters) {
 }
 
 void write_history(const std::vector<Run>& runs, const path& file) {
-  std::ofstream out(file);
-  out << "epoch";
-  for (const Run& run : runs) out << ',' << run.optimizer << " training loss," << run.optimizer << " test accuracy";
-  for (std::size_t i = 0; i < runs.front().history.size(); ++i) {
-    out << '\n' << i;
-    for (const Run& run : runs) out << ',' << run.history[i].training_loss << ',' << run.history[i].test_accuracy;
-  }
-  out << std::endl;
-  if (!out) throw std::runtime_error(file.string() + ": cannot be written");
+  examples::write_file(file, [&](std::ofstream& out) {
+    out << "epoch";
+    for (const Run& run : runs) out << ',' << run.optimizer << " training loss," << run.optimizer << " test accuracy";
+    for (std::size_t i = 0; i < runs.front().history.size(); ++i) {
+      out << '\n' << i;
+      for (const Run& run : runs) out << ',' << run.history[i].training_loss << ',' << run.history[i].test_accuracy;
+    }
+    out << '\n';
+  });
 }
 
 // ---- The program -----------------------------------------------------------------------------------
@@ -178,7 +180,7 @@ bool compare(const Options& options) {
   bool drawn = true;
   std::fflush(stdout);
   try {
-    examples::gnuplot("digits.gp", {history.string(), picture.string()});
+    examples::gnuplot("digits.gp", {history, picture}, {picture});
     std::printf("\npicture: %s, numbers: %s\n", picture.c_str(), history.c_str());
   } catch (const std::exception& error) {
     std::fprintf(stderr, "digits: %s; there is no picture, the numbers lie in %s\n", error.what(), history.c_str());
@@ -198,19 +200,28 @@ bool compare(const Options& options) {
 int main(int argc, char** argv) try {
   Options options;
   CLI::App app("Trains a small neural network to read handwritten digits, once with each of the seven optimizers.");
-  app.add_option("--data", options.data, "the digits, 64 pixels and a class per line")->capture_default_str();
-  app.add_option("--output", options.output, "folder for digits.png and digits_history.csv")->capture_default_str();
+  app.add_option("--data", options.data, "the digits, 64 pixels and a class per line")
+      ->capture_default_str()
+      ->check(examples::not_empty());
+  app.add_option("--output", options.output, "folder for digits.png and digits_history.csv")
+      ->capture_default_str()
+      ->check(examples::not_empty());
   app.add_option("--epochs", options.epochs, "passes over the training digits")
       ->capture_default_str()
-      ->check(CLI::Range(1, 100'000));
+      ->check(examples::whole_number(1, 100'000));
+  bool well = true;
   try {
     app.parse(argc, argv);
+    well = compare(options);
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);  // --help
-    std::fprintf(stderr, "digits: %s\n", error.what());
-    return 2;
+    if (error.get_exit_code() != 0) {
+      std::fprintf(stderr, "digits: %s\n", error.what());
+      return 2;
+    }
+    app.exit(error);  // --help
   }
-  return compare(options) ? 0 : 1;
+  examples::finish_standard_output();
+  return well ? 0 : 1;
 } catch (const std::exception& error) {
   std::fprintf(stderr, "digits: %s\n", error.what());
   return 1;

@@ -4,7 +4,7 @@
 #
 #     gnuplot -c digits.gp digits_history.csv digits.png
 
-load ARG0[:strstrt(ARG0, "digits.gp") - 1]."optimizers.gp"
+load ARG0[:strlen(ARG0) - strlen("digits.gp")]."optimizers.gp"
 set output ARG2
 set datafile separator ","
 

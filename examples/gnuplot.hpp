@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Runs a script of this folder with gnuplot.
+// Draws pictures: runs a script of this folder with gnuplot.
 #pragma once
 
 #include <spawn.h>
@@ -9,6 +9,8 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <initializer_list>
 #include <stdexcept>
 #include <string>
@@ -18,11 +20,24 @@ extern char** environ;  // POSIX leaves this to programs. NOLINT(readability-red
 
 namespace examples {
 
-/// Starts gnuplot itself, without a shell that would read spaces and quotes in a path its own way.
-/// Throws std::runtime_error where there is no gnuplot or the script fails.
-inline void gnuplot(const std::string& script, std::initializer_list<std::string> script_arguments) {
+/// Whether a PNG or GIF has its end.
+inline bool is_complete(const std::filesystem::path& picture) {
+  const std::string expected = picture.extension() == ".gif" ? std::string("\0;", 2) : "IEND\xAE\x42\x60\x82";
+  std::string end(expected.size(), '\0');
+  std::ifstream in(picture, std::ios::binary);
+  in.seekg(-static_cast<std::streamoff>(end.size()), std::ios::end);
+  return in.read(end.data(), static_cast<std::streamsize>(end.size())) && end == expected;
+}
+
+/// Draws the pictures with a script, to which the paths are handed as ARG1 and so on.
+///
+/// Starts gnuplot itself, without a shell that would read spaces and quotes in a path its own way, and with absolute
+/// paths, which gnuplot can only take for files: "|command" and "<command" it would run, "~" is a home to it.
+/// Throws std::runtime_error where there is no gnuplot, the script fails, or a picture is incomplete.
+inline void gnuplot(const std::string& script, std::initializer_list<std::filesystem::path> paths,
+                    std::initializer_list<std::filesystem::path> pictures) {
   std::vector<std::string> command{"gnuplot", "-c", std::string(DESCENT_EXAMPLES_DIR) + "/" + script};
-  command.insert(command.end(), script_arguments);
+  for (const std::filesystem::path& path : paths) command.push_back(absolute(path).string());
   std::vector<char*> arguments;
   for (std::string& word : command) arguments.push_back(word.data());
   arguments.push_back(nullptr);
@@ -34,6 +49,8 @@ inline void gnuplot(const std::string& script, std::initializer_list<std::string
   if (const int error = posix_spawnp(&process, "gnuplot", nullptr, nullptr, arguments.data(), environ); error != 0)
     throw std::runtime_error(std::string("gnuplot does not start: ") + std::strerror(error));
   if (waitpid(process, &status, 0) != process || status != 0) throw std::runtime_error("gnuplot failed");
+  for (const std::filesystem::path& picture : pictures)  // of a full disk gnuplot says nothing
+    if (!is_complete(picture)) throw std::runtime_error("gnuplot could not write " + picture.string());
 }
 
 }  // namespace examples

@@ -17,6 +17,8 @@
 #include <descent/preconditioned_descent.hpp>
 #include <descent/steepest_descent.hpp>
 
+#include "output.hpp"
+
 namespace {
 
 using Eigen::ArrayXd;
@@ -120,6 +122,7 @@ int main() try {
   });
   const bool as_expected = right.passed() && !wrong.passed() && agree && best.steps <= 10 && best.w == fits[4].w;
   std::printf("\n%s\n", as_expected ? "All found the same minimum." : "NOT as expected.");
+  examples::finish_standard_output();
   return as_expected ? 0 : 1;
 } catch (const std::exception& error) {
   std::fprintf(stderr, "logistic: %s\n", error.what());

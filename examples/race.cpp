@@ -30,6 +30,8 @@
 
 #include "explain.hpp"
 #include "gnuplot.hpp"
+#include "options.hpp"
+#include "output.hpp"
 #include "race.hpp"
 
 namespace {
@@ -39,7 +41,7 @@ using std::filesystem::path;
 
 // ---- What runs -------------------------------------------------------------------------------------
 
-using NamedRate = std::pair<std::string, std::optional<double>>;  // there is always one
+using NamedRate = std::pair<std::string, double>;
 
 struct Options {
   std::vector<std::string> surfaces, optimizers;
@@ -62,18 +64,17 @@ void select(std::vector<Runner>& runners, const std::vector<std::string>& names)
   }
 }
 
-/// Throws std::invalid_argument for a rate that is out of range or that no runner has a use for.
+/// Throws std::invalid_argument for a rate that no runner has a use for.
 void change_rates(std::vector<Runner>& runners, const std::vector<NamedRate>& rates) {
   for (const auto& [name, rate] : rates) {
     bool used = false;
     for (Runner& runner : runners)
       if (optimizer_names[runner.rule.index()] == name) {
-        set_rate(runner.rule, rate.value());
+        set_rate(runner.rule, rate);
         used = true;
       }
     if (!used) throw std::invalid_argument("--rate: " + name + " does not run");
   }
-  for (const Runner& runner : runners) std::visit([](const auto& rule) { rule.validate(); }, runner.rule);
 }
 
 /// A caption tells of its own race only: a race that was changed has none.
@@ -109,17 +110,7 @@ void print_table(const Race& race, const std::vector<Path>& paths) {
   }
 }
 
-std::ofstream open(const path& file) {
-  std::ofstream out(file);
-  if (!out) throw std::runtime_error(file.string() + ": cannot be written");
-  out << std::setprecision(std::numeric_limits<double>::max_digits10);
-  return out;
-}
-
-void finish(std::ofstream& out, const path& file) {
-  out.close();
-  if (!out) throw std::runtime_error(file.string() + ": cannot be written");
-}
+const auto all_digits = std::setprecision(std::numeric_limits<double>::max_digits10);
 
 /// A line for each step: its number, then x, y and value of each runner; nothing after an early end.
 void write_rows(std::ofstream& out, const Race& race, const std::vector<Path>& paths, char separator,
@@ -138,12 +129,12 @@ void write_rows(std::ofstream& out, const Race& race, const std::vector<Path>& p
 }
 
 void write_csv(const Race& race, const std::vector<Path>& paths, const path& file) {
-  std::ofstream out = open(file);
-  out << "step";
-  for (const Runner& r : race.runners) out << ',' << r.label << " x," << r.label << " y," << r.label << " value";
-  out << '\n';
-  write_rows(out, race, paths, ',', "");
-  finish(out, file);
+  write_file(file, [&](std::ofstream& out) {
+    out << all_digits << "step";
+    for (const Runner& r : race.runners) out << ',' << r.label << " x," << r.label << " y," << r.label << " value";
+    out << '\n';
+    write_rows(out, race, paths, ',', "");
+  });
 }
 
 /// For each point of a grid over the view, row by row from the lower left: the part of the view that
@@ -161,11 +152,11 @@ std::vector<double> ranks(const Surface& surface, int cells) {
 }
 
 /// What race.gp draws, in gnuplot's own language.
-void write_picture(const Race& race, const std::vector<Path>& paths, const path& file) {
+void write_picture(std::ofstream& out, const Race& race, const std::vector<Path>& paths) {
   constexpr int cells = 120;
   const Surface& surface = race.surface;
   const View& view = surface.view;
-  std::ofstream out = open(file);
+  out << all_digits;
   out << "title = \"" << surface.text << "\"\ncaption = \"" << race.caption << "\"\nsteps = " << race.steps
       << "\nside_by_side = " << race.side_by_side << "\nlowest = " << surface.value(surface.minima.front())
       << "\ncells = " << cells << "\nleft = " << view.left << "\nright = " << view.right << "\nbottom = " << view.bottom
@@ -186,7 +177,6 @@ void write_picture(const Race& race, const std::vector<Path>& paths, const path&
   const std::vector<double> grid = ranks(surface, cells);
   for (std::size_t i = 0; i < grid.size(); ++i) out << grid[i] << ((i + 1) % (cells + 1) == 0 ? '\n' : ' ');
   out << "END\n";
-  finish(out, file);
 }
 
 /// The numbers of every race first, so that they lie there whatever becomes of the pictures.
@@ -198,14 +188,14 @@ void hold(const std::vector<Race>& races, const Options& options) {
     std::vector<Path> paths;
     for (const Runner& runner : race.runners) paths.push_back(run(runner.rule, race.surface, race.steps));
     print_table(race, paths);
-    write_picture(race, paths, file(race, ".gp"));
+    write_file(file(race, ".gp"), [&](std::ofstream& out) { write_picture(out, race, paths); });
     if (options.csv) write_csv(race, paths, file(race, ".csv"));
   }
   std::printf("\n");
   for (const Race& race : races) {
     std::fflush(stdout);
     try {
-      gnuplot("race.gp", {(output / race.surface.name).string()});
+      gnuplot("race.gp", {output / race.surface.name}, {file(race, ".png"), file(race, ".gif")});
     } catch (const std::exception& error) {
       throw std::runtime_error(std::string(error.what()) + "; a picture is missing, its numbers lie in " +
                                file(race, ".gp").string());
@@ -237,12 +227,16 @@ int main(int argc, char** argv) try {
       app.add_option("--optimizer", options.optimizers, "who runs: as each race is set, unless named here")
           ->transform(CLI::IsMember(names, CLI::ignore_case));
   app.add_option("--rate", options.rates, "another learning rate, such as: --rate Adam 0.05 --rate SGD 0.1")
-      ->transform(CLI::IsMember(names, CLI::ignore_case).application_index(0));
+      ->transform(CLI::IsMember(names, CLI::ignore_case).application_index(0))
+      ->check(learning_rate().application_index(1));
   app.add_option("--steps", options.steps, "how many steps, rather than as each race is set")
-      ->check(CLI::Range(1, 100'000));
-  app.add_option("--seed", options.seed, "of the surface \"bumps\"")->capture_default_str();
-  auto* const output =
-      app.add_option("--output", options.output, "folder for pictures and paths")->capture_default_str();
+      ->check(whole_number(1, 100'000));
+  app.add_option("--seed", options.seed, "of the surface \"bumps\"")
+      ->capture_default_str()
+      ->check(whole_number(0, std::numeric_limits<std::uint32_t>::max()));
+  auto* const output = app.add_option("--output", options.output, "folder for pictures and paths")
+                           ->capture_default_str()
+                           ->check(not_empty());
   auto* const csv =
       app.add_flag("--csv", options.csv, "write the paths as comma-separated values too, for other tools");
   app.add_option("--explain", options.explain,
@@ -256,13 +250,16 @@ int main(int argc, char** argv) try {
     else
       hold(chosen_races(options), options);
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);  // --help
-    std::fprintf(stderr, "race: %s\n", error.what());
-    return 2;
+    if (error.get_exit_code() != 0) {
+      std::fprintf(stderr, "race: %s\n", error.what());
+      return 2;
+    }
+    app.exit(error);  // --help
   } catch (const std::invalid_argument& error) {
     std::fprintf(stderr, "race: %s\n", error.what());
     return 2;
   }
+  finish_standard_output();
 } catch (const std::exception& error) {
   std::fprintf(stderr, "race: %s\n", error.what());
   return 1;

@@ -6,7 +6,7 @@
 #     gnuplot -c race.gp out/bowl
 
 stem = ARG1
-load ARG0[:strstrt(ARG0, "race.gp") - 1]."optimizers.gp"
+load ARG0[:strlen(ARG0) - strlen("race.gp")]."optimizers.gp"
 load stem.".gp"
 
 # ---- The map: ten bands, each as large as the others, and the lines between them -----------------------

@@ -12,6 +12,7 @@
 
 #include <descent/descent.hpp>
 
+#include "output.hpp"
 #include "surfaces.hpp"
 
 namespace {
@@ -50,6 +51,7 @@ int main() try {
   walk("RMSProp", descent::RMSProp<double, 2>({.learning_rate = 0.01}), 0.999);
   walk("AdaDelta", descent::AdaDelta<double, 2>({.learning_rate = 1}), 0.9995);
   walk("Adam", descent::Adam<double, 2>({.learning_rate = 0.02}));
+  examples::finish_standard_output();
 } catch (const std::exception& error) {
   std::fprintf(stderr, "rosenbrock: %s\n", error.what());
   return 1;

@@ -11,7 +11,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 eigen=$(pkg-config --cflags eigen3 | sed 's/-I/-isystem /')
-warnings="-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror"
+warnings="$(cat "$here/../../cmake/warnings.txt") -Werror"
 missing_is_failure=${1:-}
 log=$work/log
 : > "$log"

@@ -9,7 +9,7 @@
 #   // compiles with: FLAGS   what makes its twin, which is then compiled here as well (else by twins.cpp)
 #
 # cmake -Dcompiler=COMMAND -Dincludes=FOLDERS -Dlibrary=HEADER -Dcase=FILE -P check.cmake
-cmake_minimum_required(VERSION 3.25)
+cmake_minimum_required(VERSION 3.21)
 
 # g++ 12 takes 16 lines to come to the concept, half of them for the include path and the source;
 # later versions show the call a second time. What stands below them nobody reads.

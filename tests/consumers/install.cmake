@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Installs the library from a tree of its own into one folder and moves it to another, `prefix`: whatever
 # uses it there proves that it does not depend on where it was installed to.
-cmake_minimum_required(VERSION 3.25)
+cmake_minimum_required(VERSION 3.21)
 
 file(REMOVE_RECURSE ${prefix} ${prefix}-tree ${prefix}-before)
 execute_process(COMMAND ${CMAKE_COMMAND} -C ${settings} -G ${generator} -S ${source} -B ${prefix}-tree

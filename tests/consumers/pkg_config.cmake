@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # Compiles and runs a program with what pkg-config tells of the library, and no more than that.
-cmake_minimum_required(VERSION 3.25)
+cmake_minimum_required(VERSION 3.21)
 
+set(ENV{PKG_CONFIG_PATH} "${path}:$ENV{PKG_CONFIG_PATH}")
 execute_process(COMMAND ${pkg_config} --cflags descent OUTPUT_VARIABLE cflags COMMAND_ERROR_IS_FATAL ANY)
 execute_process(COMMAND ${pkg_config} --modversion descent
   OUTPUT_VARIABLE version OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)

@@ -4,7 +4,7 @@
 # common: the linker would keep the copy of one of them, and another CPU might not be able to run it.
 #
 # cmake -Dnm=NM -Dobjects=FILES -P functions.cmake
-cmake_minimum_required(VERSION 3.25)
+cmake_minimum_required(VERSION 3.21)
 
 foreach(object IN LISTS objects)
   execute_process(COMMAND ${nm} ${object} OUTPUT_VARIABLE symbols COMMAND_ERROR_IS_FATAL ANY)
