@@ -179,7 +179,8 @@ TEST_CASE("negative and absurd sizes", "[minibatches]") {
 TEST_CASE("indices that are refused", "[minibatches]") {
   const auto told = [](const auto& indices) { return complaint([&] { Minibatches batches(indices, 3, 0); }); };
   CHECK(told(std::vector<int>{}) == "descent::Minibatches: count = 0; it must be at least 1");
-  CHECK(told(std::vector<int>{4, 0, -2}) == "descent::Minibatches: index 2 is -2; it must be at least 0, and at most 9223372036854775807");
+  CHECK(told(std::vector<int>{4, 0, -2}) ==
+        "descent::Minibatches: index 2 is -2; it must be at least 0, and at most 9223372036854775807");
   CHECK(told(std::vector<std::uint64_t>{std::uint64_t{1} << 63}) ==
         "descent::Minibatches: index 0 is 9223372036854775808; it must be at least 0, and at most 9223372036854775807");
   CHECK(complaint([] {

@@ -73,7 +73,7 @@ double difference_step() {
 /// another x, with double instead of float, or in other units.
 ///
 /// x is any dense tensor and stays as it is. The objective is called 2n + 1 times for n components, and
-/// must set each component of the gradient: it finds NaN there. Reports the component with the largest
+/// must set each component of the gradient at each call: it finds NaN there. Reports the component with the largest
 /// error, by row and column. Throws std::invalid_argument for a tolerance out of range, a gradient of
 /// another shape or one with a component that is not set, and std::domain_error where x, the value
 /// there or at a point of the differences, or the gradient is not finite.
