@@ -243,10 +243,11 @@ typename std::remove_cvref_t<X>::PlainObject > DESCENT_TAGGED auto minimize(F&& 
     }
     if (within(now.gradient_norm, options.gradient_tolerance)) return end(MinimizeStatus::gradient_tolerance);
 
-    const Scalar change = detail::largest(now.x - next.x);
     const Scalar value_change = std::abs(now.value - next.value) / std::max(Scalar(1), std::abs(now.value));
-    const bool idle = (change == 0 && now.gradient_norm > 0) || detail::skipped_steps(optimizer) != skipped_before;
-    const bool steps_rest = within(change, options.step_tolerance);
+    const bool still = (now.x.array() == next.x.array()).all();
+    const bool idle = (still && now.gradient_norm > 0) || detail::skipped_steps(optimizer) != skipped_before;
+    const bool steps_rest =
+        options.step_tolerance > 0 && within(detail::largest(now.x - next.x), options.step_tolerance);
     const bool values_rest = within(value_change, options.value_tolerance);
     if ((idle || steps_rest || values_rest) && !detail::state_is_finite(optimizer))
       return end(MinimizeStatus::non_finite);

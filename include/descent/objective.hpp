@@ -15,6 +15,7 @@
 #include <Eigen/Core>
 
 #include <descent/concepts.hpp>
+#include <descent/nonfinite.hpp>
 #include <descent/tensors.hpp>
 
 namespace descent {
@@ -103,8 +104,8 @@ struct Evaluated {
     gradient_norm = largest(gradient);
   }
 
-  /// Of x, too, as an objective may give numbers for a NaN.
-  bool finite() const { return std::isfinite(value) && std::isfinite(gradient_norm) && x.allFinite(); }
+  /// Of x, too, as an objective may make numbers of a NaN.
+  bool finite() const { return std::isfinite(value) && std::isfinite(gradient_norm) && all_finite(x.data(), x.size()); }
 };
 
 /// Throws std::invalid_argument, in the name of the caller, where a component is NaN as it was before the
