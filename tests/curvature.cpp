@@ -128,6 +128,22 @@ TEMPLATE_TEST_CASE("steepest descent of any size of gradient", "[steepest]", flo
   }
 }
 
+TEMPLATE_TEST_CASE("steepest descent of any size of Hessian", "[steepest]", float, double, long double) {
+  // The sum u'Hu of the largest would overflow; powers of two, so that the step is exact.
+  const int e = std::numeric_limits<TestType>::max_exponent - 1;
+  for (const int exponent : {e, 1 - e}) {
+    const TestType c = std::ldexp(TestType(1), exponent);
+    const Matrix<TestType> H = c * Matrix<TestType>::Identity(4, 4);
+    const Vector<TestType> g = Vector<TestType>::Constant(4, c);
+    const auto product = [&](const Vector<TestType>& v) { return c * v; };
+    Vector<TestType> x = Vector<TestType>::Constant(4, 3), by_function = x;
+    CHECK(SteepestDescent<TestType>().step(x, g, H) == 1 / c);
+    CHECK(x == Vector<TestType>::Constant(4, 2));
+    CHECK(SteepestDescent<TestType>().step(by_function, g, product) == 1 / c);
+    CHECK(same_bits(by_function, x));
+  }
+}
+
 TEST_CASE("a zero gradient is no step", "[steepest]") {
   const Vector<double> zero = Vector<double>::Zero(2);
   Vector<double> x = vector<double>({1, 2}), none;
@@ -150,6 +166,10 @@ TEST_CASE("no minimum along the gradient", "[steepest]") {
   CHECK(told(vector<double>({0, 5}), H).find("g'Hg / g'g, is 0;") != std::string::npos);
   const auto infinite = [](const Vector<double>& v) { return Vector<double>(v * HUGE_VAL); };
   CHECK(told(vector<double>({1, 1}), infinite).find("g'Hg / g'g, is inf;") != std::string::npos);
+  const auto tiny = [](const Vector<double>& v) { return Vector<double>(v * 1e-310); };
+  CHECK(told(vector<double>({1, 1}), tiny) ==
+        "descent::SteepestDescent: the curvature along the gradient, g'Hg / g'g, is 1e-310, and alpha, its reciprocal, "
+        "not finite; it must be at least 5.56268e-309");
   CHECK(told(vector<double>({1, std::nan("")}), H) == "descent: the gradient is not finite: (1, 0) is nan");
   CHECK(same_bits(x, before));
 
@@ -292,6 +312,61 @@ TEST_CASE("matrices that are refused, and leave the parameters alone", "[bad inp
   CHECK(complaint([&] { SteepestDescent<>().step(x, x, A); }) == told(invalid));
   A = Matrix<double>::Ones(2, 3);
   CHECK(told(invalid) == "descent: the matrix is 2x3; it must be square");
+}
+
+TEST_CASE("a step that leads beyond the largest number is refused", "[bad input]") {
+  Eigen::Matrix2d x = Eigen::Matrix2d::Constant(-1), g = x;
+  const auto told = [&](const auto& step) {
+    const Eigen::Matrix2d before = x;
+    const auto text = complaint<std::domain_error>(step);
+    CHECK(same_bits(x, before));
+    return text;
+  };
+  const std::string overflow = "descent: a parameter after the step is not finite: (0, 1) is inf";
+  Matrix<double> A = Matrix<double>::Identity(4, 4);
+
+  // In A^-1 g, in the product with the rate, in the difference.
+  A(2, 2) = 1e-200;
+  g(0, 1) = -1e200;
+  CHECK(told([&] { Newton<>().step(x, g, A); }) == overflow);
+  CHECK(told([&] { NaturalGradient<>().step(x, g, A); }) == overflow);
+  A.setIdentity();
+  CHECK(told([&] { PreconditionedDescent<>({.learning_rate = 1e200}).step(x, g, A); }) == overflow);
+  CHECK(told([&] { NaturalGradient<>({.lambda = 1e-200}).step(x, g, A); }) == overflow);
+  CHECK(told([&] { SteepestDescent<>().step(x, g, 1e-200 * A); }) == overflow);
+  x(0, 1) = 1e308;
+  g(0, 1) = -1e308;
+  CHECK(told([&] { Newton<>().step(x, g, A); }) == overflow);
+  CHECK(told([&] { NaturalGradient<>().step(x, g, A); }) == overflow);
+  CHECK(told([&] { SteepestDescent<>().step(x, g, A); }) == overflow);
+}
+
+TEST_CASE("matrices of extreme entries are solved, or refused", "[newton]") {
+  for (const double size : {std::numeric_limits<double>::max() / 4, 4 * std::numeric_limits<double>::min()}) {
+    const double power = std::exp2(std::floor(std::log2(size)));
+    Vector<double> x = vector<double>({1, -2}), by_one = x;
+    const Matrix<double> H = well_conditioned<double>() / 4;
+    const Vector<double> g = vector<double>({0.3, 0.7});
+    Newton<>().step(by_one, g, H);
+    Newton<>().step(x, power * g, power * H);
+    CHECK((x - by_one).norm() <= 2 * static_cast<double>(solve_error * unit<double>) * by_one.norm());
+  }
+  Matrix<double> A(2, 2);
+  A << 1e-300, 1e200, 1e200, 1e-300;  // whose entries overflow when scaled
+  CHECK(complaint<std::domain_error>([&] {
+          PositiveDefinite<double>{A};
+        }).find("descent: the matrix is not positive definite: ") == 0);
+  A << 1, 1.5e308, -1.5e308, 1;  // whose entries' difference overflows
+  CHECK(complaint([&] { PositiveDefinite<double>{A}; }).find("descent: the matrix is not symmetric: ") == 0);
+}
+
+TEST_CASE("gradients of samples that give no Fisher matrix", "[natural]") {
+  Matrix<double> G = Matrix<double>::Ones(2, 3);
+  const auto told = [&] { return complaint<std::domain_error>([&] { estimate_fisher(G); }); };
+  G(1, 2) = HUGE_VAL;
+  CHECK(told() == "descent::estimate_fisher: a gradient is not finite: (1, 2) is inf");
+  G(1, 2) = 1e200;
+  CHECK(told() == "descent::estimate_fisher: the gradients are too large; the matrix is not finite: (1, 1) is inf");
 }
 
 TEST_CASE("symmetric up to the rounding of a product is symmetric", "[newton]") {

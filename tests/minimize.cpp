@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
-// minimize: every way to end, what it leaves, and what the observer sees.
+// minimize: every way to end, what it leaves, what the observer sees, and which objectives it takes.
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
+#include <utility>
 
 #include "catch.hpp"
 #include "variants.hpp"
@@ -20,6 +23,12 @@ const double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
 /// f = |x|^2 / 2: SGD at rate 1/2 halves x exactly at every step.
 double bowl(const VectorXd& x, VectorXd& gradient) {
+  gradient = x;
+  return x.squaredNorm() / 2;
+}
+
+/// The same for whatever can be assigned to.
+double bowl_of(const auto& x, auto& gradient) {
   gradient = x;
   return x.squaredNorm() / 2;
 }
@@ -96,12 +105,12 @@ TEST_CASE("each status has a message of its own", "[minimize]") {
   std::set<std::string> messages;
   using enum MinimizeStatus;
   for (const auto status :
-       {gradient_tolerance, step_tolerance, value_tolerance, max_steps, stopped_by_observer, non_finite}) {
+       {gradient_tolerance, step_tolerance, value_tolerance, max_steps, stopped_by_observer, non_finite, stalled}) {
     const MinimizeResult<double> result{status, 0, 0, 0};
     CHECK(result.message().size() > 20);
     messages.emplace(result.message());
   }
-  CHECK(messages.size() == 6);
+  CHECK(messages.size() == 7);
 }
 
 TEST_CASE("the observer sees every step", "[minimize]") {
@@ -151,6 +160,146 @@ TEST_CASE("an objective that is not finite at the start is an error, and nothing
   }
   CHECK(x == VectorXd::Ones(2));
   CHECK(sgd.steps() == 0);
+
+  x[1] = not_a_number;
+  CHECK(complaint<std::domain_error>([&] { minimize(bowl, x, sgd); }) ==
+        "descent::minimize: the x to start from is not finite: (1, 0) is nan");
+}
+
+TEST_CASE("an x that is not finite ends a run, whatever the objective makes of it", "[minimize]") {
+  // The step overflows, and at -infinity the ramp is as flat as at a minimum.
+  const auto ramp = [](const VectorXd& x, VectorXd& gradient) {
+    gradient = (x.array() > 0).select(1e308, VectorXd::Zero(x.size()));
+    return x[0] > 0 ? 1.0 : 0.0;
+  };
+  SGD<> sgd({.learning_rate = 100});
+  VectorXd x = VectorXd::Ones(2);
+  const auto result = minimize(ramp, x, sgd);
+  CHECK(result.status == MinimizeStatus::non_finite);
+  CHECK(x == VectorXd::Ones(2));
+}
+
+// ---- Steps that change nothing ---------------------------------------------------------------------
+
+TEST_CASE("a step that changes nothing meets no tolerance", "[minimize]") {
+  const double rate = GENERATE(0.0, 0x1p-60);  // the second is lost in the rounding of x
+  const bool by_step = GENERATE(true, false);
+  const MinimizeOptions options{
+      .max_steps = 0, .step_tolerance = by_step ? 1.0 : 0.0, .value_tolerance = by_step ? 0.0 : 1.0};
+  SGD<> sgd({.learning_rate = rate});
+  VectorXd x = VectorXd::Ones(2);
+  const auto result = minimize(bowl, x, sgd, options);
+  CHECK(result.status == MinimizeStatus::stalled);
+  CHECK(result.message().find("failed: ") == 0);
+  CHECK(result.steps == 1000);
+  CHECK(x == VectorXd::Ones(2));
+
+  MinimizeOptions few = options;
+  few.max_idle_steps = 5;
+  CHECK(minimize(bowl, x, sgd, few).steps == 5);
+  few.max_idle_steps = 0;
+  few.max_steps = 2000;
+  CHECK(minimize(bowl, x, sgd, few).status == MinimizeStatus::max_steps);
+}
+
+TEST_CASE("at a gradient of 0 a step that changes nothing is convergence", "[minimize]") {
+  SGD<> sgd = halving();
+  VectorXd x = VectorXd::Zero(2);
+  CHECK(minimize(bowl, x, sgd, {.gradient_tolerance = 0, .step_tolerance = 1e-9}).status ==
+        MinimizeStatus::step_tolerance);
+  CHECK(minimize(bowl, x, sgd, {.gradient_tolerance = 0, .value_tolerance = 1e-9}).status ==
+        MinimizeStatus::value_tolerance);
+  CHECK(sgd.steps() == 2);
+}
+
+TEST_CASE("a run moves on after idle steps", "[minimize]") {
+  SECTION("a warm-up from a rate of 0, by the observer") {
+    SGD<> sgd({.learning_rate = 0});
+    VectorXd x = VectorXd::Ones(2);
+    const auto warm_up = [&](const auto& progress) { sgd.learning_rate = progress.steps % 4 == 3 ? 0.5 : 0; };
+    const auto result = minimize(bowl, x, sgd, {.step_tolerance = 0.125, .max_idle_steps = 4}, warm_up);
+    CHECK(result.status == MinimizeStatus::step_tolerance);
+    CHECK(result.steps == 12);  // idle steps count only in a row
+  }
+  SECTION("momentum that gathers speed") {
+    // The velocity in units of 2^-55 is 1, 1.9, 2.71: the third is more than half of what separates 1
+    // from the number below.
+    Momentum<> momentum({.learning_rate = 0x1p-55, .momentum = 0.9});
+    VectorXd x = VectorXd::Ones(1);
+    const auto slope = [](const VectorXd& at, VectorXd& gradient) {
+      gradient.setOnes();
+      return at[0];
+    };
+    const auto result = minimize(slope, x, momentum, {.step_tolerance = 1, .max_idle_steps = 3});
+    CHECK(result.status == MinimizeStatus::step_tolerance);
+    CHECK(result.steps == 3);
+    CHECK(x[0] == 1 - 0x1p-53);
+  }
+  SECTION("AdaDelta's slow start") {
+    // Its first steps are of about sqrt(20 epsilon) = 0.003, and grow; half of what separates numbers
+    // near 1e5 is 0.004.
+    AdaDelta<float> adadelta({.epsilon = 5e-7});
+    Eigen::VectorXf x = Eigen::VectorXf::Constant(1, 1e5f);
+    const auto slope = [](const Eigen::VectorXf& at, Eigen::VectorXf& gradient) {
+      gradient.setOnes();
+      return at[0];
+    };
+    const auto result = minimize(slope, x, adadelta, {.step_tolerance = 1});
+    CHECK(result.status == MinimizeStatus::step_tolerance);
+    CHECK(result.steps > 100);
+  }
+}
+
+TEMPLATE_TEST_CASE("state that has overflowed is no convergence", "[minimize]", AdaGrad<float>, RMSProp<float>,
+                   CenteredRMSProp<float>, AdaDelta<float>, Adam<float>) {
+  const bool all = GENERATE(true, false);
+  // The square of the first gradient, and where `all` of the other, too, is above the largest float.
+  const auto steep = [=](const Eigen::VectorXf& x, Eigen::VectorXf& gradient) {
+    gradient = x;
+    gradient[0] *= 1e20f;
+    if (all) gradient[1] *= 1e20f;
+    return x.squaredNorm();
+  };
+  const MinimizeOptions options = GENERATE(MinimizeOptions{.step_tolerance = 1}, MinimizeOptions{.value_tolerance = 1});
+  TestType optimizer;
+  Eigen::VectorXf x = Eigen::VectorXf::Ones(2);
+  const auto result = minimize(steep, x, optimizer, options);
+  CHECK(result.status == MinimizeStatus::non_finite);
+  CHECK(result.message().find("state") != std::string::npos);
+  CHECK(result.steps == 1);
+  CHECK(x[0] == 1);
+  CHECK((x[1] == 1) == all);
+}
+
+TEST_CASE("a skipped step is no convergence", "[minimize]") {
+  // At the first step x goes to 0.875, where the gradient is `there`; from there the look-ahead is 0.8125.
+  const double there = GENERATE(0.0, 0.5);
+  const auto cliff = [=](const VectorXd& x, VectorXd& gradient) {
+    gradient[0] = x[0] == 1 ? 1 : there;
+    if (x[0] < 0.85) gradient[0] = not_a_number;
+    return x[0];
+  };
+  Nesterov<> nesterov({.learning_rate = 0.125, .momentum = 0.5, .gradient_at = GradientAt::lookahead});
+  VectorXd x = VectorXd::Ones(1);
+  const MinimizeOptions options =
+      GENERATE(MinimizeOptions{.gradient_tolerance = 0, .step_tolerance = 1e-3, .max_idle_steps = 20},
+               MinimizeOptions{.gradient_tolerance = 0, .value_tolerance = 1e-3, .max_idle_steps = 20});
+  SECTION("the optimizer gives up first") {
+    nesterov.set_nonfinite(NonFinite::skip);
+    CHECK(complaint<std::domain_error>([&] {
+            minimize(cliff, x, nesterov, options);
+          }).find("after 10 skipped steps in a row") != std::string::npos);
+    CHECK(nesterov.skipped_steps() == 10);
+  }
+  SECTION("the run does") {
+    nesterov.set_nonfinite(NonFinite::skip, 1000);
+    const auto result = minimize(cliff, x, nesterov, options);
+    CHECK(result.status == MinimizeStatus::stalled);
+    CHECK(result.steps == 21);
+    CHECK(nesterov.skipped_steps() == 20);
+  }
+  CHECK(x[0] == 0.875);
+  CHECK(nesterov.steps() == 1);
 }
 
 TEST_CASE("options out of range", "[minimize]") {
@@ -166,6 +315,8 @@ TEST_CASE("options out of range", "[minimize]") {
   }
   CHECK(complaint([&] { minimize(bowl, x, sgd, {.max_steps = -1}); }) ==
         "descent::minimize: max_steps = -1; it must be >= 0 (0: off)");
+  CHECK(complaint([&] { minimize(bowl, x, sgd, {.max_idle_steps = -1}); }) ==
+        "descent::minimize: max_idle_steps = -1; it must be >= 0 (0: off)");
   CHECK(complaint([&] { minimize(bowl, x, sgd, {.max_steps = 0, .gradient_tolerance = 0}); }).find("never end") !=
         std::string::npos);
   CHECK(complaint([&] {
@@ -179,16 +330,189 @@ TEST_CASE("options out of range", "[minimize]") {
   CHECK(x == VectorXd::Ones(2));
 }
 
-TEST_CASE("what the objective throws leaves x alone", "[minimize]") {
+// ---- What is thrown --------------------------------------------------------------------------------
+
+TEST_CASE("what is thrown leaves x and optimizer together", "[minimize]") {
+  struct Gone {};
+  Eigen::MatrixXd m = Eigen::MatrixXd::Ones(2, 3);
+  const auto column = [&]() -> decltype(auto) { return m.col(1); };
   SGD<> sgd = halving();
-  VectorXd x = VectorXd::Ones(2);
-  int calls = 0;
-  const auto throws_later = [&](const VectorXd& at, VectorXd& gradient) {
-    if (++calls == 3) throw std::runtime_error("the simulator is gone");
+  SECTION("the objective, at first") {
+    const auto gone = [](const VectorXd&, VectorXd&) -> double { throw Gone{}; };
+    CHECK_THROWS_AS(minimize(gone, column(), sgd), Gone);
+    CHECK(sgd.steps() == 0);
+  }
+  SECTION("the objective, later") {
+    const auto gone_below = [](const VectorXd& x, VectorXd& gradient) {
+      if (x[0] < 0.2) throw Gone{};
+      return bowl(x, gradient);
+    };
+    CHECK_THROWS_AS(minimize(gone_below, column(), sgd), Gone);
+    CHECK(sgd.steps() == 3);
+  }
+  SECTION("the observer") {
+    const auto gone_at = [](const auto& progress) {
+      if (progress.steps == 2) throw Gone{};
+    };
+    CHECK_THROWS_AS(minimize(bowl, column(), sgd, {}, gone_at), Gone);
+    CHECK(sgd.steps() == 2);
+  }
+  SECTION("the step") {
+    const auto spoil = [&](const auto& progress) { sgd.learning_rate = progress.steps == 4 ? -1 : 0.5; };
+    CHECK_THROWS_AS(minimize(bowl, column(), sgd, {}, spoil), std::invalid_argument);
+    CHECK(sgd.steps() == 4);
+  }
+  CHECK(m(0, 1) == std::pow(0.5, static_cast<double>(sgd.steps())));
+  CHECK(m(1, 1) == m(0, 1));
+  CHECK((m.array() == 1).count() >= 4);
+}
+
+TEST_CASE("what is thrown at the look-ahead leaves x behind it", "[minimize]") {
+  struct Gone {};
+  Nesterov<> nesterov({.learning_rate = 0.125, .momentum = 0.5, .gradient_at = GradientAt::lookahead});
+  VectorXd x = VectorXd::Ones(1);
+  const auto gone_below = [](const VectorXd& at, VectorXd& gradient) {
+    if (at[0] < 0.85) throw Gone{};
     return bowl(at, gradient);
   };
-  CHECK_THROWS_AS(minimize(throws_later, x, sgd), std::runtime_error);
-  CHECK(x == VectorXd::Ones(2));
+  CHECK_THROWS_AS(minimize(gone_below, x, nesterov), Gone);
+  CHECK(x[0] == 0.875);
+  CHECK(nesterov.steps() == 1);
+}
+
+TEST_CASE("a run goes on after an exception as if there had been none", "[minimize]") {
+  struct Gone {};
+  Adam<> adam({.learning_rate = 0.1}), undisturbed = adam;
+  VectorXd x = VectorXd::LinSpaced(5, -1, 1), y = x;
+  bool thrown = false;
+  const auto once = [&](const auto&) {
+    if (adam.steps() == 7 && !std::exchange(thrown, true)) throw Gone{};
+  };
+  CHECK_THROWS_AS(minimize(bowl, x, adam, {.max_steps = 20}, once), Gone);
+  minimize(bowl, x, adam, {.max_steps = 13}, once);
+  minimize(bowl, y, undisturbed, {.max_steps = 20});
+  CHECK(same_bits(x, y));
+  CHECK(same_state(adam, undisturbed));
+}
+
+// ---- Objectives that do not write the gradient -----------------------------------------------------
+
+TEST_CASE("a gradient that the objective does not set is an error", "[minimize]") {
+  Adam<> adam;
+  VectorXd x = VectorXd::Constant(3, 5);
+  const auto told = [&](const auto& objective) {
+    const std::string text = complaint([&] { minimize(objective, x, adam); });
+    CHECK(x == VectorXd::Constant(3, 5));
+    CHECK(adam.steps() == 0);
+    return text;
+  };
+  CHECK(told([](const VectorXd& at, VectorXd&) { return at.squaredNorm(); }) ==
+        "descent::minimize: the objective does not set component (0, 0) of the gradient; it must assign each, and not "
+        "add to what stands there");
+  CHECK(told([](const auto& at, const auto&) { return at.squaredNorm(); }).find("set component (0, 0)") !=
+        std::string::npos);
+  CHECK(told([](const VectorXd& at, VectorXd& gradient) {
+          gradient += 2 * at;
+          return at.squaredNorm();
+        }).find("set component (0, 0)") != std::string::npos);
+  CHECK(told([](const VectorXd& at, VectorXd& gradient) {
+          gradient.head(2) = 2 * at.head(2);
+          return at.squaredNorm();
+        }).find("set component (2, 0)") != std::string::npos);
+
+  // A NaN of its own is another thing.
+  const auto nan_in_gradient = [](const VectorXd& at, VectorXd& gradient) {
+    gradient = at;
+    gradient[1] = not_a_number;
+    return at.squaredNorm();
+  };
+  CHECK(complaint<std::domain_error>([&] { minimize(nan_in_gradient, x, adam); }) ==
+        "descent::minimize: the objective is not finite at the x to start from: value 75, largest |gradient| nan");
+}
+
+TEST_CASE("a gradient that the objective does not set later on is not the last one", "[minimize]") {
+  const auto forgets_below = [](const VectorXd& x, VectorXd& gradient) {
+    if (x[0] > 0.3) gradient = x;
+    return x.squaredNorm() / 2;
+  };
+  SGD<> sgd = halving();
+  VectorXd x = VectorXd::Ones(2);
+  const auto result = minimize(forgets_below, x, sgd);
+  CHECK(result.status == MinimizeStatus::non_finite);
+  CHECK(x[0] == 0.5);
+}
+
+namespace {
+
+template <class F>
+constexpr bool takes(const F&) {
+  return Objective<F, VectorXd>;
+}
+
+double by_value(const VectorXd& x, VectorXd gradient) { return x.sum() + gradient.sum(); }
+double by_ref(const VectorXd& x, Eigen::Ref<VectorXd> gradient) noexcept { return bowl_of(x, gradient); }
+
+struct ForTwoScalars {
+  double operator()(const VectorXd& x, VectorXd& gradient) const { return bowl(x, gradient); }
+  float operator()(const Eigen::VectorXf& x, Eigen::VectorXf& gradient) const { return gradient = x, x.sum(); }
+};
+struct CopiesOfTwoScalars {
+  double operator()(const VectorXd& x, VectorXd gradient) const { return x.sum() + gradient.sum(); }
+  float operator()(const Eigen::VectorXf& x, Eigen::VectorXf gradient) const { return x.sum() + gradient.sum(); }
+};
+struct OfMatrices {
+  template <class A, class B>
+  double operator()(const Eigen::MatrixBase<A>& x, Eigen::MatrixBase<B>& gradient) {
+    return bowl_of(x, gradient);
+  }
+};
+struct OfConstMatrices {
+  template <class A, class B>
+  double operator()(const Eigen::MatrixBase<A>& x, const Eigen::MatrixBase<B>& gradient) const {
+    return bowl_of(x, const_cast<Eigen::MatrixBase<B>&>(gradient));
+  }
+};
+
+}  // namespace
+
+TEST_CASE("an objective takes its gradient in any way that can write it", "[minimize]") {
+  const auto ends = [](auto&& objective) {
+    SGD<> sgd = halving();
+    VectorXd x = VectorXd::Ones(2);
+    const bool there = minimize(objective, x, sgd, {.max_steps = 3}).steps == 3 && x[0] == 0.125;
+    return there && check_gradient(objective, x).passed();
+  };
+  CHECK(ends(bowl));
+  CHECK(ends(&bowl));
+  CHECK(ends(by_ref));
+  CHECK(ends(std::function<double(const VectorXd&, VectorXd&)>(bowl)));
+  CHECK(ends(std::ref(bowl)));
+  CHECK(ends(ForTwoScalars{}));
+  CHECK(ends(OfMatrices{}));
+  CHECK(ends(OfConstMatrices{}));
+  CHECK(ends([](VectorXd x, VectorXd& gradient) mutable { return bowl(x, gradient); }));
+  CHECK(ends([](Eigen::Ref<const VectorXd> x, Eigen::Ref<VectorXd>&& gradient) { return bowl_of(x, gradient); }));
+  CHECK(ends([](const auto& x, auto& gradient) { return bowl(x, gradient); }));
+  CHECK(ends([](auto x, auto& gradient) mutable { return bowl(x, gradient); }));
+  CHECK(ends([](auto&& x, auto&& gradient) {
+    static_assert(std::is_same_v<decltype(gradient), VectorXd&>);
+    return bowl(x, gradient);
+  }));
+  CHECK(ends([](auto&&... arguments) { return bowl(std::forward<decltype(arguments)>(arguments)...); }));
+}
+
+TEST_CASE("an objective that takes a copy of its gradient, or a const one, is none", "[minimize]") {
+  STATIC_REQUIRE(!takes(by_value));
+  STATIC_REQUIRE(!takes(&by_value));
+  STATIC_REQUIRE(!Objective<std::function<double(const VectorXd&, VectorXd)>, VectorXd>);
+  STATIC_REQUIRE(!takes(CopiesOfTwoScalars{}));
+  STATIC_REQUIRE(!takes([](const VectorXd& x, const VectorXd&) { return x.sum(); }));
+  STATIC_REQUIRE(!takes([](VectorXd x, const VectorXd) mutable { return x.sum(); }));
+  STATIC_REQUIRE(!takes([](const VectorXd& x, Eigen::Ref<const VectorXd>) { return x.sum(); }));
+  STATIC_REQUIRE(!takes([](const VectorXd& x, const Eigen::Ref<VectorXd>&) { return x.sum(); }));
+  STATIC_REQUIRE(!takes([](const VectorXd& x, auto gradient) { return gradient = x, x.sum(); }));
+  STATIC_REQUIRE(!takes([](auto&& x, auto gradient) mutable noexcept { return gradient = x, x.sum(); }));
+  STATIC_REQUIRE(!takes([](auto... arguments) { return bowl(arguments...); }));
 }
 
 TEST_CASE("minimize takes the gradient where Nesterov wants it", "[minimize]") {

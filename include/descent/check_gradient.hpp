@@ -53,22 +53,6 @@ double difference_step() {
   return std::cbrt(static_cast<double>(std::numeric_limits<Scalar>::epsilon()));
 }
 
-/// Where the objective has left a NaN in the gradient, it may not have set that component at all: then
-/// another number stays there, too.
-template <class Plain, class F>
-void require_gradient_set(const Evaluated<Plain>& with_nan, F& objective) {
-  if (with_nan.gradient.allFinite()) return;
-  Evaluated<Plain> with_zero{with_nan.x};
-  with_zero.evaluate("descent::check_gradient", objective);
-  for (Index col = 0; col < with_nan.x.cols(); ++col)
-    for (Index row = 0; row < with_nan.x.rows(); ++row)
-      if (std::isnan(with_nan.gradient(row, col)) && !std::isnan(with_zero.gradient(row, col)))
-        throw std::invalid_argument("descent::check_gradient: the objective does not set component " +
-                                    to_string(row, col) +
-                                    " of the gradient; it must assign each, and not add to what stands there");
-  require_finite("descent::check_gradient: the gradient", with_nan.gradient);
-}
-
 }  // namespace DESCENT_FLAGS
 }  // namespace detail
 
@@ -89,7 +73,7 @@ void require_gradient_set(const Evaluated<Plain>& with_nan, F& objective) {
 /// another x, with double instead of float, or in other units.
 ///
 /// x is any dense tensor and stays as it is. The objective is called 2n + 1 times for n components, and
-/// must set each component of the gradient: it finds NaN there. Reports the component with the largest
+/// must set each component of the gradient at each call: it finds NaN there. Reports the component with the largest
 /// error, by row and column. Throws std::invalid_argument for a tolerance out of range, a gradient of
 /// another shape or one with a component that is not set, and std::domain_error where x, the value
 /// there or at a point of the differences, or the gradient is not finite.
@@ -102,14 +86,14 @@ requires DenseTensor<X> && Objective<F, typename X::PlainObject> DESCENT_TAGGED 
 
   detail::Evaluated<Plain> here{x};
   detail::require_finite("descent::check_gradient: x", here.x);
-  here.gradient.setConstant(std::numeric_limits<Scalar>::quiet_NaN());
   here.evaluate("descent::check_gradient", objective);
+  detail::require_gradient_set("descent::check_gradient", here, objective);
   if (!std::isfinite(here.value)) {
     std::ostringstream message;
     message << "descent::check_gradient: the value at x is " << here.value << "; it must be finite";
     throw std::domain_error(message.str());
   }
-  detail::require_gradient_set(here, objective);
+  detail::require_finite("descent::check_gradient: the gradient", here.gradient);
 
   detail::Evaluated<Plain> nearby = here;
   const auto value_with = [&](Eigen::Index row, Eigen::Index col, Scalar component) {

@@ -69,10 +69,13 @@ Column<typename Gradient::Scalar> gradient_column(const Params& params, const Gr
   return evaluated.reshaped().matrix();
 }
 
-/// params <- params - step
+/// params <- params - step. Throws std::domain_error where a parameter would then not be finite: the factors of
+/// a step may be so large that their product, or the difference, overflows.
 template <class Params, class Step>
 void subtract(Params& params, const Step& step) {
-  params.reshaped().matrix() -= step;
+  const Column<typename Step::Scalar> next = params.reshaped().matrix() - step;
+  require_finite("descent: a parameter after the step", next.reshaped(params.rows(), params.cols()));
+  params.reshaped().matrix() = next;
 }
 
 }  // namespace DESCENT_FLAGS

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// Minibatches: the shuffled batches of one epoch after another, in an order that depends on the
-// arguments alone, on every platform.
+// Minibatches: the batches of one epoch after another, shuffled or in an order of one's own, which
+// depends on the arguments alone, on every platform.
 #pragma once
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
@@ -14,6 +15,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -24,14 +26,21 @@
 namespace descent {
 inline namespace DESCENT_FLAGS {
 
-/// Walks the indices 0 … count - 1 in shuffled batches:
+/// How Minibatches walks the indices.
+struct MinibatchOptions {
+  bool shuffle = true;     ///< anew in each epoch (Fisher & Yates); false: as they were given
+  bool drop_last = false;  ///< leave out a last batch that is short
+};
+
+/// Walks the indices 0 … count - 1, or those given, in batches:
 ///
 ///     descent::Minibatches batches(X.cols(), 32, seed);
 ///     for (int epoch = 0; epoch < 20; ++epoch)
 ///       for (const auto& batch : batches.epoch())
 ///         train(X(Eigen::all, batch));
 ///
-/// Each epoch holds every index once, shuffled anew (Fisher & Yates); its last batch may be short.
+/// Each epoch holds every index once, or as often as it was given. What drop_last leaves out is chosen anew
+/// by each shuffle.
 class Minibatches {
  public:
   using Index = Eigen::Index;
@@ -40,16 +49,32 @@ class Minibatches {
   static constexpr Index max_count = (std::numeric_limits<std::int32_t>::max)();
 
   /// Throws std::invalid_argument unless 1 <= count <= max_count and batch_size >= 1. A batch_size
-  /// above count gives one short batch.
-  Minibatches(Index count, Index batch_size, std::uint64_t seed) : random_{seed} {
-    require_at_least_one("count", count);
-    require_at_least_one("batch_size", batch_size);
-    if (count > max_count)
-      throw std::invalid_argument("descent::Minibatches: count = " + std::to_string(count) + "; it must be at most " +
-                                  std::to_string(max_count));
-    batch_size_ = (std::min)(batch_size, count);
+  /// above count gives one short batch, or with drop_last, which would leave none, is an error, too.
+  Minibatches(Index count, Index batch_size, std::uint64_t seed, const MinibatchOptions& options = {})
+      : random_{seed}, batch_size_(batch_size), options_(options) {
+    require_sizes(count);
     order_.resize(static_cast<std::size_t>(count));
     std::iota(order_.begin(), order_.end(), 0);
+  }
+
+  /// The same for indices of one's own, in any range of integers: the samples of a split, an order, or one
+  /// that holds some samples several times. They are copied. Throws std::invalid_argument as above, and for
+  /// an index below 0.
+  template <class Indices>
+  requires requires(const Indices& indices) {
+    requires std::integral<std::remove_cvref_t<decltype(*std::begin(indices))>>;
+    std::end(indices);
+  }
+  Minibatches(const Indices& indices, Index batch_size, std::uint64_t seed, const MinibatchOptions& options = {})
+      : random_{seed}, batch_size_(batch_size), options_(options) {
+    for (const auto index : indices) {
+      order_.push_back(static_cast<Index>(index));
+      if (order_.back() < 0)  // or above the largest Index
+        throw std::invalid_argument("descent::Minibatches: index " + std::to_string(order_.size() - 1) + " is " +
+                                    std::to_string(index) + "; it must be at least 0, and at most " +
+                                    std::to_string(std::numeric_limits<Index>::max()));
+    }
+    require_sizes(static_cast<Index>(order_.size()));
   }
 
   /// The batches of one epoch, each a span of indices. Valid until the next call of `epoch` and as
@@ -96,11 +121,14 @@ class Minibatches {
     std::size_t batch_size_;
   };
 
-  /// Shuffles, and gives the next epoch.
+  /// Shuffles, unless that is switched off, and gives the next epoch.
   Epoch epoch() & {
-    for (std::size_t i = order_.size(); i > 1; --i)
-      std::swap(order_[i - 1], order_[static_cast<std::size_t>(random_.below(i))]);
-    return {order_, static_cast<std::size_t>(batch_size_)};
+    if (options_.shuffle)
+      for (std::size_t i = order_.size(); i > 1; --i)
+        std::swap(order_[i - 1], order_[static_cast<std::size_t>(random_.below(i))]);
+    const auto batch_size = static_cast<std::size_t>(batch_size_);
+    const std::size_t left_out = options_.drop_last ? order_.size() % batch_size : 0;
+    return {std::span(order_).first(order_.size() - left_out), batch_size};
   }
 
  private:
@@ -125,6 +153,18 @@ class Minibatches {
     }
   };
 
+  void require_sizes(Index count) const {
+    require_at_least_one("count", count);
+    require_at_least_one("batch_size", batch_size_);
+    if (count > max_count)
+      throw std::invalid_argument("descent::Minibatches: count = " + std::to_string(count) + "; it must be at most " +
+                                  std::to_string(max_count));
+    if (options_.drop_last && batch_size_ > count)
+      throw std::invalid_argument("descent::Minibatches: batch_size = " + std::to_string(batch_size_) +
+                                  "; with drop_last it must be at most count = " + std::to_string(count) +
+                                  ", or no batch is left");
+  }
+
   static void require_at_least_one(std::string_view field, Index value) {
     if (value < 1)
       throw std::invalid_argument("descent::Minibatches: " + std::string(field) + " = " + std::to_string(value) +
@@ -132,7 +172,8 @@ class Minibatches {
   }
 
   Random random_;
-  Index batch_size_ = 1;
+  Index batch_size_;
+  MinibatchOptions options_;
   std::vector<Index> order_;
 };
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <sstream>
 #include <stdexcept>
@@ -23,11 +24,19 @@
 namespace descent {
 
 /// When to stop: the criterion that is met first ends the run. 0 switches a criterion off.
+///
+/// A step that changes no parameter, though the gradient is not 0, is idle: its rate is 0, the optimizer skipped
+/// it, or it is lost in the rounding of x. It meets neither step_tolerance nor value_tolerance, as it says nothing
+/// of a minimum, and more of them may pass before x moves on: a warm-up, a momentum that gathers speed. Where as
+/// many as max_idle_steps follow each other, the run has stalled. A step_tolerance that is to be met must thus be
+/// above the rounding of x, about eps |x_i|: what stalls below has come as far as the scalar allows, and
+/// gradient_norm tells how far that is.
 struct MinimizeOptions {
   std::int64_t max_steps = 10'000;
-  double gradient_tolerance = 1e-8;  ///< largest |g_i| <= tolerance
-  double step_tolerance = 0;         ///< largest |x_i change| <= tolerance
-  double value_tolerance = 0;        ///< |f change| <= tolerance * max(1, |f|)
+  double gradient_tolerance = 1e-8;     ///< largest |g_i| <= tolerance
+  double step_tolerance = 0;            ///< largest |x_i change| <= tolerance
+  double value_tolerance = 0;           ///< |f change| <= tolerance * max(1, |f|)
+  std::int64_t max_idle_steps = 1'000;  ///< so many in a row
 };
 
 /// Why a run ended.
@@ -38,9 +47,11 @@ enum class MinimizeStatus {
   max_steps,
   stopped_by_observer,
   non_finite,
+  stalled,
 };
 
-/// How a run ended: value and gradient_norm (the largest |g_i|) are those at the x that it left.
+/// How a run ended: value and gradient_norm (the largest |g_i|) are those at the x that it left, and steps
+/// counts those that the optimizer skipped, too.
 template <class Scalar>
 struct MinimizeResult {
   MinimizeStatus status;
@@ -62,7 +73,10 @@ struct MinimizeResult {
       case MinimizeStatus::stopped_by_observer:
         return "stopped: the observer asked for it";
       case MinimizeStatus::non_finite:
-        return "failed: the value or the gradient is not finite after the last step; x is the one before it";
+        return "failed: x, the value, the gradient or the optimizer's state is not finite after the last step; x is "
+               "the last one where value and gradient are finite";
+      case MinimizeStatus::stalled:
+        return "failed: max_idle_steps steps in a row changed no parameter, though the gradient is not 0";
     }
     return "unknown status";
   }
@@ -77,10 +91,15 @@ struct Progress {
   const Plain& x;
 };
 
-/// `observer(progress)` after each step; it may return true to stop.
+/// Nothing, or whether to stop: a number is neither.
+template <class T>
+concept VoidOrBool = std::is_void_v<T> || std::same_as < std::remove_cvref_t<T>,
+bool > ;
+
+/// `observer(progress)` after each step; it returns true to stop, false to go on, or nothing.
 template <class F, class Plain>
 concept Observer = requires(F& observer, const Progress<Plain>& progress) {
-  observer(progress);
+  { observer(progress) } -> VoidOrBool;
 };
 
 namespace detail {
@@ -101,9 +120,13 @@ inline void require_options(const MinimizeOptions& options, bool observed) {
   require_tolerance("gradient_tolerance", options.gradient_tolerance);
   require_tolerance("step_tolerance", options.step_tolerance);
   require_tolerance("value_tolerance", options.value_tolerance);
-  if (options.max_steps < 0)
-    throw std::invalid_argument("descent::minimize: max_steps = " + std::to_string(options.max_steps) +
-                                "; it must be >= 0 (0: off)");
+  const auto require_count = [](std::string_view field, std::int64_t count) {
+    if (count < 0)
+      throw std::invalid_argument("descent::minimize: " + std::string(field) + " = " + std::to_string(count) +
+                                  "; it must be >= 0 (0: off)");
+  };
+  require_count("max_steps", options.max_steps);
+  require_count("max_idle_steps", options.max_idle_steps);
   if (options.max_steps == 0 && options.gradient_tolerance == 0 && options.step_tolerance == 0 &&
       options.value_tolerance == 0 && !observed)
     throw std::invalid_argument(
@@ -120,19 +143,47 @@ bool looks_ahead(const O& optimizer) {
     return false;
 }
 
+template <class O>
+std::int64_t skipped_steps(const O& optimizer) {
+  if constexpr (requires { optimizer.skipped_steps(); })
+    return optimizer.skipped_steps();
+  else
+    return 0;
+}
+
+/// As far as the optimizer shows its state. Where it has overflowed, a parameter rests for good.
+template <class O>
+bool state_is_finite(const O& optimizer) {
+  if constexpr (requires { optimizer.state(O::state_names.size()); })
+    for (std::size_t array = 0; array < O::state_names.size(); ++array)
+      if (!optimizer.state(array).allFinite()) return false;
+  return true;
+}
+
+/// Sets x to a point when it goes out of scope, by an exception or not.
+template <class X, class Plain>
+struct SetAtEnd {
+  X& x;
+  const Plain* point;
+
+  ~SetAtEnd() { x = *point; }
+};
+
 }  // namespace DESCENT_FLAGS
 }  // namespace detail
 
-/// Steps from x until a criterion is met; x is then the point reached.
+/// Steps from x until a criterion is met; x is then the point reached, and written only then.
 ///
 /// The gradient is taken at the parameters, or at `optimizer.lookahead(x)` for
 /// GradientAt::lookahead, which costs a second call of the objective at each step: value, criteria
-/// and observer are about x itself. Where value or gradient is not finite, the run ends with the
-/// last x at which both were.
+/// and observer are about x itself. Where x, value or gradient is not finite, the run ends with the
+/// last x at which all were, one step behind the optimizer. It ends, too, where the optimizer's state
+/// is not finite at a step that is idle or meets step_tolerance or value_tolerance.
 ///
-/// Throws std::invalid_argument for an option out of range and std::domain_error where value or
-/// gradient is not finite at the x to start from. Whatever is thrown, by the objective and the
-/// observer too, leaves x as it was.
+/// Throws, with x as it was, std::invalid_argument for an option out of range or a first gradient that
+/// the objective does not set (called once more where that is NaN, to tell), and std::domain_error
+/// where x to start from is not finite, or value or gradient there. What the objective, the observer or
+/// a step throws later leaves x where the optimizer's last step led: both can go on from there.
 template <class F, class X, class O, class Watch = detail::NoObserver>
 requires DenseTensor<X> && Writable<X&> && Objective<F, typename std::remove_cvref_t<X>::PlainObject> &&
     Observer<Watch, typename std::remove_cvref_t<X>::PlainObject> && OptimizerFor < O,
@@ -145,7 +196,9 @@ typename std::remove_cvref_t<X>::PlainObject > DESCENT_TAGGED auto minimize(F&& 
   detail::require_options(options, !std::is_same_v<std::remove_cvref_t<Watch>, detail::NoObserver>);
 
   detail::Evaluated<Plain> now{x};
+  detail::require_finite("descent::minimize: the x to start from", now.x);
   now.evaluate("descent::minimize", objective);
+  detail::require_gradient_set("descent::minimize", now, objective);
   if (!now.finite()) {
     std::ostringstream message;
     message << "descent::minimize: the objective is not finite at the x to start from: value " << now.value
@@ -153,18 +206,17 @@ typename std::remove_cvref_t<X>::PlainObject > DESCENT_TAGGED auto minimize(F&& 
     throw std::domain_error(message.str());
   }
 
-  std::int64_t steps = 0;
+  std::int64_t steps = 0, idle_steps = 0;
   const auto end = [&](MinimizeStatus status) {
-    x = now.x;
     return MinimizeResult<Scalar>{status, now.value, now.gradient_norm, steps};
   };
-  const auto within = [](Scalar size, double tolerance) {
-    return tolerance > 0 && size <= static_cast<Scalar>(tolerance);
-  };
+  const auto within = [](Scalar size, double tolerance) { return tolerance > 0 && size <= tolerance; };
 
   if (within(now.gradient_norm, options.gradient_tolerance)) return end(MinimizeStatus::gradient_tolerance);
   auto next = now;
+  detail::SetAtEnd<X, Plain> reached{x, &now.x};  // where the optimizer is
   while (options.max_steps == 0 || steps < options.max_steps) {
+    const std::int64_t skipped_before = detail::skipped_steps(optimizer);
     if (detail::looks_ahead(optimizer)) {
       if constexpr (requires { optimizer.lookahead(now.x); }) {
         next.x = optimizer.lookahead(now.x);
@@ -177,21 +229,35 @@ typename std::remove_cvref_t<X>::PlainObject > DESCENT_TAGGED auto minimize(F&& 
       optimizer.step(next.x, now.gradient);
     }
     ++steps;
+    reached.point = &next.x;
     next.evaluate("descent::minimize", objective);
+    reached.point = &now.x;
     if (!next.finite()) return end(MinimizeStatus::non_finite);
     std::swap(now, next);  // next is the point before the step
 
     const Progress<Plain> progress{steps, now.value, now.gradient_norm, now.x};
-    if constexpr (std::is_convertible_v<decltype(observer(progress)), bool>) {
-      if (observer(progress)) return end(MinimizeStatus::stopped_by_observer);
-    } else {
+    if constexpr (std::is_void_v<decltype(observer(progress))>) {
       observer(progress);
+    } else {
+      if (observer(progress)) return end(MinimizeStatus::stopped_by_observer);
     }
     if (within(now.gradient_norm, options.gradient_tolerance)) return end(MinimizeStatus::gradient_tolerance);
-    if (options.step_tolerance > 0 && within(detail::largest(now.x - next.x), options.step_tolerance))
-      return end(MinimizeStatus::step_tolerance);
-    if (within(std::abs(now.value - next.value) / (std::max)(Scalar(1), std::abs(now.value)), options.value_tolerance))
-      return end(MinimizeStatus::value_tolerance);
+
+    const Scalar value_change = std::abs(now.value - next.value) / (std::max)(Scalar(1), std::abs(now.value));
+    const bool still = (now.x.array() == next.x.array()).all();
+    const bool idle = (still && now.gradient_norm > 0) || detail::skipped_steps(optimizer) != skipped_before;
+    const bool steps_rest =
+        options.step_tolerance > 0 && within(detail::largest(now.x - next.x), options.step_tolerance);
+    const bool values_rest = within(value_change, options.value_tolerance);
+    if ((idle || steps_rest || values_rest) && !detail::state_is_finite(optimizer))
+      return end(MinimizeStatus::non_finite);
+    if (idle) {
+      if (++idle_steps == options.max_idle_steps) return end(MinimizeStatus::stalled);
+      continue;
+    }
+    idle_steps = 0;
+    if (steps_rest) return end(MinimizeStatus::step_tolerance);
+    if (values_rest) return end(MinimizeStatus::value_tolerance);
   }
   return end(MinimizeStatus::max_steps);
 }

@@ -37,8 +37,8 @@ struct NaturalGradient {
   /// params, symmetric n x n, given or by `estimate_fisher`, or a PositiveDefinite made of it.
   ///
   /// Throws std::invalid_argument where a shape differs, F is not symmetric or lambda is out of range,
-  /// and std::domain_error where the gradient is not finite or F not positive definite: see
-  /// PositiveDefinite. Parameters are then as before.
+  /// and std::domain_error where the gradient or what the step leads to is not finite, or F not positive
+  /// definite: see PositiveDefinite. Parameters are then as before.
   template <class Params, class Gradient>
   requires OneTensorStep<Params, Gradient, Scalar>
   void step(Params&& params, const Gradient& gradient, const PositiveDefinite<Scalar>& F) const {
@@ -56,8 +56,9 @@ struct NaturalGradient {
 /// observed y_i it is the "empirical Fisher", which is near only where the model fits (Kunstner, Hennig
 /// & Balles 2019, arXiv:1905.12558). Without damping F is singular where N < n.
 ///
-/// Throws std::invalid_argument where there is no sample or damping is not finite and >= 0. Gives an
-/// n x n matrix, exactly symmetric.
+/// Throws std::invalid_argument where there is no sample or damping is not finite and >= 0, and
+/// std::domain_error where a gradient is not finite or so large that F is not. Gives an n x n matrix,
+/// exactly symmetric.
 template <DenseTensor Gradients>
 auto estimate_fisher(const Gradients& sample_gradients, double damping = 0) {
   using Scalar = typename Gradients::Scalar;
@@ -66,10 +67,12 @@ auto estimate_fisher(const Gradients& sample_gradients, double damping = 0) {
   const Eigen::Ref<const Matrix> G(sample_gradients.matrix());
   if (G.cols() == 0)
     throw std::invalid_argument("descent::estimate_fisher: there is no sample; each column is the gradient of one");
+  detail::require_finite("descent::estimate_fisher: a gradient", G);
   Matrix F = Matrix::Zero(G.rows(), G.rows());
   F.template selfadjointView<Eigen::Lower>().rankUpdate(G, 1 / static_cast<Scalar>(G.cols()));
   F.diagonal().array() += static_cast<Scalar>(damping);
   F.template triangularView<Eigen::StrictlyUpper>() = F.transpose();
+  detail::require_finite("descent::estimate_fisher: the gradients are too large; the matrix", F);
   return F;
 }
 

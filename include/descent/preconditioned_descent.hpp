@@ -30,8 +30,8 @@ struct PreconditionedDescent {
   /// matrix, or a PositiveDefinite that was made of it before and spares the factorization.
   ///
   /// Throws std::invalid_argument where a shape differs, P is not symmetric or the learning rate is out
-  /// of range, and std::domain_error where the gradient is not finite or P not positive definite: see
-  /// PositiveDefinite. Parameters are then as before.
+  /// of range, and std::domain_error where the gradient or what the step leads to is not finite, or P not
+  /// positive definite: see PositiveDefinite. Parameters are then as before.
   template <class Params, class Gradient>
   requires OneTensorStep<Params, Gradient, Scalar>
   void step(Params&& params, const Gradient& gradient, const PositiveDefinite<Scalar>& P) const {

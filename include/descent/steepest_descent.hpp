@@ -3,8 +3,8 @@
 // SteepestDescent: along the negative gradient, exactly as far as a quadratic falls.
 #pragma once
 
-#include <cmath>
 #include <concepts>
+#include <limits>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -52,8 +52,9 @@ struct SteepestDescent {
   /// of the gradient whose largest component is 1.
   ///
   /// Throws std::invalid_argument where a shape differs or the matrix is not symmetric (as
-  /// PositiveDefinite does), and std::domain_error where the gradient or the matrix is not finite or
-  /// g'Hg is not > 0: along such a line a quadratic has no minimum. Parameters are then as before.
+  /// PositiveDefinite does), and std::domain_error where the gradient, the matrix, alpha or what the step
+  /// leads to is not finite or g'Hg is not > 0: along such a line a quadratic has no minimum. Parameters
+  /// are then as before.
   template <class Params, class Gradient, HessianOf<Scalar> Hessian>
   requires OneTensorStep<Params, Gradient, Scalar> Scalar step(Params&& params, const Gradient& gradient,
                                                                const Hessian& hessian)
@@ -64,12 +65,16 @@ struct SteepestDescent {
     if (length == 0) return 0;
     const Column<Scalar> u = g / length;  // its square neither overflows nor vanishes
     const Column<Scalar> Hu = times(hessian, u);
-    const Scalar curvature = u.dot(Hu) / u.squaredNorm();
+    const Scalar curvature = (u / u.squaredNorm()).dot(Hu);  // a mean over H, and no sum that overflows
+    constexpr Scalar largest = (std::numeric_limits<Scalar>::max)();
     const Scalar alpha = 1 / curvature;
-    if (!(alpha > 0) || !std::isfinite(alpha)) {
+    if (!(curvature > 0 && curvature <= largest && alpha <= largest)) {
       std::ostringstream message;
-      message << "descent::SteepestDescent: the curvature along the gradient, g'Hg / g'g, is " << curvature
-              << "; it must be finite and > 0, or the line has no minimum";
+      message << "descent::SteepestDescent: the curvature along the gradient, g'Hg / g'g, is " << curvature;
+      if (curvature > 0 && curvature <= largest)
+        message << ", and alpha, its reciprocal, not finite; it must be at least " << 1 / largest;
+      else
+        message << "; it must be finite and > 0, or the line has no minimum";
       throw std::domain_error(message.str());
     }
     detail::subtract(params, alpha * g);
