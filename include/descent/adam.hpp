@@ -81,7 +81,7 @@ struct Adam {
     const double correction1 = bias_correction ? 1 - beta_powers[0] : 1;
     const double correction2 = bias_correction ? 1 - beta_powers[1] : 1;
     const double root2 = descent::kernel::square_root(correction2);
-    const double rate = learning_rate / correction1 * root2;
+    const double rate = descent::kernel::rounded(learning_rate / correction1) * root2;
     const auto kernel_of = [&]<EpsilonPlacement placement>(double folded_epsilon) {
       // Where the correction takes epsilon below the smallest normal number, 0 / 0 must not follow.
       const auto smallest = static_cast<double>((std::numeric_limits<Scalar>::min)());
