@@ -44,7 +44,7 @@ TEMPLATE_TEST_CASE("a step depends on no kind of argument", "[arguments]", float
       for (std::size_t k = 0; k < R::state_names.size(); ++k)
         CHECK(same_bits(optimizer.state(k), plain.optimizer.state(k)));
     };
-    using Matrix = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic>;
+    using Matrix = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::ColMajor>;
     using RowMajor = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
     const Vector<Scalar> x0 = start<Scalar>(n);
 
@@ -134,7 +134,7 @@ TEMPLATE_TEST_CASE("a step depends on no kind of argument", "[arguments]", float
     }
     {
       Optimizer<R, Scalar> optimizer(rule);
-      Eigen::Matrix<Scalar, 2, 3> A = x0.head(6).reshaped(2, 3);
+      Eigen::Matrix<Scalar, 2, 3, Eigen::ColMajor> A = x0.head(6).reshaped(2, 3);
       Matrix B = x0.segment(6, 10).reshaped(5, 2);
       Vector<Scalar> c = x0.tail(8), empty;
       Vector<Scalar> x(n);
@@ -189,7 +189,7 @@ TEMPLATE_TEST_CASE("row-major parameters", "[arguments]", float, double) {
   for_each_tried_variant<Scalar>([]<class R>(const char* name, const R& rule) {
     INFO(name);
     using RowMajor = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-    using ColMajor = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic>;
+    using ColMajor = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::ColMajor>;
     Optimizer<R, Scalar> by_rows(rule), by_columns(rule), mixed(rule);
     RowMajor x = start<Scalar>(n).reshaped(4, 6), z_rows = x;
     ColMajor y = x, z_columns;

@@ -82,7 +82,7 @@ struct Adam {
     const double correction1 = bias_correction ? 1 - beta_powers[0] : 1;
     const double correction2 = bias_correction ? 1 - beta_powers[1] : 1;
     const double root2 = descent::kernel::square_root(correction2);
-    const double rate = learning_rate / correction1 * root2;
+    const double rate = descent::kernel::rounded(learning_rate / correction1) * root2;
     const auto kernel_of = [&]<EpsilonPlacement placement>(double folded_epsilon) {
       // Where the correction takes epsilon below the smallest normal number, or the rate above the largest,
       // neither 0 / 0 nor infinity * 0 must follow.

@@ -35,7 +35,7 @@ std::type_identity<G> second_parameter(R (F::*)(X, G) const);
 template <class Parameter>
 constexpr bool leaves_its_argument() {
   using T = std::remove_cvref_t<Parameter>;
-  if constexpr (!Tensor<T>)
+  if constexpr (!DenseTensor<T>)
     return false;
   else if constexpr (std::is_reference_v<Parameter>)
     return std::is_const_v<std::remove_reference_t<Parameter>> && requires(const T& t) { t.data(); };

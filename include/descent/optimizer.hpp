@@ -144,7 +144,7 @@ class Optimizer : public R {
                 "descent: the scalar of an optimizer is float, double or long double");
   static_assert(Size >= 0 || Size == Eigen::Dynamic, "descent: the size of an optimizer is >= 0 or Eigen::Dynamic");
 
-  static constexpr std::size_t slots = R::state_names.size();
+  static constexpr std::size_t state_count = R::state_names.size();
   using Memory = detail::Memory<R, Scalar, Size>;
   friend struct detail::MemoryAccess;
 
@@ -205,11 +205,11 @@ class Optimizer : public R {
   /// order in which the first step saw it. Empty before the first step; valid until the next step,
   /// reset, move or destruction. Throws std::out_of_range for an index or a name that is not there.
   DESCENT_TAGGED Eigen::Map<const Eigen::Vector<Scalar, Eigen::Dynamic>> state(std::size_t index) const {
-    if (index >= slots) throw std::out_of_range(detail::text("descent: no state ", index, "; ", known_states()));
+    if (index >= state_count) throw std::out_of_range(detail::text("descent: no state ", index, "; ", known_states()));
     return {memory_.state.array(index), memory_.t == 0 ? 0 : memory_.size};
   }
   DESCENT_TAGGED Eigen::Map<const Eigen::Vector<Scalar, Eigen::Dynamic>> state(std::string_view array) const {
-    for (std::size_t index = 0; index < slots; ++index)
+    for (std::size_t index = 0; index < state_count; ++index)
       if (R::state_names[index] == array) return state(index);
     throw std::out_of_range(detail::text("descent: no state \"", array, "\"; ", known_states()));
   }
@@ -387,7 +387,7 @@ class Optimizer : public R {
   /// Every 32nd step is often enough to stay fast and seldom enough to cost 1 %; and as t is part of
   /// the state, it is the same steps everywhere. (bench: "zero gradients")
   static constexpr std::int64_t flush_period = 32;
-  DESCENT_TAGGED static constexpr bool flushes(std::int64_t t) { return slots > 0 && t % flush_period == 0; }
+  DESCENT_TAGGED static constexpr bool flushes(std::int64_t t) { return state_count > 0 && t % flush_period == 0; }
 
   DESCENT_TAGGED void validate_rule() const { detail::validate<Scalar>(static_cast<const R&>(*this)); }
 
@@ -445,8 +445,8 @@ class Optimizer : public R {
   }
 
   DESCENT_TAGGED static std::string known_states() {
-    std::string known = slots == 0 ? "this rule has none" : "the known ones are";
-    for (std::size_t index = 0; index < slots; ++index)
+    std::string known = state_count == 0 ? "this rule has none" : "the known ones are";
+    for (std::size_t index = 0; index < state_count; ++index)
       known += (index == 0 ? " \"" : ", \"") + std::string(R::state_names[index]) + "\"";
     return known;
   }

@@ -8,12 +8,14 @@
 //     bits --print    prints the hashes in the form of frozen.hpp
 //
 // With ONE_WAY defined it runs on plain vectors alone, and long ones only by several threads: half the time.
+#include <array>
 #include <cinttypes>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <type_traits>
 #include <vector>
@@ -102,6 +104,36 @@ void compare(const std::string& name, std::uint64_t hash) {
     std::printf("%s: nothing is frozen\n", name.c_str());
 }
 
+/// A rule of a user's, open to all that compilers like to do with sums and divisions where they may.
+struct TakenLiterally {
+  static constexpr std::array<std::string_view, 0> state_names{};
+  void validate() const {}
+
+  template <class Scalar>
+  auto kernel(std::int64_t) const {
+    const Scalar seven = 7;
+    return [=](const auto& x, const auto& g) __attribute__((always_inline)) { return (x + g - x) / seven; };
+  }
+};
+
+template <class Scalar>
+void compare_with_single_operations(const std::string& scalar) {
+  Optimizer<TakenLiterally, Scalar> optimizer;
+  Vector<Scalar> x = Vector<Scalar>::LinSpaced(length, -1, 1), expected = x;
+  const Vector<Scalar> g = mixed_gradient<Scalar>(length, 1);
+  volatile Scalar seven = 7, step = 0;  // each number through memory
+  for (Eigen::Index i = 0; i < length; ++i) {
+    step = x[i] + g[i];
+    step = step - x[i];
+    step = step / seven;
+    expected[i] -= step;
+  }
+  take_step(optimizer, x, g);
+  if (same_bits(x, expected)) return;
+  ++differences;
+  std::printf("a rule of one's own, %s: other bits than by single operations\n", scalar.c_str());
+}
+
 template <class Scalar>
 void compare_all(const std::string& scalar) {
   for_each_variant([&](const char* variant, const auto& rule) {
@@ -129,6 +161,8 @@ int main(int argc, char** argv) {
   printing = argc > 1 && std::strcmp(argv[1], "--print") == 0;
   compare_all<float>("float");
   compare_all<double>("double");
+  compare_with_single_operations<float>("float");
+  compare_with_single_operations<double>("double");
   if (!printing) std::printf("%d runs differ from %zu frozen hashes\n", differences, frozen.size());
   return differences == 0 ? 0 : 1;
 }

@@ -4,9 +4,11 @@
 # The case's first lines hold what is expected:
 #
 #   // names: CONCEPT         the concept that the compiler reports as not satisfied, or
-#   // says: TEXT             words of one of the compiler's errors or notes
+#   // says: TEXT             words of one of the compiler's errors or notes, or
+#   // says alone: TEXT       words of its first error, in a message that ends on that screen
 #   // breaks with: FLAGS     what makes the broken form; -DFAIL where this line is missing
 #   // compiles with: FLAGS   what makes its twin, which is then compiled here as well (else by twins.cpp)
+#   // only with: COMPILER    as CMake calls it, where others accept the broken form
 #
 # cmake -Dcompiler=COMMAND -Dincludes=FOLDERS -Dlibrary=HEADER -Dcase=FILE -P check.cmake
 cmake_minimum_required(VERSION 3.21)
@@ -26,10 +28,11 @@ endfunction()
 
 read_expectation("names" "" concept)
 read_expectation("says" "" text)
+read_expectation("says alone" "" only_text)
 read_expectation("breaks with" "-DFAIL" broken_flags)
 read_expectation("compiles with" "" twin_flags)
-if(NOT concept AND NOT text)
-  message(FATAL_ERROR "${case} has neither a line \"// names: \" nor a line \"// says: \"")
+if(NOT concept AND NOT text AND NOT only_text)
+  message(FATAL_ERROR "${case} has no line \"// names: \", \"// says: \" or \"// says alone: \"")
 endif()
 
 # Messages in English, with plain quotation marks.
@@ -38,7 +41,7 @@ list(TRANSFORM includes PREPEND -I)
 
 macro(compile flags)
   separate_arguments(how UNIX_COMMAND "${flags}")
-  if(NOT how MATCHES "-f")  # what was compiled in advance was so without such flags
+  if(NOT how MATCHES "-f|-std=")  # what was compiled in advance was so without such flags
     list(APPEND how -include ${library})
   endif()
   execute_process(COMMAND ${compiler} -std=c++20 -fsyntax-only -w ${includes} ${how} ${case}
@@ -60,8 +63,17 @@ endif()
 # Only what the compiler says itself counts: a quoted line of source names concepts that are met, too.
 string(REGEX REPLACE "[][;]" " " lines "${message}")
 string(REPLACE "\n" ";" lines "${lines}")
+list(LENGTH lines length)
 list(SUBLIST lines 0 ${first_lines} lines)
-if(concept)
+if(only_text)
+  set(text "${only_text}")
+  list(FILTER lines INCLUDE REGEX ": (fatal error|error): ")
+  list(SUBLIST lines 0 1 lines)
+  string(FIND "${lines}" "${text}" found)
+  if(found EQUAL -1 OR length GREATER first_lines)
+    set(lines)
+  endif()
+elseif(concept)
   list(FILTER lines INCLUDE REGEX "(satisfaction of|does not satisfy|because) '([a-z]+::)*${concept}[<']")
 else()
   list(FILTER lines INCLUDE REGEX ": (fatal error|error|note): ")

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Arithmetic that would break the promise of the same bits, unless that is given up by name.
-// says: descent promises the same bits everywhere, which -ffast-math breaks
+// says alone: descent promises the same bits everywhere, which -ffast-math breaks
 // breaks with: -ffast-math
 // compiles with: -ffast-math -DDESCENT_ALLOW_FAST_MATH
 #include <descent/descent.hpp>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Arithmetic that knows no NaN, one part of -ffast-math: refused as the whole is.
-// says: descent promises the same bits everywhere, which -ffast-math breaks
+// says alone: descent promises the same bits everywhere, which -ffast-math breaks
 // breaks with: -ffinite-math-only
 // compiles with: -ffinite-math-only -DDESCENT_ALLOW_FAST_MATH
 #include <descent/descent.hpp>

@@ -21,7 +21,7 @@
 namespace {
 
 using Eigen::Index;
-using ColMajor = Eigen::MatrixXd;
+using ColMajor = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::ColMajor>;
 using RowMajor = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 /// The bytes, one after the other, and then zeros.

@@ -8,6 +8,13 @@
 // classes that stay one type for all files by DESCENT_TAGGED. tests/linkage shows that it works.
 #pragma once
 
+// Every header includes this one before it says anything, so that an older standard gets one error and not
+// hundreds: a file that is not there ends the compilation.
+#if __cplusplus < 202002L
+#error "descent needs C++20: compile with -std=c++20"
+#include <descent/needs_c++20>
+#endif
+
 #if defined(__AVX512F__)
 #define DESCENT_ISA avx512
 #elif defined(__AVX2__) && defined(__FMA__)

@@ -4,9 +4,19 @@
 //
 // Pack<Scalar, Bytes> holds `Bytes` bytes of lanes; Pack<Scalar, 0> is a single lane of any Scalar.
 // Every operator is one correctly rounded IEEE operation per lane, so a kernel gives the same bits
-// on packs of every width. Two things would break that, and are kept out here:
+// on packs of every width. What would break that is kept out here:
 //   - contraction of a * b + c into one fused operation, by an empty asm on every product;
-//   - -ffast-math, by the check below.
+//   - -ffast-math and its parts, by the check below where a macro tells of them. clang++ has no macro for
+//     -fassociative-math, -freciprocal-math, -fno-signed-zeros and -fapprox-func: with these it compiles the
+//     operators as without them, and the library's rules compute their coefficients by operations that
+//     `rounded` keeps apart.
+//
+// With those four flags of clang++ the promise does not hold
+//   - for coefficients that a rule of yours computes from plain numbers, without `rounded`;
+//   - for kernels on other targets than x86-64 and, from clang++ 17 on, AArch64;
+//   - below the smallest normal number, where they are given as -Ofast or -funsafe-math-optimizations to the
+//     linker as well: the program then takes such numbers for 0.
+// Nor does it hold with -fno-honor-nans and -fno-honor-infinities, of which clang++ tells nothing either.
 //
 // A pack keeps its lanes as an array, not as a vector: the calling convention of a vector depends on
 // the instruction set of the function, and a helper of a user's kernel that is not inlined would be
@@ -24,10 +34,16 @@
 
 #include <descent/kernel/flags.hpp>
 
-#if (defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)) && \
-    !defined(DESCENT_ALLOW_FAST_MATH)
+#if !defined(DESCENT_ALLOW_FAST_MATH)
+#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__) || \
+    defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__) || defined(__NO_SIGNED_ZEROS__)
 #error \
-    "descent promises the same bits everywhere, which -ffast-math breaks: compile without it, or define DESCENT_ALLOW_FAST_MATH to give the promise up"
+    "descent promises the same bits everywhere, which -ffast-math breaks, as do its parts -ffinite-math-only, -fassociative-math, -freciprocal-math and -fno-signed-zeros: compile without them, or define DESCENT_ALLOW_FAST_MATH to give the promise up"
+#endif
+// And where no macro tells.
+#if defined(__clang__) && (defined(__x86_64__) || (defined(__aarch64__) && __clang_major__ >= 17))
+#define DESCENT_PRECISE_MATH
+#endif
 #endif
 #if FLT_EVAL_METHOD != 0 && !defined(DESCENT_ALLOW_FAST_MATH)
 #error \
@@ -50,12 +66,15 @@
 namespace descent::kernel {
 inline namespace DESCENT_FLAGS {
 
-/// The product of two coefficients, rounded before anything is added to it.
-inline double rounded_product(double a, double b) {
-  double product = a * b;
-  asm("" : "+" DESCENT_FP_REGISTER(product));
-  return product;
+/// The number itself, of which no compiler knows how it was computed: it is rounded as it stands there, before
+/// anything else is done with it.
+inline double rounded(double number) {
+  asm("" : "+" DESCENT_FP_REGISTER(number));
+  return number;
 }
+
+/// The product of two coefficients, rounded before anything is added to it.
+inline double rounded_product(double a, double b) { return rounded(a * b); }
 
 /// The root of one number, without the test for negative ones by which std::sqrt sets errno.
 template <class Scalar>

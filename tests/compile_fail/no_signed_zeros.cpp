@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: MIT
+// Zeros that may have any sign, one part of -ffast-math: refused as the whole is. (Of clang++ no macro tells.)
+// says alone: descent promises the same bits everywhere, which -ffast-math breaks
+// breaks with: -fno-signed-zeros
+// only with: GNU
+#include <descent/descent.hpp>
+
+void step(descent::Adam<double>& adam, Eigen::VectorXd& x, const Eigen::VectorXd& g) { adam.step(x, g); }

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+//
+// Eigen and the library used together without their namespaces: no public name is ambiguous. This file is right
+// if it compiles.
+#include <descent/checkpoint.hpp>
+#include <descent/descent.hpp>
+#include <descent/natural_gradient.hpp>
+#include <descent/preconditioned_descent.hpp>
+#include <descent/steepest_descent.hpp>
+
+#include <Eigen/Eigen>
+#include <unsupported/Eigen/AlignedVector3>
+#include <unsupported/Eigen/BVH>
+#include <unsupported/Eigen/CXX11/Tensor>
+#include <unsupported/Eigen/EulerAngles>
+#include <unsupported/Eigen/FFT>
+#include <unsupported/Eigen/IterativeSolvers>
+#include <unsupported/Eigen/KroneckerProduct>
+#include <unsupported/Eigen/MatrixFunctions>
+#include <unsupported/Eigen/NonLinearOptimization>
+#include <unsupported/Eigen/NumericalDiff>
+#include <unsupported/Eigen/Polynomials>
+#include <unsupported/Eigen/SparseExtra>
+#include <unsupported/Eigen/SpecialFunctions>
+#include <unsupported/Eigen/Splines>
+
+#include <array>
+#include <cstdint>
+#include <sstream>
+#include <string_view>
+
+using namespace Eigen;
+using namespace descent;
+
+// ---- Concepts --------------------------------------------------------------------------------------
+
+static_assert(Rule<rules::Adam> && NamesItsState<rules::Adam> && ValidatesItself<rules::Adam>);
+static_assert(HasKernel<rules::Adam> && KernelReturnsStep<rules::Adam> && LooksAhead<rules::Nesterov>);
+static_assert(HasRunningFactors<rules::Adam> && RunningFactorsIfAny<rules::SGD>);
+static_assert(HasInitialState<rules::AdaGrad> && InitialStateIfAny<rules::SGD>);
+static_assert(HyperparameterValue<double> && NamedEnum<MomentumForm> && ListsHyperparameters<rules::Adam>);
+static_assert(TakesMomentum<rules::Adam> && !HasMomentum<rules::Adam> && TakesWeightDecay<rules::Adam>);
+static_assert(DenseTensor<MatrixXd> && Tensors<MatrixXd> && Writable<MatrixXd&> && OfScalar<MatrixXd, double>);
+static_assert(OfSize<Vector3d, 3> && PairsUpWith<VectorXd, VectorXd>);
+static_assert(ParametersOf<VectorXd&, double, Dynamic> && GradientOf<VectorXd, VectorXd&, double>);
+static_assert(OptimizerFor<Adam<double>, VectorXd, VectorXd> && OneTensorStep<VectorXd&, VectorXd, double>);
+static_assert(HessianOf<MatrixXd, double> && HessianProduct<VectorXd (*)(const VectorXd&), double>);
+static_assert(SavedScalar<float> && SavedParametersOf<VectorXd, double, Dynamic>);
+
+// ---- Types and functions ---------------------------------------------------------------------------
+
+double square_length(const VectorXd& x, VectorXd& gradient) {
+  gradient = 2 * x;
+  return x.squaredNorm();
+}
+bool stops(const Progress<VectorXd>& progress) { return progress.steps > 3; }
+static_assert(Objective<decltype(square_length), VectorXd> && Observer<decltype(stops), VectorXd>);
+
+struct MyRule {
+  MomentumForm form = MomentumForm::velocity;
+
+  static constexpr std::string_view name = "MyRule";
+  static constexpr auto hyperparameters(const auto& use) { return use(Hyperparameter{"form", &MyRule::form}); }
+  static constexpr std::array<std::string_view, 0> state_names{};
+  void validate() const {
+    require_in_range<double>(name, "form", static_cast<double>(form), interval::nonnegative);
+    require_choice(enumerator_names(form)[0] == "velocity", name, "form");
+  }
+  template <class Scalar>
+  auto kernel(std::int64_t) const {
+    return []<class Pack>(const Pack&, const Pack& g) { return max(g, min(g, abs(g))); };
+  }
+};
+
+void use_all(VectorXd& x, const MatrixXd& H) {
+  Optimizer<MyRule> own;
+  own.set_nonfinite(NonFinite::reject);
+  const SGD<> sgd;
+  const Momentum<> momentum;
+  const Nesterov<> nesterov({.gradient_at = GradientAt::parameters});
+  const AdaGrad<> adagrad;
+  const RMSProp<> rmsprop({.epsilon_placement = EpsilonPlacement::inside});
+  const CenteredRMSProp<> centered_rmsprop;
+  const AdaDelta<> adadelta;
+  Adam<> adam(presets::keras::adam());
+
+  const MinimizeOptions options{.max_steps = 3};
+  const MinimizeResult<double> result = minimize(square_length, x, adam, options, stops);
+  if (result.status == MinimizeStatus::max_steps) x[0] += 1;
+  const GradientCheck<double> checked = check_gradient(square_length, x);
+  x[0] += checked.error;
+  const Minibatches batches(3, 1, 1);
+
+  const SteepestDescent<> steepest;
+  const PreconditionedDescent<> preconditioned;
+  Newton<>().step(x, x, PositiveDefinite<>(H));
+  const NaturalGradient<> natural;
+  x += estimate_fisher(H).col(0);
+
+  std::stringstream stream;
+  save(stream, adam, x);
+  load(stream, adam, x);
+}
