@@ -41,6 +41,7 @@
 #include <fstream>
 #include <istream>
 #include <limits>
+#include <new>
 #include <ostream>
 #include <stdexcept>
 #include <string>
@@ -212,11 +213,11 @@ inline std::int64_t counter_of(Members& metadata, const std::string& name) {
 template <std::size_t P>
 std::array<double, P> products_of(Members& metadata) {
   const std::string name = "running_products";
-  const std::vector<std::string> values = elements_in(taken(metadata, name, "its metadata"), name);
-  if (values.size() != P)
-    throw Refused(name + " has " + std::to_string(values.size()) + " elements, expected " + std::to_string(P));
+  const std::string text = taken(metadata, name, "its metadata");
+  const std::vector<std::string> values = elements_in(text, name);
+  if (values.size() != P) throw Refused(name + " = " + shown(text) + "; there must be " + std::to_string(P));
   std::array<double, P> products{};
-  for (std::size_t i = 0; i < P; ++i) products[i] = value_of<double>(values[i], name);
+  for (std::size_t i = 0; i < P; ++i) products[i] = value_of<double>(values[i], "a running product");
   return products;
 }
 
@@ -325,6 +326,7 @@ requires SavedParametersOf<Params, Scalar, Size> && Writable<Params> DESCENT_TAG
   std::ifstream in(path, std::ios::binary);
   if (!in) {
     const int error = errno;
+    if (error == ENOMEM) throw std::bad_alloc();
     throw std::system_error(error, std::generic_category(), "descent: cannot open " + path.string());
   }
   detail::load_from(path.string(), in, true, optimizer, params);

@@ -185,8 +185,8 @@ class SafetensorsReader {
     std::size_t so_far = 0;
     for (auto& [offsets, name] : by_offsets) {
       if (offsets.first != so_far)
-        throw Refused("the data of " + in_quotes(name) + " begin at " + std::to_string(offsets.first) + ", expected " +
-                      std::to_string(so_far));
+        throw Refused("the data_offsets of " + in_quotes(name) + " begin at " + std::to_string(offsets.first) +
+                      ", expected " + std::to_string(so_far));
       so_far = offsets.second;
       names.push_back(std::move(name));
     }
