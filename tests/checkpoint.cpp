@@ -108,6 +108,7 @@ TEST_CASE("a run that skips steps goes on as if it had never stopped", "[checkpo
   }
 }
 
+using ColMajor = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::ColMajor>;
 using RowMajor = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 TEST_CASE("tuples, ranges, storage orders, strides and fixed sizes", "[checkpoint]") {
@@ -115,8 +116,8 @@ TEST_CASE("tuples, ranges, storage orders, strides and fixed sizes", "[checkpoin
   const auto step = [](auto& optimizer, auto& params) { optimizer.step(params, params); };
 
   SECTION("a tuple of both storage orders, loaded into the opposite ones") {
-    const Eigen::MatrixXd large = mixed_gradient<double>(40 * 23, 2).reshaped(40, 23);
-    Eigen::MatrixXd A = large, B2 = A;
+    const ColMajor large = mixed_gradient<double>(40 * 23, 2).reshaped(40, 23);
+    ColMajor A = large, B2 = A;
     RowMajor B = 2 * large, A2 = B;
     Eigen::RowVectorXd r = start.row(0), r2 = 0 * r;
     Eigen::ArrayXXd a = start.array(), a2 = 0 * a;

@@ -74,7 +74,7 @@ void set_mode(const std::filesystem::path& path, mode_t mode) { REQUIRE(::chmod(
 
 TEST_CASE("a file hands down its mode", "[replace]") {
   const Saving saving;
-  for (const mode_t mode : {0600, 0664, 0666, 0640, 0777, 0200}) {
+  for (const mode_t mode : {0600u, 0664u, 0666u, 0640u, 0777u, 0200u}) {
     INFO("mode " << std::oct << mode);
     set_mode(saving.path, mode);
     saving.go(saving.path);
@@ -92,7 +92,7 @@ TEST_CASE("a new file has the mode that the process gives to files", "[replace]"
 
 TEST_CASE("a file that is read-only is not replaced", "[replace]") {
   const Saving saving;
-  for (const mode_t mode : {0444, 0400, 0555, 0}) {
+  for (const mode_t mode : {0444u, 0400u, 0555u, 0u}) {
     set_mode(saving.path, mode);
     CHECK(saving.error(saving.path) == std::errc::permission_denied);
     CHECK(mode_of(saving.path) == mode);
