@@ -108,6 +108,7 @@ TEST_CASE("a run that skips steps goes on as if it had never stopped", "[checkpo
   }
 }
 
+using ColMajor = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::ColMajor>;
 using RowMajor = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 TEST_CASE("tuples, ranges, storage orders, strides and fixed sizes", "[checkpoint]") {
@@ -115,8 +116,8 @@ TEST_CASE("tuples, ranges, storage orders, strides and fixed sizes", "[checkpoin
   const auto step = [](auto& optimizer, auto& params) { optimizer.step(params, params); };
 
   SECTION("a tuple of both storage orders, loaded into the opposite ones") {
-    const Eigen::MatrixXd large = mixed_gradient<double>(40 * 23, 2).reshaped(40, 23);
-    Eigen::MatrixXd A = large, B2 = A;
+    const ColMajor large = mixed_gradient<double>(40 * 23, 2).reshaped(40, 23);
+    ColMajor A = large, B2 = A;
     RowMajor B = 2 * large, A2 = B;
     Eigen::RowVectorXd r = start.row(0), r2 = 0 * r;
     Eigen::ArrayXXd a = start.array(), a2 = 0 * a;
@@ -267,6 +268,9 @@ TEST_CASE("rules of a user, with hyperparameters of every kind", "[checkpoint]")
 struct Collision : Everything {
   static constexpr std::array<std::string_view, 1> state_names{"params"};
 };
+struct Latin1 : Everything {
+  static constexpr std::string_view name = "M\xfcller";
+};
 struct Mistaken : Everything {
   static constexpr auto hyperparameters(const auto& use) {
     return use(Hyperparameter{"decay", &Mistaken::decay}, Hyperparameter{"decay", &Mistaken::scale});
@@ -378,20 +382,23 @@ TEST_CASE("headers with surprises", "[checkpoint]") {
     refused("", "its header is not JSON");
     refused("{\"a\":", "its header is not JSON");
     refused("\xff\xfe", "its header is not JSON");
-    refused(std::string(100'000, '['), "its header is not JSON");
-    refused("[]", "it has no \"__metadata__\"");
+    refused("[]", "its header is not an object");
+    refused("1", "its header is not an object");
     refused("{}", "it has no \"__metadata__\"");
-    refused("{\"__metadata__\":[]}", "its metadata has no \"descent_checkpoint\"");
+    refused("{\"__metadata__\":[]}", "its metadata is not an object");
+    refused("{\"__metadata__\":{}}", "its metadata has no \"descent_checkpoint\"");
     std::string twice = parts.header;
     twice.insert(1, "\"crc32\":{},");
     refused(twice, "its header has \"crc32\" twice");
   }
   SECTION("metadata") {
-    with("/__metadata__/descent_checkpoint", "2", "version 2, expected 1");
+    with("/__metadata__/descent_checkpoint", "2", "its descent_checkpoint is \"2\", expected \"1\"");
     with("/__metadata__/descent_checkpoint", 1, "\"descent_checkpoint\" in its metadata is not a string");
-    with("/__metadata__/rule", "descent::SGD", "its rule is descent::SGD, expected descent::Adam");
+    with("/__metadata__/rule", "descent::SGD", "its rule is \"descent::SGD\", expected \"descent::Adam\"");
+    with("/__metadata__/note", 1, "\"note\" in its metadata is not a string");
+    for (const std::string entry : {"rule", "hyperparameters", "steps", "running_products"})
+      without({{"__metadata__", {{entry, nullptr}}}}, "its metadata has no \"" + entry + "\"");
     for (const std::string counter : {"steps", "skipped_steps", "skipped_in_a_row"}) {
-      without({{"__metadata__", {{counter, nullptr}}}}, "its metadata has no \"" + counter + "\"");
       const std::string place = "/__metadata__/" + counter;
       for (const char* bad : {"-1", "1.5", "\"1\"", "4611686018427387904", "18446744073709551615", "1e3", "null", "[]"})
         with(place.c_str(), bad, counter);
@@ -399,9 +406,14 @@ TEST_CASE("headers with surprises", "[checkpoint]") {
     }
     with("/__metadata__/skipped_in_a_row", "1", "skipped_in_a_row = 1, but skipped_steps = 0");
     with("/__metadata__/steps", "12x", "steps is not JSON");
-    with("/__metadata__/steps", "0", "it has \"first_moment.0\", which is not expected here");
+    with("/__metadata__/steps", "0", "before the first step each must be 1");
+    without({{"__metadata__", {{"steps", "0"}, {"running_products", "[1,1]"}}}},
+            "it has \"first_moment.0\", which is not expected here");
     with("/__metadata__/running_products", "[0.5]", "running_products = [0.5]; there must be 2");
+    with("/__metadata__/running_products", "0.5", "running_products is not an array");
     with("/__metadata__/running_products", "[0.5,true]", "a running product cannot be true");
+    for (const char* bad : {"1", "1.0", "1.5", "-0.5", "-1e-300", "1e300", "\"nan\"", "\"inf\"", "\"-inf\""})
+      with("/__metadata__/running_products", "[0.5," + std::string(bad) + "]", "after a step each must be in [0, 1)");
   }
   SECTION("hyperparameters") {
     const json values = json::parse(header["__metadata__"]["hyperparameters"].get<std::string>());
@@ -421,10 +433,8 @@ TEST_CASE("headers with surprises", "[checkpoint]") {
     hyperparameter("epsilon_placement", "beside", "epsilon_placement cannot be \"beside\"");
     hyperparameter("epsilon_placement", 1, "epsilon_placement cannot be 1");
     hyperparameter("momentum", 0.9, "hyperparameters has \"momentum\", which is not expected here");
-    json fewer = values;
-    fewer.erase("beta2");
-    with("/__metadata__/hyperparameters", fewer.dump(), "hyperparameters has no \"beta2\"");
-    with("/__metadata__/hyperparameters", "[]", "hyperparameters has no ");
+    hyperparameter("learning_rate", {0.1}, "learning_rate cannot be [0.1]");
+    with("/__metadata__/hyperparameters", "[]", "hyperparameters is not an object");
     with("/__metadata__/hyperparameters", "{\"beta1\":0.9,\"beta1\":0.8}", "hyperparameters has \"beta1\" twice");
   }
   SECTION("tensors") {
@@ -436,7 +446,8 @@ TEST_CASE("headers with surprises", "[checkpoint]") {
     without({{"second_moment.0", nullptr}}, "it has no \"second_moment.0\"");
     without({{"crc32", nullptr}}, "it has no \"crc32\"");
     without({{"params.0", {{"shape", nullptr}}}}, "\"params.0\" has no \"shape\"");
-    with("/params.0", 1, "\"params.0\" has no \"dtype\"");
+    with("/params.0", 1, "\"params.0\" is not an object");
+    with("/params.0/shape", {24.0}, "\"params.0\" has the shape [24.0], expected [24]");
   }
   SECTION("offsets") {
     // first_moment.0 is at [0, 192], params.0 at [192, 384], second_moment.0 at [384, 576], crc32 at [576, 580].
@@ -446,9 +457,11 @@ TEST_CASE("headers with surprises", "[checkpoint]") {
       with("/params.0/data_offsets", bad, "data_offsets");
     for (const json& bad : {json{192}, json{192, 384, 384}, json(192), json{-192, 0}, json{192.0, 384.5},
                             json{"192", "384"}, json::object()})
-      with("/params.0/data_offsets", bad, "data_offsets");
-    with("/params.0/data_offsets", {193, 384}, "expected [192,384]");
-    with("/crc32/data_offsets", {576, 581}, "expected [576,580]");
+      with("/params.0/data_offsets", bad, "data_offsets of \"params.0\"");
+    with("/params.0/data_offsets", {193, 384}, "data_offsets of \"params.0\", 193 and 384, are not 192 bytes apart");
+    with("/params.0/data_offsets", {193, 385}, "the data_offsets of \"params.0\" begin at 193, expected 192");
+    with("/params.0/data_offsets", {0, 192}, "the data_offsets of \"params.0\" begin at 0, expected 192");
+    with("/crc32/data_offsets", {576, 581}, "data_offsets of \"crc32\", 576 and 581, are not 4 bytes apart");
     json last = header;
     last["crc32"]["data_offsets"] = {384, 388};
     last["second_moment.0"]["data_offsets"] = {388, 580};
@@ -469,6 +482,80 @@ TEST_CASE("headers with surprises", "[checkpoint]") {
   }
 }
 
+TEST_CASE("brackets within brackets, wherever they stand", "[checkpoint]") {
+  Loading loading;
+  const Parts parts(good());
+  const json header = json::parse(parts.header);
+  const std::string marker = "here";
+  for (const char* place : {"/params.0", "/params.0/dtype", "/params.0/shape", "/params.0/data_offsets",
+                            "/params.0/more", "/more", "/__metadata__", "/__metadata__/more", "/__metadata__/steps"}) {
+    json changed = header;
+    changed[json::json_pointer(place)] = marker;
+    const std::string text = changed.dump();
+    const std::size_t at = text.find('"' + marker + '"');
+    for (const int depth : {3, 4, 100'000})
+      for (const char* brackets : {"[]", "{}"}) {
+        INFO(place << ", " << depth << " deep " << brackets);
+        const std::string open = brackets[0] == '[' ? "[" : "{\"a\":";
+        std::string nested;
+        for (int i = 0; i < depth; ++i) nested += open;
+        nested += "0" + std::string(static_cast<std::size_t>(depth), brackets[1]);
+        Parts other = parts;
+        other.header = text.substr(0, at) + nested + text.substr(at + marker.size() + 2);
+        const std::string complaint = loading.complaint(other.together());
+        CHECK(complaint.find("descent: the checkpoint: ") == 0);
+        CHECK(complaint.size() <= 1000);
+      }
+  }
+  Parts other = parts;
+  other.header = "{\"a\":[[[" + std::string(100'000, '[');
+  CHECK(loading.complaint(other.together()) ==
+        "descent: the checkpoint: its header has brackets within brackets, more than 3 deep");
+}
+
+TEST_CASE("errors are short, whatever a file holds", "[checkpoint]") {
+  Loading loading;
+  const Parts parts(good());
+  const std::string header = parts.header;
+  const std::string hyperparameters = R"(\"beta1\":0.9,)";
+  REQUIRE(header.find(hyperparameters) != std::string::npos);
+  std::string longest;  // characters of three bytes, so that a text is cut within one
+  while (longest.size() < 100'000) longest += "\u20ac";
+
+  const auto refused = [&](const std::string& what, const std::string& instead) {
+    INFO(what << " replaced by " << instead.substr(0, 50));
+    Parts other = parts;
+    const std::size_t at = header.find(what);
+    REQUIRE(at != std::string::npos);
+    other.header = header.substr(0, at) + instead + header.substr(at + what.size());
+    const std::string complaint = loading.complaint(other.together());
+    CHECK(complaint.find("descent: the checkpoint: ") == 0);
+    CHECK(complaint.size() > 30);
+    CHECK(complaint.size() <= 1000);
+    if (complaint.find("is not JSON") == std::string::npos) CHECK_NOTHROW(json(complaint).dump());  // UTF-8
+  };
+  for (std::size_t ahead = 0; ahead < 3; ++ahead) {
+    const std::string text = std::string(ahead, 'a') + longest;
+    const std::string quoted = '"' + text + '"';
+    refused("\"F64\"", quoted);
+    refused("\"F64\"", std::string(100'000, '1'));
+    refused("\"F64\"", "1." + std::string(100'000, '1'));
+    refused("\"F64\"", std::string(100'000, 'x'));
+    refused("[24]", "[" + quoted + "]");
+    refused("\"dtype\"", quoted);
+    refused("[192,384]", "[192," + quoted + "]");
+    refused("\"descent::Adam\"", quoted);
+    refused("\"steps\":\"5\"", "\"steps\":\"\\" + quoted.substr(0, quoted.size() - 1) + "\\\"\"");
+    refused("\"steps\":\"5\"", "\"steps\":" + quoted);
+    refused("\"steps\":\"5\"", "\"steps\":\"5\"," + quoted + ":5");
+    refused("{", "{" + quoted + ":1,");
+    refused("{", "{" + quoted + ":1," + quoted + ":1,");
+    refused("{", quoted);
+    refused(hyperparameters, "\\\"" + text + "\\\":0.9,");
+    refused(hyperparameters, "\\\"beta1\\\":\\\"" + text + "\\\",");
+  }
+}
+
 TEST_CASE("absurd lengths take no memory", "[checkpoint]") {
   Loading loading;
   for (const std::uint64_t length : {std::uint64_t{100'000'001}, std::uint64_t{1} << 62, ~std::uint64_t{0}}) {
@@ -482,10 +569,56 @@ TEST_CASE("absurd lengths take no memory", "[checkpoint]") {
   CHECK(loading.complaint(sealed(bytes)) == "descent: the checkpoint: it ends within its header");
 }
 
+TEST_CASE("what a file does not know takes its default", "[checkpoint]") {
+  Run<double, rules::Adam> saved_run{rules::Adam{.learning_rate = 0.25, .beta2 = 0.5}};
+  saved_run.go(1, 2);
+  const Parts parts(saved(saved_run.optimizer, saved_run.x));
+  json header = json::parse(parts.header);
+  const auto loaded_without = [&](const std::vector<const char*>& names) {
+    json& metadata = header["__metadata__"];
+    json values = json::parse(metadata["hyperparameters"].get<std::string>());
+    for (const char* name : names) values.erase(name);
+    metadata["hyperparameters"] = values.dump();
+    metadata.erase("skipped_steps");
+    metadata.erase("skipped_in_a_row");
+    Parts other = parts;
+    other.header = header.dump();
+    Run<double, rules::Adam> run{rules::Adam{.beta1 = 0.75, .beta2 = 0.75}};
+    run.optimizer.set_nonfinite(NonFinite::skip);
+    run.optimizer.step(run.x, run.x * std::nan(""));
+    load_from(other.together(), run.optimizer, run.x);
+    CHECK(same_state(run.optimizer, saved_run.optimizer));
+    CHECK(run.optimizer.skipped_steps() == 0);
+    return run.optimizer;
+  };
+  const Adam<double> some = loaded_without({"beta1", "epsilon_placement"});
+  CHECK(some.learning_rate == 0.25);
+  CHECK(some.beta1 == 0.9);
+  CHECK(some.beta2 == 0.5);
+  const Adam<double> none = loaded_without({"learning_rate", "beta2", "epsilon", "bias_correction"});
+  CHECK(none.learning_rate == 0.001);
+  CHECK(none.beta2 == 0.999);
+}
+
+/// Its list is that of SGD.
+struct WithTable : rules::SGD {
+  double table = 0;
+};
+TEST_CASE("a member that a rule does not list stays", "[checkpoint]") {
+  Optimizer<WithTable> optimizer(WithTable{{.learning_rate = 0.5}, 3});
+  Eigen::VectorXd x = start<double>(n);
+  const std::string bytes = saved(optimizer, x);
+  optimizer.learning_rate = 0.25;
+  optimizer.table = 4;
+  load_from(bytes, optimizer, x);
+  CHECK(optimizer.learning_rate == 0.5);
+  CHECK(optimizer.table == 4);
+}
+
 TEST_CASE("another rule, scalar or shape", "[checkpoint]") {
   Loading loading;
   const Eigen::VectorXd x = start<double>(n);
-  CHECK(loading.complaint(saved(SGD<double>(), x)).find("its rule is descent::SGD, expected descent::Adam") !=
+  CHECK(loading.complaint(saved(SGD<double>(), x)).find("its rule is \"descent::SGD\", expected \"descent::Adam\"") !=
         std::string::npos);
   CHECK(loading.complaint(saved(Adam<float>(), start<float>(n))).find("\"params.0\" has the dtype \"F32\"") !=
         std::string::npos);
@@ -517,6 +650,56 @@ TEST_CASE("what cannot be saved", "[checkpoint]") {
   CHECK(complaint([&] { saved(collision, x); }).find("two tensors \"params.0\"") != std::string::npos);
   Optimizer<Mistaken> mistaken;
   CHECK(complaint([&] { saved(mistaken, x); }).find("two hyperparameters \"decay\"") != std::string::npos);
+
+  Optimizer<Latin1> latin1;
+  CHECK(complaint([&] { saved(latin1, x); }) ==
+        "descent: a checkpoint cannot hold \"M\\ufffdller\", which is not UTF-8");
+  Optimizer<Everything> everything(Everything{.shade = static_cast<Shade>(2)});
+  CHECK(complaint([&] { saved(everything, x); }).find("the value 2 of an enum") != std::string::npos);
+}
+
+TEST_CASE("what load would refuse cannot be saved", "[checkpoint]") {
+  Eigen::VectorXd x = start<double>(3);
+  const auto unsaved = [&](const auto& optimizer) { return complaint([&] { saved(optimizer, x); }); };
+
+  SECTION("counters at their end") {
+    const std::string last = std::to_string((std::int64_t{1} << 62) - 1);
+    for (const std::string name : {"steps", "skipped_steps"}) {
+      Adam<double> adam;
+      adam.set_nonfinite(NonFinite::skip);
+      adam.step(x, x);
+      Parts parts(saved(adam, x));
+      json header = json::parse(parts.header);
+      header["__metadata__"][name] = last;
+      parts.header = header.dump();
+      load_from(parts.together(), adam, x);
+      CHECK_NOTHROW(saved(adam, x));
+      adam.step(x, name == "steps" ? x : x * std::nan(""));
+      CHECK(unsaved(adam) ==
+            "descent: load would refuse this checkpoint: " + name + " = 4611686018427387904; it must be in [0, 2^62)");
+    }
+  }
+  SECTION("running products") {
+    Optimizer<Everything> growing(Everything{.decay = 2});
+    for (int t = 0; t < 2; ++t) growing.step(x, x);
+    Optimizer<Everything> loaded;
+    load_from(saved(growing, x), loaded, x);  // as factors outside [0, 1) may have any
+    CHECK(saved(loaded, x) == saved(growing, x));
+    growing.decay = 0.5;
+    CHECK(unsaved(growing) ==
+          "descent: load would refuse this checkpoint: running_products = [4.0]; after a step each must be in [0, 1)");
+  }
+  SECTION("a long header, before anything is written") {
+    std::size_t written = 0;
+    const auto write = [&](const char*, std::size_t size) { written += size; };
+    const detail::SavedTensors<double> none;
+    detail::write_safetensors(write, none, {}, 80);
+    CHECK(written == 8 + 80 + 4);
+    CHECK_THROWS_AS(detail::write_safetensors(write, none, {}, 79), detail::Refused);
+    CHECK(written == 8 + 80 + 4);
+    CHECK_NOTHROW(detail::require_length_of_header(100'000'000));
+    CHECK_THROWS_AS(detail::require_length_of_header(100'000'001), detail::Refused);
+  }
 }
 
 TEST_CASE("what is set stays, and an optimizer that is loaded has its own memory", "[checkpoint]") {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// The C library's heap, counted: for one source file of a program, in which it replaces malloc (so not
-// under a sanitizer, which does the same). Eigen allocates with malloc; so does operator new.
+// The C library's heap, counted, and failing where it is told to: for one source file of a program, in which it
+// replaces malloc (so not under a sanitizer, which does the same). Eigen allocates with malloc; so does operator new.
 #pragma once
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdlib>
 
@@ -15,10 +16,17 @@ inline bool counting = false;
 inline long allocations = 0;
 inline std::size_t bytes = 0;
 
-inline std::size_t counted(std::size_t size) {
-  allocations += counting;
-  bytes += counting ? size : 0;
-  return size;
+/// Those that fail, from the first to the last of these numbers, which count from 1.
+inline long first_failing = 0, last_failing = 0;
+
+/// Counts an allocation, and says whether it is to succeed.
+inline bool admits(std::size_t size) {
+  if (!counting) return true;
+  ++allocations;
+  bytes += size;
+  const bool fails = first_failing <= allocations && allocations <= last_failing;
+  if (fails) errno = ENOMEM;
+  return !fails;
 }
 
 struct Use {
@@ -45,15 +53,16 @@ void* __libc_calloc(std::size_t, std::size_t);
 void* __libc_realloc(void*, std::size_t);
 void* __libc_memalign(std::size_t, std::size_t);
 
-void* malloc(std::size_t size) { return __libc_malloc(heap::counted(size)); }
+void* malloc(std::size_t size) { return heap::admits(size) ? __libc_malloc(size) : nullptr; }
 void* calloc(std::size_t count, std::size_t size) {
-  heap::counted(count * size);
-  return __libc_calloc(count, size);
+  return heap::admits(count * size) ? __libc_calloc(count, size) : nullptr;
 }
-void* realloc(void* memory, std::size_t size) { return __libc_realloc(memory, heap::counted(size)); }
-void* aligned_alloc(std::size_t alignment, std::size_t size) { return __libc_memalign(alignment, heap::counted(size)); }
+void* realloc(void* memory, std::size_t size) { return heap::admits(size) ? __libc_realloc(memory, size) : nullptr; }
+void* aligned_alloc(std::size_t alignment, std::size_t size) {
+  return heap::admits(size) ? __libc_memalign(alignment, size) : nullptr;
+}
 int posix_memalign(void** memory, std::size_t alignment, std::size_t size) {
-  *memory = __libc_memalign(alignment, heap::counted(size));
-  return *memory ? 0 : 12;
+  *memory = aligned_alloc(alignment, size);
+  return *memory ? 0 : ENOMEM;
 }
 }

@@ -14,15 +14,22 @@
 //     crc32                   U8[4], the last four bytes of the file: the CRC-32 of all before them, as
 //                             zlib computes it, little-endian
 //
-// A vector has the shape [n], be it a row or a column, everything else [rows, columns]. The metadata are
+// A vector has the shape [n], be it a row or a column, everything else [rows, columns]. The data may lie in any
+// order, but without gaps. The metadata are
 //
 //     descent_checkpoint      the version of this format: 1
 //     rule                    its name, such as descent::Adam
-//     hyperparameters         JSON: {"beta1":0.9, …, "epsilon_placement":"outside"}
-//     steps                   the number of steps taken
-//     skipped_steps           the number of steps that NonFinite::skip passed over
-//     skipped_in_a_row        how many of them since the last step that was taken
-//     running_products        JSON: the products of the rule's running factors, [] where it has none
+//     hyperparameters         JSON: {"beta1":0.9, …, "epsilon_placement":"outside"}; one that is not there has
+//                             the rule's default
+//     steps                   the number of steps taken, in [0, 2^62) as the two below
+//     skipped_steps           the number of steps that NonFinite::skip passed over; 0 where it is not there
+//     skipped_in_a_row        how many of them since the last step that was taken; 0 where it is not there
+//     running_products        JSON: the products of the rule's running factors, [] where it has none. Each is 1
+//                             before the first step; after it, that of a factor in [0, 1) is in [0, 1)
+//
+// and what others add to them. No name stands twice in an object; tensors and hyperparameters that the optimizer
+// to load into does not have are refused. The header is JSON of at most 100,000,000 bytes, as safetensors has it:
+// its brackets are three deep. save writes nothing that is beyond these limits.
 #pragma once
 
 #include <array>
@@ -34,6 +41,7 @@
 #include <fstream>
 #include <istream>
 #include <limits>
+#include <new>
 #include <ostream>
 #include <stdexcept>
 #include <string>
@@ -67,7 +75,7 @@ struct MemoryAccess {
   static auto& memory(auto& optimizer) { return optimizer.memory_; }
 
   /// Throws std::invalid_argument where a step would: bad hyperparameters, other shapes than so far.
-  static void validate(const auto& optimizer, const auto& params) {
+  static void throw_unless_it_steps(const auto& optimizer, const auto& params) {
     optimizer.validate_rule();
     if (optimizer.memory_.t > 0) optimizer.check_shapes(params);
   }
@@ -115,22 +123,52 @@ void for_each_hyperparameter(R& rule, Visit&& visit) {
   R::hyperparameters([&](const auto&... each) { (visit(std::string(each.name), rule.*each.member), ...); });
 }
 
-template <class R, class Memory>
-json metadata_of(const R& rule, const Memory& memory) {
-  json hyperparameters = json::object();
+template <class R>
+Members hyperparameters_of(const R& rule) {
+  Members values;
   for_each_hyperparameter(rule, [&](const std::string& name, const auto& value) {
-    if (!hyperparameters.emplace(name, json_of(value)).second)
+    if (!values.emplace(name, text_of(json_of(value))).second)
       throw std::invalid_argument("descent: a checkpoint cannot have two hyperparameters \"" + name + "\"");
   });
-  json products = json::array();
-  for (const double product : memory.products) products.push_back(json_of(product));
+  return values;
+}
+
+template <class R, class Memory>
+Members metadata_of(const R& rule, const Memory& memory) {
   return {{"descent_checkpoint", "1"},
-          {"rule", R::name},
-          {"hyperparameters", hyperparameters.dump()},
+          {"rule", std::string(R::name)},
+          {"hyperparameters", object_of(hyperparameters_of(rule))},
           {"steps", std::to_string(memory.t)},
           {"skipped_steps", std::to_string(memory.skipped)},
           {"skipped_in_a_row", std::to_string(memory.skipped_in_a_row())},
-          {"running_products", products.dump()}};
+          {"running_products", array_of(memory.products)}};
+}
+
+/// Throws Refused unless the counters and the running products are such as steps can leave them.
+template <class R, class Memory>
+void require_sound(const R& rule, const Memory& memory) {
+  const auto require_counter = [](const std::string& name, std::int64_t count) {
+    constexpr std::int64_t most = (std::numeric_limits<std::int64_t>::max)() / 2;  // far from the counter's end
+    if (count < 0 || count > most) throw Refused(name + " = " + std::to_string(count) + "; it must be in [0, 2^62)");
+  };
+  require_counter("steps", memory.t);
+  require_counter("skipped_steps", memory.skipped);
+  require_counter("skipped_in_a_row", memory.skipped_in_a_row());
+  if (memory.skipped_in_a_row() > memory.skipped)
+    throw Refused("skipped_in_a_row = " + std::to_string(memory.skipped_in_a_row()) +
+                  ", but skipped_steps = " + std::to_string(memory.skipped));
+  if constexpr (HasRunningFactors<R>) {
+    const RunningProducts<R> factors = rule.running_factors();
+    for (std::size_t i = 0; i < factors.size(); ++i) {
+      const double product = memory.products[i];
+      if (memory.t == 0 && product != 1)
+        throw Refused("running_products = " + array_of(memory.products) + "; before the first step each must be 1");
+      // Factors beyond [0, 1) are only in rules of a user, whose products may then be anything.
+      if (memory.t > 0 && interval::below_one.contains(factors[i]) && !interval::below_one.contains(product))
+        throw Refused("running_products = " + array_of(memory.products) + "; after a step each must be " +
+                      std::string(interval::below_one.text));
+    }
+  }
 }
 
 /// write(data, size) for each part of the file.
@@ -139,49 +177,45 @@ void write_checkpoint(Write&& write, const Optimizer<R, Scalar, Size>& optimizer
   if constexpr (!in_memory<Params>) {
     write_checkpoint(write, optimizer, copies_of(params));
   } else {
-    MemoryAccess::validate(optimizer, params);
+    MemoryAccess::throw_unless_it_steps(optimizer, params);
     const auto& memory = MemoryAccess::memory(optimizer);
-    write_safetensors(write, tensors_of<R, const Scalar>(memory, params), metadata_of<R>(optimizer, memory));
+    try {
+      require_sound<R>(optimizer, memory);
+      write_safetensors(write, tensors_of<R, const Scalar>(memory, params), metadata_of<R>(optimizer, memory));
+    } catch (const Refused& refused) {
+      throw std::invalid_argument(std::string("descent: load would refuse this checkpoint: ") + refused.what());
+    }
   }
 }
 
-/// One entry of the metadata.
-inline std::string text_of(const json& header, const std::string& name) {
-  const json& text = member(member(header, "__metadata__", "it"), name, "its metadata");
-  if (!text.is_string()) throw Refused("\"" + name + "\" in its metadata is not a string");
-  return text.get<std::string>();
-}
-inline json value_in(const json& header, const std::string& name) { return parsed(text_of(header, name), name); }
-
-/// The rule with the hyperparameters of the file.
+/// The rule with the hyperparameters of the file, and the defaults of those that it lacks.
 template <class R>
-R rule_of(const json& header, R rule) {
-  if (const std::string version = text_of(header, "descent_checkpoint"); version != "1")
-    throw Refused("its descent_checkpoint is of version " + version + ", expected 1");
-  if (const std::string name = text_of(header, "rule"); name != R::name)
-    throw Refused("its rule is " + name + ", expected " + std::string(R::name));
-  const json values = value_in(header, "hyperparameters");
-  json known = json::object();
+R rule_of(Members& metadata, R rule) {
+  const auto expect = [&](const std::string& name, std::string_view value) {
+    if (const std::string found = taken(metadata, name, "its metadata"); found != value)
+      throw Refused("its " + name + " is " + shown(in_quotes(found)) + ", expected " + in_quotes(value));
+  };
+  expect("descent_checkpoint", "1");
+  expect("rule", R::name);
+  Members values = members_in(taken(metadata, "hyperparameters", "its metadata"), "hyperparameters");
+  values.merge(hyperparameters_of(R{}));
   for_each_hyperparameter(rule, [&](const std::string& name, auto& value) {
-    value = value_of<std::remove_cvref_t<decltype(value)>>(member(values, name, "hyperparameters"), name);
-    known[name] = {};
+    value = value_of<std::remove_cvref_t<decltype(value)>>(taken(values, name, "hyperparameters"), name);
   });
-  require_known(values, known, "hyperparameters");
+  require_none_left(values, "hyperparameters");
   return rule;
 }
 
-inline std::int64_t counter_of(const json& header, const std::string& name) {
-  const auto count = value_of<std::int64_t>(value_in(header, name), name);
-  constexpr std::int64_t most = (std::numeric_limits<std::int64_t>::max)() / 2;  // far from the counter's end
-  if (count < 0 || count > most) throw Refused(name + " = " + std::to_string(count) + "; it must be in [0, 2^62)");
-  return count;
+inline std::int64_t counter_of(Members& metadata, const std::string& name) {
+  return value_of<std::int64_t>(value_in(taken(metadata, name, "its metadata"), name), name);
 }
 
 template <std::size_t P>
-std::array<double, P> products_of(const json& header) {
-  const json values = value_in(header, "running_products");
-  if (!values.is_array() || values.size() != P)
-    throw Refused("running_products = " + values.dump() + "; there must be " + std::to_string(P));
+std::array<double, P> products_of(Members& metadata) {
+  const std::string name = "running_products";
+  const std::string text = taken(metadata, name, "its metadata");
+  const std::vector<std::string> values = elements_in(text, name);
+  if (values.size() != P) throw Refused(name + " = " + shown(text) + "; there must be " + std::to_string(P));
   std::array<double, P> products{};
   for (std::size_t i = 0; i < P; ++i) products[i] = value_of<double>(values[i], "a running product");
   return products;
@@ -191,7 +225,7 @@ std::array<double, P> products_of(const json& header) {
 template <class R, class Scalar, int Size, class Params>
 void read_checkpoint(std::istream& in, bool to_its_end, Optimizer<R, Scalar, Size>& optimizer, Params& params) {
   SafetensorsReader file(in);
-  Optimizer<R, Scalar, Size> loaded = [rule = rule_of<R>(file.header(), optimizer)] {
+  Optimizer<R, Scalar, Size> loaded = [rule = rule_of<R>(file.metadata(), optimizer)] {
     try {
       return Optimizer<R, Scalar, Size>(rule);
     } catch (const std::invalid_argument& out_of_range) {
@@ -199,16 +233,15 @@ void read_checkpoint(std::istream& in, bool to_its_end, Optimizer<R, Scalar, Siz
     }
   }();
   auto& memory = MemoryAccess::memory(loaded);
+  memory.t = memory.skipped_at = counter_of(file.metadata(), "steps");
+  for (const char* younger : {"skipped_steps", "skipped_in_a_row"}) file.metadata().try_emplace(younger, "0");
+  memory.skipped = counter_of(file.metadata(), "skipped_steps");
+  memory.skipped_there = counter_of(file.metadata(), "skipped_in_a_row");
+  memory.products = products_of<std::tuple_size_v<RunningProducts<R>>>(file.metadata());
+  require_sound<R>(loaded, memory);
+
   auto values = copies_of(params);
-  const std::int64_t steps = counter_of(file.header(), "steps");
-  if (steps > 0) MemoryAccess::remember(loaded, params);
-  memory.t = memory.skipped_at = steps;
-  memory.skipped = counter_of(file.header(), "skipped_steps");
-  memory.skipped_there = counter_of(file.header(), "skipped_in_a_row");
-  if (memory.skipped_there > memory.skipped)
-    throw Refused("skipped_in_a_row = " + std::to_string(memory.skipped_there) +
-                  ", but skipped_steps = " + std::to_string(memory.skipped));
-  memory.products = products_of<std::tuple_size_v<RunningProducts<R>>>(file.header());
+  if (memory.t > 0) MemoryAccess::remember(loaded, params);
   SavedTensors<Scalar> tensors = tensors_of<R, Scalar>(memory, values);
   file.read_into(tensors);
   if (to_its_end && in.peek() != std::istream::traits_type::eof()) throw Refused("it does not end with its checksum");
@@ -235,15 +268,22 @@ template <class Params, class Scalar, int Size>
 concept SavedParametersOf = Tensors<Params> && SavedScalar<Scalar> && OfScalar<Params, Scalar> && OfSize<Params, Size>;
 
 /// Writes optimizer and params to a file of that name, in place of the one that may be there: first to a
-/// temporary file beside it, named PATH.<process>-<number>.tmp, that is flushed to the disk and then
+/// temporary file beside it, named descent-<process>-<number>.tmp, that is flushed to the disk and then
 /// renamed. A crash, a full disk or a power cut at any moment leaves the old file or the new one, whole; a
 /// process that is killed may leave its temporary file as well.
 ///
+/// A symbolic link is followed, also to where there is no file yet. A file that is replaced hands down its mode,
+/// and owner and group where the process may set them (where it may not set the group, the new one gets the
+/// permissions of all others). The folder needs no permission but to write and to search; where it cannot be
+/// read, it is not flushed, so that a power cut just afterwards may bring back the old file.
+///
 /// params are the optimizer's: a tensor, a tuple (`std::tie(W, b)`) or a range of them, of float or double.
-/// Throws std::invalid_argument where a step with these params would, or if two tensors or two hyperparameters
-/// would have one name; std::system_error, with the system's reason, where the file cannot be written;
-/// std::runtime_error where the path is something else than a file. The old file is then as before. (Only where the
-/// folder cannot be flushed at the very end, it is the new one.)
+/// Throws std::invalid_argument where a step with these params would, and where load would refuse the file or
+/// could not tell its parts: with two tensors or two hyperparameters of one name, a name that is not UTF-8, an
+/// enum's value without a name, or too many tensors for the header (about a million arrays); std::system_error, with
+/// the system's reason, where the file cannot be written, as one that is read-only; std::runtime_error where the
+/// path is something else than a file; std::bad_alloc where there is no memory. The old file is then as before.
+/// (Only where the folder cannot be flushed at the very end, it is the new one.)
 template <ListsHyperparameters R, class Scalar, int Size, class Params>
 requires SavedParametersOf<Params, Scalar, Size> DESCENT_TAGGED void save(const std::filesystem::path& path,
                                                                           const Optimizer<R, Scalar, Size>& optimizer,
@@ -269,19 +309,24 @@ requires SavedParametersOf<Params, Scalar, Size> DESCENT_TAGGED void save(std::o
 /// saved. What the optimizer did before is forgotten. The next steps give the same bits as those of the
 /// optimizer that was saved. The state lies in the storage order that params have here.
 ///
+/// Files of every version since the first can be loaded: what a file does not know, hyperparameters and counters,
+/// takes its default, whatever this optimizer has.
+///
 /// What set_threads and set_nonfinite set is no state of a run but the program's choice for it: it is not saved,
 /// and stays as it is here.
 ///
 /// Throws std::system_error where the file cannot be opened, and std::runtime_error, which names the file and
-/// what is wrong, where it is not all there, changed by a single bit, of another version, rule, scalar or
-/// shape, or has a hyperparameter out of range; std::invalid_argument where params do not fit a fixed Size.
-/// Optimizer and params are then as before.
+/// what is wrong (in at most 1000 characters), where it is not all there, changed by a single bit, of another
+/// version, rule, scalar or shape, has a hyperparameter out of range, or is otherwise not as the head of this
+/// header says; std::invalid_argument where params do not fit a fixed Size; std::bad_alloc where there is no
+/// memory. Optimizer and params are then as before.
 template <ListsHyperparameters R, class Scalar, int Size, class Params>
 requires SavedParametersOf<Params, Scalar, Size> && Writable<Params> DESCENT_TAGGED void load(
     const std::filesystem::path& path, Optimizer<R, Scalar, Size>& optimizer, Params&& params) {
   std::ifstream in(path, std::ios::binary);
   if (!in) {
     const int error = errno;
+    if (error == ENOMEM) throw std::bad_alloc();
     throw std::system_error(error, std::generic_category(), "descent: cannot open " + path.string());
   }
   detail::load_from(path.string(), in, true, optimizer, params);

@@ -33,7 +33,7 @@ bool equals(const T& tensor, int k, double factor) {
 
 int main(int argc, char** argv) {
   if (argc != 3) return 2;
-  Eigen::MatrixXf columns(2, 3);
+  Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::ColMajor> columns(2, 3);
   Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> rows(3, 2);
   Eigen::VectorXf vector(4);
   Eigen::MatrixXf empty(0, 5);

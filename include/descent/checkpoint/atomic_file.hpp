@@ -9,6 +9,7 @@
 #endif
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -28,7 +29,9 @@ inline namespace DESCENT_FLAGS {
 class OpenFile {
  public:
   OpenFile() = default;
-  OpenFile(const std::filesystem::path& path, int flags) : descriptor_(::open(path.c_str(), flags | O_CLOEXEC, 0666)) {}
+  /// `mode` is that of a file that is created.
+  OpenFile(const std::filesystem::path& path, int flags, mode_t mode = 0)
+      : descriptor_(::open(path.c_str(), flags | O_CLOEXEC, mode)) {}
   OpenFile(OpenFile&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
   OpenFile& operator=(OpenFile&& other) noexcept {
     std::swap(descriptor_, other.descriptor_);
@@ -46,14 +49,21 @@ class OpenFile {
 
 class AtomicFile {
  public:
-  /// Nothing at `path` changes before commit(). A link is followed; what is no file is refused.
-  explicit AtomicFile(const std::filesystem::path& path)
-      : path_(followed(path)), folder_(folder_of(path_), O_RDONLY | O_DIRECTORY) {
-    throw_unless(folder_.is_open(), "open the folder of");
-    // Unique among the processes of this machine, and beside what another machine or a crash has left.
+  /// Nothing at `path` changes before commit(). A link is followed; what is no file, or read-only, is refused.
+  explicit AtomicFile(const std::filesystem::path& path) : path_(path) {
+    replaces_ = ::stat(path_.c_str(), &old_) == 0;
+    throw_unless(replaces_ || errno == ENOENT, "look up");
+    if (replaces_ && !S_ISREG(old_.st_mode))
+      throw std::runtime_error("descent: " + path_.string() + " is not a regular file, and so is not replaced");
+    throw_unless(!replaces_ || may_be_written(), "write to");
+    follow_links();
+    folder_ = OpenFile(folder(), O_RDONLY | O_DIRECTORY);
+    throw_unless(folder_.is_open() || errno == EACCES, "open the folder of");  // EACCES: it can be written all the same
+    // A short name, as that of the file may be as long as names can be. Unique among the processes of this
+    // machine, and beside what another machine or a crash has left.
     for (int attempt = 0; !file_.is_open() && (attempt == 0 || errno == EEXIST); ++attempt) {
-      temporary_ = path_.string() + "." + std::to_string(::getpid()) + "-" + std::to_string(attempt) + ".tmp";
-      file_ = OpenFile(temporary_, O_WRONLY | O_CREAT | O_EXCL);
+      temporary_ = folder() / ("descent-" + std::to_string(::getpid()) + "-" + std::to_string(attempt) + ".tmp");
+      file_ = OpenFile(temporary_, O_WRONLY | O_CREAT | O_EXCL, replaces_ ? 0600 : 0666);
     }
     throw_unless(file_.is_open(), "create a file beside");
   }
@@ -74,25 +84,42 @@ class AtomicFile {
 
   /// Puts the file in its place; the folder is flushed too, so that the name survives a power cut.
   void commit() {
+    if (replaces_) take_over_mode();
     throw_unless(::fsync(file_.descriptor()) == 0, "flush");
     throw_unless(file_.close(), "close");
     throw_unless(::rename(temporary_.c_str(), path_.c_str()) == 0, "replace");
     committed_ = true;
-    throw_unless(::fsync(folder_.descriptor()) == 0 || errno == EINVAL,
+    throw_unless(!folder_.is_open() || ::fsync(folder_.descriptor()) == 0 || errno == EINVAL,
                  "flush the folder of");  // EINVAL: knows no such thing
   }
 
  private:
-  static std::filesystem::path followed(const std::filesystem::path& path) {
-    const auto status = std::filesystem::status(path);
-    if (!std::filesystem::exists(status)) return path;
-    if (!std::filesystem::is_regular_file(status))
-      throw std::runtime_error("descent: " + path.string() + " is not a regular file, and so is not replaced");
-    return std::filesystem::canonical(path);
+  /// A rename asks for no permission to write the file that it replaces, so this does.
+  bool may_be_written() const {
+    errno = EACCES;  // where nobody may: root would
+    return (old_.st_mode & 0222) != 0 && OpenFile(path_, O_WRONLY).is_open();
   }
-  static std::filesystem::path folder_of(const std::filesystem::path& path) {
-    return path.has_parent_path() ? path.parent_path() : ".";
+
+  /// The last name to which links lead, be there a file or not yet.
+  void follow_links() {
+    std::error_code not_a_link;
+    while (true) {
+      const std::filesystem::path target = std::filesystem::read_symlink(path_, not_a_link);
+      if (not_a_link) return;
+      path_ = path_.parent_path() / target;
+    }
   }
+
+  /// Gives the file the mode of the one that it replaces, and owner and group where this process may.
+  void take_over_mode() {
+    const int file = file_.descriptor();
+    mode_t mode = old_.st_mode & 0777;
+    if (::fchown(file, old_.st_uid, old_.st_gid) != 0 && ::fchown(file, static_cast<uid_t>(-1), old_.st_gid) != 0)
+      mode = (mode & 0707) | (mode & 07) << 3;  // to another group, what all others may
+    throw_unless(::fchmod(file, mode) == 0, "set the mode of");
+  }
+
+  std::filesystem::path folder() const { return path_.has_parent_path() ? path_.parent_path() : "."; }
 
   void throw_unless(bool succeeded, const char* what) const {
     if (succeeded) return;
@@ -102,6 +129,8 @@ class AtomicFile {
   }
 
   std::filesystem::path path_;
+  bool replaces_ = false;
+  struct stat old_ {};  ///< of the file that is replaced
   OpenFile folder_;
   std::filesystem::path temporary_;
   OpenFile file_;

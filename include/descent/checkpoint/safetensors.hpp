@@ -11,10 +11,7 @@
 #include <cstdint>
 #include <istream>
 #include <map>
-#include <set>
 #include <string>
-#include <string_view>
-#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -30,22 +27,46 @@ inline namespace DESCENT_FLAGS {
 static_assert(std::endian::native == std::endian::little,
               "descent/checkpoint.hpp: the numbers of safetensors are little-endian, those of this machine are not");
 
-/// A tensor's shape in the file, and its elements wherever they lie in memory.
+/// A tensor's entry in the header, but for where its data lie: texts of JSON, and the size of the data.
+struct Entry {
+  std::string dtype;
+  std::string shape;
+  std::size_t bytes;
+};
+
+/// A tensor's entry, and its elements wherever they lie in memory.
 template <class Scalar>
 struct SavedTensor {
-  using Matrix = Eigen::Matrix<std::remove_const_t<Scalar>, Eigen::Dynamic, Eigen::Dynamic>;
+  // Strides go with a storage order, and that of a Matrix that names none is up to a macro.
+  using ColMajor = Eigen::Matrix<std::remove_const_t<Scalar>, Eigen::Dynamic, Eigen::Dynamic, Eigen::ColMajor>;
   using RowMajor = Eigen::Matrix<std::remove_const_t<Scalar>, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
   using Strides = Eigen::Stride<Eigen::Dynamic, Eigen::Dynamic>;
 
-  SavedTensor(std::vector<Eigen::Index> shape_, Scalar* data, Eigen::Index rows, Eigen::Index cols,
+  SavedTensor(const std::vector<Eigen::Index>& shape, Scalar* data, Eigen::Index rows, Eigen::Index cols,
               const Strides& strides)
-      : shape(std::move(shape_)), elements(data, rows, cols, strides) {}
+      : elements(data, rows, cols, strides),
+        entry{in_quotes(sizeof(Scalar) == 4 ? "F32" : "F64"), array_of(shape),
+              static_cast<std::size_t>(elements.size()) * sizeof(Scalar)} {}
 
-  std::vector<Eigen::Index> shape;
-  Eigen::Map<std::conditional_t<std::is_const_v<Scalar>, const Matrix, Matrix>, 0, Strides> elements;
-
-  std::size_t bytes() const { return static_cast<std::size_t>(elements.size()) * sizeof(Scalar); }
+  Eigen::Map<std::conditional_t<std::is_const_v<Scalar>, const ColMajor, ColMajor>, 0, Strides> elements;
+  Entry entry;
 };
+
+template <class Scalar>
+using SavedTensors = std::map<std::string, SavedTensor<Scalar>>;
+
+inline Entry entry_of_checksum() {
+  constexpr std::size_t bytes = sizeof(std::uint32_t);
+  return {in_quotes("U8"), array_of(std::vector{bytes}), bytes};
+}
+
+inline constexpr std::uint64_t longest_header = 100'000'000;  // in the reference implementation
+
+inline void require_length_of_header(std::uint64_t length, std::uint64_t longest = longest_header) {
+  if (length > longest)
+    throw Refused("its header would be of " + std::to_string(length) + " bytes; safetensors allows at most " +
+                  std::to_string(longest));
+}
 
 /// to = from, in blocks that the cache holds, as one of the two may lie in rows and the other in columns.
 template <class To, class From>
@@ -59,44 +80,37 @@ void transfer(To& to, const From& from) {
     }
 }
 
-template <class Scalar>
-using SavedTensors = std::map<std::string, SavedTensor<Scalar>>;
-
-/// The header's entries for those tensors, their data in the order of their names.
-template <class Scalar>
-json entries_of(const SavedTensors<Scalar>& tensors) {
-  json entries = json::object();
-  std::size_t offset = 0;
-  const auto add = [&](const std::string& name, std::string_view dtype, const json& shape, std::size_t bytes) {
-    entries[name] = {{"dtype", dtype}, {"shape", shape}, {"data_offsets", {offset, offset + bytes}}};
-    offset += bytes;
-  };
-  for (const auto& [name, tensor] : tensors)
-    add(name, sizeof(Scalar) == 4 ? "F32" : "F64", tensor.shape, tensor.bytes());
-  add("crc32", "U8", json::array({sizeof(std::uint32_t)}), sizeof(std::uint32_t));
-  return entries;
-}
-
-/// write(data, size) for each part of the file.
+/// write(data, size) for each part of the file, once its header is known not to be too long.
 template <class Write, class Scalar>
-void write_safetensors(Write&& write, const SavedTensors<Scalar>& tensors, const json& metadata) {
+void write_safetensors(Write&& write, const SavedTensors<Scalar>& tensors, Members metadata,
+                       std::uint64_t longest = longest_header) {
+  for (auto& [name, text] : metadata) text = in_quotes(text);
+  Members header{{"__metadata__", object_of(metadata)}};
+  std::size_t offset = 0;
+  const auto add = [&](const std::string& name, const Entry& entry) {
+    const std::vector offsets{offset, offset + entry.bytes};
+    header.emplace(name,
+                   object_of({{"data_offsets", array_of(offsets)}, {"dtype", entry.dtype}, {"shape", entry.shape}}));
+    offset = offsets[1];
+  };
+  for (const auto& [name, tensor] : tensors) add(name, tensor.entry);
+  add("crc32", entry_of_checksum());
+  std::string text = object_of(header);
+  text.resize((text.size() + 7) / 8 * 8, ' ');  // the numbers begin at a multiple of 8
+  const std::uint64_t length = text.size();
+  require_length_of_header(length, longest);
+
   Crc32 checksum;
   const auto put = [&](const void* data, std::size_t size) {
     checksum.update(static_cast<const char*>(data), size);
     write(static_cast<const char*>(data), size);
   };
-
-  json header = entries_of(tensors);
-  header["__metadata__"] = metadata;
-  std::string text = header.dump();
-  text.resize((text.size() + 7) / 8 * 8, ' ');  // the numbers begin at a multiple of 8
-  const std::uint64_t length = text.size();
   put(&length, sizeof length);
   put(text.data(), text.size());
   for (const auto& [name, tensor] : tensors) {
     typename SavedTensor<Scalar>::RowMajor rows(tensor.elements.rows(), tensor.elements.cols());
     transfer(rows, tensor.elements);
-    put(rows.data(), tensor.bytes());
+    put(rows.data(), tensor.entry.bytes);
   }
   const std::uint32_t sum = checksum.value();
   put(&sum, sizeof sum);
@@ -106,25 +120,29 @@ void write_safetensors(Write&& write, const SavedTensors<Scalar>& tensors, const
 class SafetensorsReader {
  public:
   explicit SafetensorsReader(std::istream& in) : in_(in) {
-    constexpr std::uint64_t longest = 100'000'000;  // in the reference implementation
     std::uint64_t length = 0;
     read(&length, sizeof length, "the length of its header");
-    if (length > longest)
-      throw Refused("its header would be of " + std::to_string(length) + " bytes; safetensors allows at most " +
-                    std::to_string(longest));
-    header_ = parsed(read_text(length), "its header");
+    require_length_of_header(length);
+    entries_ = members_in(read_text(length), "its header");
+    metadata_ = members_in(taken(entries_, "__metadata__", "it"), "its metadata");
+    for (auto& [name, text] : metadata_) {
+      const json value = scalar_of(text);
+      if (!value.is_string()) throw Refused(shown(in_quotes(name)) + " in its metadata is not a string");
+      text = value.get_ref<const std::string&>();
+    }
   }
 
-  const json& header() const { return header_; }
+  /// The texts of the metadata by name, to be taken out.
+  Members& metadata() { return metadata_; }
 
   /// Fills the tensors, which must be those of the file, and leaves the stream behind it.
   template <class Scalar>
   void read_into(SavedTensors<Scalar>& tensors) {
-    for (const std::string& name : in_order_of_data(entries_of(tensors))) {
+    for (const std::string& name : in_order_of_data(tensors)) {
       if (name == "crc32") continue;  // the last
       auto& tensor = tensors.at(name);
       typename SavedTensor<Scalar>::RowMajor rows(tensor.elements.rows(), tensor.elements.cols());
-      read(rows.data(), tensor.bytes(), "\"" + name + "\"");
+      read(rows.data(), tensor.entry.bytes, in_quotes(name));
       transfer(tensor.elements, rows);
     }
     const std::uint32_t expected = checksum_.value();
@@ -134,6 +152,8 @@ class SafetensorsReader {
   }
 
  private:
+  using Offsets = std::pair<std::size_t, std::size_t>;
+
   void read(void* to, std::size_t size, const std::string& what) {
     in_.read(static_cast<char*>(to), static_cast<std::streamsize>(size));
     if (in_.bad()) throw Refused("it cannot be read");
@@ -154,43 +174,51 @@ class SafetensorsReader {
   }
 
   /// The names, once the header has the tensors expected and no other, and their data leave no gap.
-  std::vector<std::string> in_order_of_data(const json& expected) const {
-    std::set<std::tuple<std::size_t, std::size_t, std::string>> by_offset;
-    for (const auto& wanted : expected.items()) {
-      const json& found = member(header_, wanted.key(), "it");
-      const std::string what = "\"" + wanted.key() + "\"";
-      for (const auto* property : {"dtype", "shape"})
-        if (const json& value = member(found, property, what); value != wanted.value()[property])
-          throw Refused(what + " has the " + property + " " + value.dump() + ", expected " +
-                        wanted.value()[property].dump());
-      const json& offsets = member(found, "data_offsets", what);
-      if (!offsets.is_array() || offsets.size() != 2) throw Refused(what + " has the data_offsets " + offsets.dump());
-      by_offset.emplace(value_of<std::size_t>(offsets[0], "data_offsets"),
-                        value_of<std::size_t>(offsets[1], "data_offsets"), wanted.key());
-      require_known(found, wanted.value(), what);
-    }
-    json known = expected;
-    known["__metadata__"] = {};
-    require_known(header_, known, "it");
+  template <class Scalar>
+  std::vector<std::string> in_order_of_data(const SavedTensors<Scalar>& expected) {
+    std::multimap<Offsets, std::string> by_offsets;
+    for (const auto& [name, tensor] : expected) by_offsets.emplace(taken_offsets(name, tensor.entry), name);
+    by_offsets.emplace(taken_offsets("crc32", entry_of_checksum()), "crc32");
+    require_none_left(entries_, "it");
 
     std::vector<std::string> names;
     std::size_t so_far = 0;
-    for (const auto& [begin, end, name] : by_offset) {
-      const json& wanted = expected[name]["data_offsets"];
-      const std::size_t bytes = wanted[1].get<std::size_t>() - wanted[0].get<std::size_t>();
-      if (begin != so_far || end != so_far + bytes)
-        throw Refused("\"" + name + "\" has the data_offsets " + header_[name]["data_offsets"].dump() + ", expected " +
-                      json({so_far, so_far + bytes}).dump());
-      so_far = end;
-      names.push_back(name);
+    for (auto& [offsets, name] : by_offsets) {
+      if (offsets.first != so_far)
+        throw Refused("the data_offsets of " + in_quotes(name) + " begin at " + std::to_string(offsets.first) +
+                      ", expected " + std::to_string(so_far));
+      so_far = offsets.second;
+      names.push_back(std::move(name));
     }
     if (names.back() != "crc32") throw Refused("its checksum is not at its end");
     return names;
   }
 
+  /// Where the data of a tensor begin and end, once its entry is the one expected.
+  Offsets taken_offsets(const std::string& name, const Entry& expected) {
+    const std::string what = in_quotes(name);
+    Members entry = members_in(taken(entries_, name, "it"), what);
+    const auto take = [&](const std::string& property, const std::string& value) {
+      if (const std::string found = taken(entry, property, what); found != value)
+        throw Refused(what + " has the " + property + " " + shown(found) + ", expected " + value);
+    };
+    take("dtype", expected.dtype);
+    take("shape", expected.shape);
+    const std::string named = "the data_offsets of " + what;
+    const std::vector<std::string> ends = elements_in(taken(entry, "data_offsets", what), named);
+    require_none_left(entry, what);
+    if (ends.size() != 2) throw Refused(named + " are not two");
+    const Offsets offsets(value_of<std::size_t>(ends[0], named), value_of<std::size_t>(ends[1], named));
+    if (offsets.second < offsets.first || offsets.second - offsets.first != expected.bytes)
+      throw Refused(named + ", " + std::to_string(offsets.first) + " and " + std::to_string(offsets.second) +
+                    ", are not " + std::to_string(expected.bytes) + " bytes apart");
+    return offsets;
+  }
+
   std::istream& in_;
   Crc32 checksum_;
-  json header_;
+  Members entries_;
+  Members metadata_;
 };
 
 }  // namespace DESCENT_FLAGS

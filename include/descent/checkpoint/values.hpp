@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// Hyperparameters and counters as JSON, such that reading gives back the same bits or is refused.
+// JSON as checkpoints have it: hyperparameters and counters, such that reading gives back the same bits or
+// is refused, and objects, taken apart one level at a time.
+//
+// A value is kept as its text, without spaces: it is compared and shown as it is. No json holds an array or
+// an object, as their destructor needs memory, and ends the program where there is none.
 #pragma once
 
 #if !__has_include(<nlohmann/json.hpp>)
@@ -10,12 +14,14 @@
 #include <cmath>
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
-#include <set>
+#include <map>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -33,11 +39,46 @@ struct Refused : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// A part of an error's text, which stays short whatever a file holds.
+inline std::string shown(std::string_view text) {
+  std::size_t most = 200;
+  if (text.size() <= most) return std::string(text);
+  while (most > 0 && (text[most] & 0xc0) == 0x80) --most;  // not within a character of UTF-8
+  return std::string(text.substr(0, most)) + "...";
+}
+
+// ---- Writing -----------------------------------------------------------------------------------------
+
+/// The text of a value that is neither array nor object.
+inline std::string text_of(const json& value) {
+  try {
+    return value.dump();
+  } catch (const json::type_error&) {
+    throw std::invalid_argument("descent: a checkpoint cannot hold " +
+                                value.dump(-1, ' ', true, json::error_handler_t::replace) + ", which is not UTF-8");
+  }
+}
+inline std::string in_quotes(std::string_view text) { return text_of(json(text)); }
+
+/// The members of an object: the text of each value, by name.
+using Members = std::map<std::string, std::string>;
+
+inline std::string object_of(const Members& members) {
+  std::string text;
+  for (const auto& [name, value] : members) text += (text.empty() ? "{" : ",") + in_quotes(name) + ":" + value;
+  return text.empty() ? "{}" : text + "}";
+}
+
 /// Numbers as they are, since JSON's decimals are read back to the same bits; enums by their names.
 template <HyperparameterValue T>
 json json_of(T value) {
   if constexpr (std::is_enum_v<T>) {
-    return enumerator_names(value).at(static_cast<std::size_t>(value));
+    const auto names = enumerator_names(value);
+    const auto index = static_cast<std::size_t>(value);
+    if (index >= names.size())
+      throw std::invalid_argument("descent: a checkpoint cannot hold the value " + std::to_string(index) +
+                                  " of an enum, of which enumerator_names has no name");
+    return names[index];
   } else {
     if constexpr (std::floating_point<T>) {  // JSON knows neither
       if (std::isnan(value)) return "nan";
@@ -47,52 +88,139 @@ json json_of(T value) {
   }
 }
 
+inline std::string array_of(const auto& numbers) {
+  std::string text;
+  for (const auto number : numbers) text += (text.empty() ? "[" : ",") + text_of(json_of(number));
+  return text.empty() ? "[]" : text + "]";
+}
+
+// ---- Reading -----------------------------------------------------------------------------------------
+
+/// What a text is to hold; it comes from a file, and may hold anything.
+enum class Kind { value, array, object };
+
+/// Receives the parser's events. Keeps what lies in the outermost array or object as texts, or a single value.
+class Parts {
+ public:
+  Parts(Kind kind, const std::string& what) : kind_(kind), what_(what) {}
+
+  std::vector<std::pair<std::string, std::string>> parts;  ///< name, in an object, and text
+
+  bool null() { return add("null"); }
+  bool boolean(bool value) { return add(value ? "true" : "false"); }
+  bool number_integer(std::int64_t value) { return add(std::to_string(value)); }
+  bool number_unsigned(std::uint64_t value) { return add(std::to_string(value)); }
+  bool number_float(double, const std::string& digits) { return add(digits); }
+  bool string(const std::string& value) { return add(in_quotes(value)); }
+  bool binary(const json::binary_t&) { return false; }  // which JSON has not
+  bool start_array(std::size_t) { return open("[", Kind::array); }
+  bool end_array() { return close("]"); }
+  bool start_object(std::size_t) { return open("{", Kind::object); }
+  bool end_object() { return close("}"); }
+  bool key(std::string& name) {
+    if (depth_ > 1) return add(in_quotes(name) + ":");
+    parts.emplace_back(std::move(name), "");
+    return true;
+  }
+  bool parse_error(std::size_t, const std::string&, const json::exception& error) {
+    throw Refused(what_ + " is not JSON: " + shown(error.what()));
+  }
+
+ private:
+  bool add(std::string_view text) {
+    if (depth_ == 0 && kind_ != Kind::value) refuse_kind();
+    if (depth_ == 0 || (depth_ == 1 && kind_ == Kind::array)) parts.emplace_back();
+    std::string& part = parts.back().second;
+    if (!part.empty() && std::string_view("[{:").find(part.back()) == std::string_view::npos) part += ',';
+    part += text;
+    return true;
+  }
+  bool open(std::string_view bracket, Kind kind) {
+    if (depth_ > 0)
+      add(bracket);
+    else if (kind != kind_)
+      refuse_kind();
+    constexpr int deepest = 3;  // the shape of a tensor in the header
+    if (++depth_ > deepest)
+      throw Refused(what_ + " has brackets within brackets, more than " + std::to_string(deepest) + " deep");
+    return true;
+  }
+  bool close(std::string_view bracket) {
+    if (--depth_ > 0) parts.back().second += bracket;
+    return true;
+  }
+  [[noreturn]] void refuse_kind() const {
+    throw Refused(what_ + " is not " +
+                  (kind_ == Kind::value   ? "a single value"
+                   : kind_ == Kind::array ? "an array"
+                                          : "an object"));
+  }
+
+  const Kind kind_;
+  const std::string& what_;
+  int depth_ = 0;  ///< of brackets that are open
+};
+
+/// The parts of a text that must be of that kind; `what` names it where it is not.
+inline auto parts_in(std::string_view text, Kind kind, const std::string& what) {
+  Parts events(kind, what);
+  json::sax_parse(text.begin(), text.end(), &events);
+  return std::move(events.parts);
+}
+
+inline std::string value_in(std::string_view text, const std::string& what) {
+  return std::move(parts_in(text, Kind::value, what).front().second);
+}
+
+inline std::vector<std::string> elements_in(std::string_view text, const std::string& what) {
+  std::vector<std::string> elements;
+  for (auto& [name, element] : parts_in(text, Kind::array, what)) elements.push_back(std::move(element));
+  return elements;
+}
+
+/// Every name stands once: a second one would hide the first.
+inline Members members_in(std::string_view text, const std::string& what) {
+  Members members;
+  for (auto& [name, value] : parts_in(text, Kind::object, what))
+    if (!members.try_emplace(name, std::move(value)).second)
+      throw Refused(what + " has " + shown(in_quotes(name)) + " twice");
+  return members;
+}
+
+/// Takes a member out of those that are left to be read.
+inline std::string taken(Members& members, const std::string& name, const std::string& what) {
+  auto member = members.extract(name);
+  if (member.empty()) throw Refused(what + " has no " + in_quotes(name));
+  return std::move(member.mapped());
+}
+
+inline void require_none_left(const Members& members, const std::string& what) {
+  if (!members.empty())
+    throw Refused(what + " has " + shown(in_quotes(members.begin()->first)) + ", which is not expected here");
+}
+
+/// The string, number, true, false or null that a text of the functions above holds; null for all else.
+inline json scalar_of(std::string_view text) {
+  return text.starts_with('[') || text.starts_with('{') ? json() : json::parse(text);
+}
+
 /// The value of which json_of gives that text; `what` names it where there is none.
 template <HyperparameterValue T>
-T value_of(const json& text, const std::string& what) {
-  T value{};
+T value_of(const std::string& text, const std::string& what) {
+  const json given = scalar_of(text);
   if constexpr (std::is_enum_v<T>) {
-    for (std::size_t i = 0; i < enumerator_names(value).size(); ++i)
-      if (text == json_of(static_cast<T>(i))) value = static_cast<T>(i);
+    for (std::size_t i = 0; i < enumerator_names(T{}).size(); ++i)
+      if (given == json_of(static_cast<T>(i))) return static_cast<T>(i);
   } else if constexpr (std::floating_point<T>) {
     using Limits = std::numeric_limits<T>;
-    if (text.is_number()) value = text.get<T>();
     for (const T special : {Limits::quiet_NaN(), Limits::infinity(), -Limits::infinity()})
-      if (text == json_of(special)) value = special;
+      if (given == json_of(special)) return special;
+    if (given.is_number() && given == json(given.get<T>())) return given.get<T>();
   } else {
-    if (std::same_as<T, bool> ? text.is_boolean() : text.is_number_integer()) value = text.get<T>();
+    if (std::same_as<T, bool> ? given.is_boolean() : given.is_number_integer())
+      if (const T value = given.get<T>(); text_of(value) == text) return value;
   }
-  if (json_of(value) != text) throw Refused(what + " cannot be " + text.dump());
-  return value;
-}
-
-/// JSON in which every name stands once: a second one would hide the first.
-inline json parsed(const std::string& text, const std::string& what) {
-  std::vector<std::set<std::string>> names;
-  const auto names_stand_once = [&](int, json::parse_event_t event, const json& part) {
-    if (event == json::parse_event_t::object_start) names.emplace_back();
-    if (event == json::parse_event_t::object_end) names.pop_back();
-    if (event == json::parse_event_t::key && !names.back().insert(part.get<std::string>()).second)
-      throw Refused(what + " has " + part.dump() + " twice");
-    return true;
-  };
-  try {
-    return json::parse(text, names_stand_once);
-  } catch (const json::exception& error) {
-    throw Refused(what + " is not JSON: " + error.what());
-  }
-}
-
-inline const json& member(const json& object, std::string_view name, std::string_view what) {
-  const std::string key(name);
-  if (!object.is_object() || !object.contains(key)) throw Refused(std::string(what) + " has no \"" + key + "\"");
-  return object[key];
-}
-
-/// Throws unless `found` has no member but those of `known`.
-inline void require_known(const json& found, const json& known, const std::string& what) {
-  for (const auto& each : found.items())
-    if (!known.contains(each.key())) throw Refused(what + " has \"" + each.key() + "\", which is not expected here");
+  throw Refused(what + " cannot be " + shown(text));
 }
 
 }  // namespace DESCENT_FLAGS

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+//
+// Saving and loading where there is no memory, at every allocation: an exception, and everything is as before.
+// A program of its own, as it replaces malloc.
+#include <limits>
+#include <new>
+#include <stdexcept>
+#include <streambuf>
+#include <string>
+#include <tuple>
+
+#include <descent/checkpoint.hpp>
+
+#include "catch.hpp"
+#include "checkpoint_files.hpp"
+#include "counted_heap.hpp"
+#include "variants.hpp"
+
+namespace {
+
+using namespace descent;
+using namespace descent::test;
+
+/// A stream over bytes that allocates nothing.
+struct Bytes : std::streambuf {
+  explicit Bytes(std::string& bytes) {
+    setg(bytes.data(), bytes.data(), bytes.data() + bytes.size());
+    setp(bytes.data(), bytes.data() + bytes.size());
+  }
+};
+
+/// A run whose steps were taken and skipped, on tensors of both storage orders.
+struct Training {
+  Eigen::MatrixXd A = mixed_gradient<double>(12, 1).reshaped(3, 4);
+  Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> B = A;
+  Adam<double> adam{{.epsilon_placement = EpsilonPlacement::hat}};
+
+  explicit Training(int steps) {
+    adam.set_nonfinite(NonFinite::skip);
+    for (int t = 0; t < steps; ++t) adam.step(params(), params());
+    adam.step(params(), std::make_tuple((A * std::nan("")).eval(), (B * 1).eval()));
+  }
+  std::tuple<decltype(A)&, decltype(B)&> params() { return {A, B}; }
+};
+
+enum class Outcome { done, no_memory, other_error };
+
+/// The outcome of a call whose allocations of those numbers fail.
+template <class Call>
+Outcome outcome_of(Call&& call, long first, long last) {
+  heap::first_failing = first;
+  heap::last_failing = last;
+  Outcome outcome = Outcome::done;
+  heap::use_of([&] {
+    try {
+      call();
+    } catch (const std::bad_alloc&) {
+      outcome = Outcome::no_memory;
+    } catch (const std::exception&) {
+      outcome = Outcome::other_error;
+    }
+  });
+  return outcome;
+}
+
+/// Lets every allocation of the call fail, alone and with all that follow it, until there are no more: then it
+/// comes to that end.
+template <class Call, class IsUntouched>
+void fail_at_every_allocation(Call&& call, Outcome end, IsUntouched&& is_untouched) {
+  for (long first = 1;; ++first)
+    for (const long last : {first, std::numeric_limits<long>::max()}) {
+      const Outcome outcome = outcome_of(call, first, last);
+      INFO("allocation " << first << (first == last ? "" : " and all behind it"));
+      if (heap::allocations < first) {
+        CHECK(first > 100);
+        CHECK(outcome == end);
+        return;
+      }
+      // The system has memory of its own for an exception, so one that is thrown in the end may still be.
+      REQUIRE((outcome == Outcome::no_memory || (outcome == end && end == Outcome::other_error)));
+      CHECK(is_untouched());
+    }
+}
+
+TEST_CASE("saving a file without memory", "[memory]") {
+  const Folder folder;
+  const auto path = folder / "run.safetensors";
+  Training old(1), now(3);
+  save(path, old.adam, old.params());
+  const std::string before = content(path);
+  for (const auto& target : {path, folder / "new.safetensors"}) {
+    fail_at_every_allocation([&] { save(target, now.adam, now.params()); }, Outcome::done,
+                             [&] { return content(path) == before && folder.count() == 1; });
+    CHECK(content(target) == saved(now.adam, now.params()));
+    save(path, old.adam, old.params());
+  }
+}
+
+TEST_CASE("loading without memory", "[memory]") {
+  Training source(3), target(1);
+  const std::string before = saved(target.adam, target.params());
+  const auto is_untouched = [&] { return saved(target.adam, target.params()) == before; };
+  std::string bytes = saved(source.adam, source.params());
+  const auto load_bytes = [&] {
+    Bytes buffer(bytes);
+    std::istream in(&buffer);
+    load(in, target.adam, target.params());
+  };
+
+  SECTION("a checkpoint") {
+    fail_at_every_allocation(load_bytes, Outcome::done, is_untouched);
+    CHECK(saved(target.adam, target.params()) == bytes);
+  }
+  SECTION("a file") {
+    const Folder folder;
+    const auto path = folder / "run.safetensors";
+    save(path, source.adam, source.params());
+    fail_at_every_allocation([&] { load(path, target.adam, target.params()); }, Outcome::done, is_untouched);
+    CHECK(saved(target.adam, target.params()) == bytes);
+  }
+  SECTION("one that is refused at its end") {
+    bytes.back() = static_cast<char>(bytes.back() ^ 1);
+    fail_at_every_allocation(load_bytes, Outcome::other_error, is_untouched);
+  }
+  SECTION("one that is refused for its JSON") {
+    bytes.replace(bytes.find("\"second_moment.1\""), 17, "[[[[[[[[[[[[[[[[[");
+    fail_at_every_allocation(load_bytes, Outcome::other_error, is_untouched);
+  }
+}
+
+}  // namespace
