@@ -72,7 +72,7 @@ class Minibatches {
       if (order_.back() < 0)  // or above the largest Index
         throw std::invalid_argument("descent::Minibatches: index " + std::to_string(order_.size() - 1) + " is " +
                                     std::to_string(index) + "; it must be at least 0, and at most " +
-                                    std::to_string(std::numeric_limits<Index>::max()));
+                                    std::to_string((std::numeric_limits<Index>::max)()));
     }
     require_sizes(static_cast<Index>(order_.size()));
   }

@@ -105,7 +105,7 @@ struct Evaluated {
   }
 
   /// Of x, too, as an objective may make numbers of a NaN.
-  bool finite() const { return std::isfinite(value) && std::isfinite(gradient_norm) && all_finite(x.data(), x.size()); }
+  bool finite() const { return std::isfinite(value) && std::isfinite(gradient_norm) && all_finite<false>(x.data(), x.size()); }
 };
 
 /// Throws std::invalid_argument, in the name of the caller, where a component is NaN as it was before the
