@@ -11,17 +11,17 @@
 #error "<complex.h> has no I, so that it tests nothing"
 #endif
 
-// Each stands for something else than it does there, so that no declaration whatsoever bears it as a name.
+// None has the meaning that it has there: a 0 does not fit anywhere that a name does.
 // Qt:
 #define slots 0
 #define signals 0
 #define emit 0
 #define foreach 0
-// AssertMacros.h of Apple's:
+// Apple's AssertMacros.h:
 #define check 0
 #define require 0
 #define verify 0
-// windef.h and others of Windows', where min and max are functions, and callable as (max)(a, b):
+// Windows' windef.h and others. As there, min and max are macros only in front of a parenthesis:
 #define min(a, b) ((a) < (b) ? 0 : 0)
 #define max(a, b) ((a) > (b) ? 0 : 0)
 #define near 0

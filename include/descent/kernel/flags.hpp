@@ -8,8 +8,8 @@
 // classes that stay one type for all files by DESCENT_TAGGED. tests/linkage shows that it works.
 #pragma once
 
-// Every header includes this one before it says anything, so that an older standard gets one error and not
-// hundreds: a file that is not there ends the compilation.
+// Every header includes this one before any code of its own, so an older standard gets one error and not
+// hundreds: the missing file ends the compilation.
 #if __cplusplus < 202002L
 #error "descent needs C++20: compile with -std=c++20"
 #include <descent/needs_c++20>

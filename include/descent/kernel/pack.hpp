@@ -6,17 +6,17 @@
 // Every operator is one correctly rounded IEEE operation per lane, so a kernel gives the same bits
 // on packs of every width. What would break that is kept out here:
 //   - contraction of a * b + c into one fused operation, by an empty asm on every product;
-//   - -ffast-math and its parts, by the check below where a macro tells of them. clang++ has no macro for
-//     -fassociative-math, -freciprocal-math, -fno-signed-zeros and -fapprox-func: with these it compiles the
-//     operators as without them, and the library's rules compute their coefficients by operations that
-//     `rounded` keeps apart.
+//   - -ffast-math and its parts, by the error below where a macro tells of them. clang++ defines none for
+//     -fassociative-math, -freciprocal-math, -fno-signed-zeros and -fapprox-func: it is told to ignore them in
+//     the operators, and where a rule of the library computes a coefficient, `rounded` keeps the operations
+//     apart.
 //
-// With those four flags of clang++ the promise does not hold
-//   - for coefficients that a rule of yours computes from plain numbers, without `rounded`;
-//   - for kernels on other targets than x86-64 and, from clang++ 17 on, AArch64;
-//   - below the smallest normal number, where they are given as -Ofast or -funsafe-math-optimizations to the
-//     linker as well: the program then takes such numbers for 0.
-// Nor does it hold with -fno-honor-nans and -fno-honor-infinities, of which clang++ tells nothing either.
+// With these four flags of clang++ the promise does not hold
+//   - for a coefficient that a rule of your own computes without `rounded`;
+//   - for any kernel on a target other than x86-64 and, from clang++ 17 on, AArch64;
+//   - below the smallest normal number, if the program is also linked with -Ofast or
+//     -funsafe-math-optimizations: it then takes such numbers for 0.
+// Nor does it hold with -fno-honor-nans or -fno-honor-infinities, for which clang++ has no macro either.
 //
 // A pack keeps its lanes as an array, not as a vector: the calling convention of a vector depends on
 // the instruction set of the function, and a helper of a user's kernel that is not inlined would be
@@ -66,8 +66,8 @@
 namespace descent::kernel {
 inline namespace DESCENT_FLAGS {
 
-/// The number itself, of which no compiler knows how it was computed: it is rounded as it stands there, before
-/// anything else is done with it.
+/// The number itself, rounded here, before anything else is done with it: the compiler cannot see how it was
+/// computed.
 inline double rounded(double number) {
   asm("" : "+" DESCENT_FP_REGISTER(number));
   return number;
