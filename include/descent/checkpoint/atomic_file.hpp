@@ -50,7 +50,7 @@ class OpenFile {
 class AtomicFile {
  public:
   /// Nothing at `path` changes before commit(). A link is followed; what is no file, or read-only, is refused.
-  explicit AtomicFile(const std::filesystem::path& path) : path_(path) {
+  explicit AtomicFile(std::filesystem::path path) : path_(std::move(path)) {
     replaces_ = ::stat(path_.c_str(), &old_) == 0;
     throw_unless(replaces_ || errno == ENOENT, "look up");
     if (replaces_ && !S_ISREG(old_.st_mode))

@@ -82,10 +82,11 @@ void transfer(To& to, const From& from) {
 
 /// write(data, size) for each part of the file, once its header is known not to be too long.
 template <class Write, class Scalar>
-void write_safetensors(Write&& write, const SavedTensors<Scalar>& tensors, Members metadata,
+void write_safetensors(Write&& write, const SavedTensors<Scalar>& tensors, const Members& metadata,
                        std::uint64_t longest = longest_header) {
-  for (auto& [name, text] : metadata) text = in_quotes(text);
-  Members header{{"__metadata__", object_of(metadata)}};
+  Members texts;
+  for (const auto& [name, text] : metadata) texts.emplace(name, in_quotes(text));
+  Members header{{"__metadata__", object_of(texts)}};
   std::size_t offset = 0;
   const auto add = [&](const std::string& name, const Entry& entry) {
     const std::vector offsets{offset, offset + entry.bytes};

@@ -106,12 +106,14 @@ class Parts {
 
   std::vector<std::pair<std::string, std::string>> parts;  ///< name, in an object, and text
 
-  bool null() { return add("null"); }
-  bool boolean(bool value) { return add(value ? "true" : "false"); }
-  bool number_integer(std::int64_t value) { return add(std::to_string(value)); }
-  bool number_unsigned(std::uint64_t value) { return add(std::to_string(value)); }
-  bool number_float(double, const std::string& digits) { return add(digits); }
-  bool string(const std::string& value) { return add(in_quotes(value)); }
+  json single;  ///< the value, where it is no array and no object
+
+  bool null() { return add_single(nullptr); }
+  bool boolean(bool value) { return add_single(value); }
+  bool number_integer(std::int64_t value) { return add_single(value); }
+  bool number_unsigned(std::uint64_t value) { return add_single(value); }
+  bool number_float(double value, const std::string&) { return add_single(value); }
+  bool string(const std::string& value) { return add_single(value); }
   bool binary(const json::binary_t&) { return false; }  // which JSON has not
   bool start_array(std::size_t) { return open("[", Kind::array); }
   bool end_array() { return close("]"); }
@@ -127,6 +129,11 @@ class Parts {
   }
 
  private:
+  bool add_single(json value) {
+    add(text_of(value));
+    if (depth_ == 0) single = std::move(value);
+    return true;
+  }
   bool add(std::string_view text) {
     if (depth_ == 0 && kind_ != Kind::value) refuse_kind();
     if (depth_ == 0 || (depth_ == 1 && kind_ == Kind::array)) parts.emplace_back();
@@ -162,26 +169,26 @@ class Parts {
 };
 
 /// The parts of a text that must be of that kind; `what` names it where it is not.
-inline auto parts_in(std::string_view text, Kind kind, const std::string& what) {
-  Parts events(kind, what);
-  json::sax_parse(text.begin(), text.end(), &events);
-  return std::move(events.parts);
+inline Parts parts_in(std::string_view text, Kind kind, const std::string& what) {
+  Parts parts(kind, what);
+  json::sax_parse(text.begin(), text.end(), &parts);
+  return parts;
 }
 
 inline std::string value_in(std::string_view text, const std::string& what) {
-  return std::move(parts_in(text, Kind::value, what).front().second);
+  return std::move(parts_in(text, Kind::value, what).parts.front().second);
 }
 
 inline std::vector<std::string> elements_in(std::string_view text, const std::string& what) {
   std::vector<std::string> elements;
-  for (auto& [name, element] : parts_in(text, Kind::array, what)) elements.push_back(std::move(element));
+  for (auto& [name, element] : parts_in(text, Kind::array, what).parts) elements.push_back(std::move(element));
   return elements;
 }
 
 /// Every name stands once: a second one would hide the first.
 inline Members members_in(std::string_view text, const std::string& what) {
   Members members;
-  for (auto& [name, value] : parts_in(text, Kind::object, what))
+  for (auto& [name, value] : parts_in(text, Kind::object, what).parts)
     if (!members.try_emplace(name, std::move(value)).second)
       throw Refused(what + " has " + shown(in_quotes(name)) + " twice");
   return members;
@@ -201,7 +208,7 @@ inline void require_none_left(const Members& members, const std::string& what) {
 
 /// The string, number, true, false or null that a text of the functions above holds; null for all else.
 inline json scalar_of(std::string_view text) {
-  return text.starts_with('[') || text.starts_with('{') ? json() : json::parse(text);
+  return text.starts_with('[') || text.starts_with('{') ? json() : parts_in(text, Kind::value, "").single;
 }
 
 /// The value of which json_of gives that text; `what` names it where there is none.
