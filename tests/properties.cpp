@@ -285,3 +285,15 @@ TEMPLATE_TEST_CASE("state that decays ends at 0, not in the subnormal numbers", 
     }
   });
 }
+
+TEST_CASE("make_optimizer makes the optimizer of a rule", "[properties]") {
+  auto made = make_optimizer<float>(presets::keras::adam());
+  STATIC_REQUIRE(std::is_same_v<decltype(made), Adam<float>>);
+  CHECK(made.epsilon == 1e-7);
+  auto fixed = make_optimizer<double, 3>(rules::SGD{.learning_rate = 0.5});
+  STATIC_REQUIRE(std::is_same_v<decltype(fixed), SGD<double, 3>>);
+  Eigen::Vector3d x(1, 2, 3);
+  fixed.step(x, x);
+  CHECK(x == Eigen::Vector3d(0.5, 1, 1.5));
+  CHECK_THROWS_AS(make_optimizer<float>(rules::SGD{.learning_rate = -1}), std::invalid_argument);
+}

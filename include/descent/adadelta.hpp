@@ -23,7 +23,8 @@ namespace rules {
 ///     step = learning_rate * u
 ///
 /// The paper has no learning rate (1); PyTorch's default is 1, that of Keras 0.001. The first steps
-/// are about sqrt(epsilon) long, whatever the gradient: a slow start.
+/// are about sqrt(epsilon) long, whatever the gradient: a slow start. A g^2 that overflows counts as the largest number,
+/// as d would otherwise become NaN.
 ///
 /// State: "squared_gradient" (s) and "squared_step" (d), one scalar per parameter each, from 0.
 struct AdaDelta {

@@ -128,8 +128,10 @@ template <std::size_t At = 0, class Kernel, class Use>
 ///
 /// Scalar is float, double or long double, for parameters, gradient and state alike. State: one
 /// scalar per parameter for each of R::state_names. With a fixed Size, the number of parameters in
-/// all tensors together, nothing is ever allocated on the heap; with Eigen::Dynamic only the first
-/// step after construction or `reset` allocates.
+/// all tensors together, the optimizer itself never allocates on the heap; with Eigen::Dynamic only at the
+/// first step after construction or `reset`. Beside that a step allocates only for copies of a gradient: one
+/// that is an expression, or that overlaps parameters other than element by element, is copied at each step,
+/// on the heap where its size is dynamic. Tuples and ranges of gradients in memory are not copied.
 ///
 /// CPUs are slow below the smallest normal number, min. So what is near it counts as 0 (for float, double):
 ///

@@ -63,7 +63,8 @@ struct Reference {
         if (products[i] < 0x1p-60) products[i] = 0;
       }
     if (t % 32 == 0)
-      for (ColMajor& s : state) s = (s.array().abs() < std::numeric_limits<double>::min()).select(0, s);
+      for (std::size_t k = 0; k < slots; ++k)
+        state[k] = (state[k].array().abs() < descent::detail::state_thresholds<double, R>()[k]).select(0, state[k]);
     descent::detail::with_kernel(descent::detail::kernel_of<double>(rule, t, products), [&](const auto& kernel) {
       [&]<std::size_t... K>(std::index_sequence<K...>) {
         using One = descent::kernel::Pack<double, 0>;
