@@ -57,9 +57,9 @@
 #include <descent/checkpoint/atomic_file.hpp>
 #include <descent/checkpoint/safetensors.hpp>
 #include <descent/checkpoint/values.hpp>
-#include <descent/concepts.hpp>
-#include <descent/hyperparameter.hpp>
+#include <descent/errors.hpp>
 #include <descent/optimizer.hpp>
+#include <descent/rule.hpp>
 #include <descent/tensors.hpp>
 
 namespace descent {
@@ -75,21 +75,29 @@ struct MemoryAccess {
   static auto& memory(auto& optimizer) { return optimizer.memory_; }
 
   /// Throws std::invalid_argument where a step would: bad hyperparameters, other shapes than so far.
-  static void throw_unless_it_steps(const auto& optimizer, const auto& params) {
-    optimizer.validate_rule();
-    if (optimizer.memory_.t > 0) optimizer.check_shapes(params);
+  template <class R, class Scalar, int Size>
+  static void throw_unless_it_steps(const Optimizer<R, Scalar, Size>& optimizer, Views<const Scalar> params) {
+    validate<Scalar>(optimizer.rule());
+    if (optimizer.steps() > 0) require_shapes(params, optimizer.memory_.shapes);
   }
 
   /// Makes room for the state of those parameters.
-  static void remember(auto& optimizer, const auto& params) { optimizer.remember(params); }
+  template <class R, class Scalar, int Size>
+  static void remember(Optimizer<R, Scalar, Size>& optimizer, Views<const Scalar> params) {
+    optimizer.remember(params);
+  }
 };
 
-template <class State>
-auto* array_of(State& state, std::size_t slot) {
-  if constexpr (std::is_const_v<State>)
-    return state.array(slot);
-  else
-    return state.arrays()[slot];
+/// The tensors as views of what can only be read.
+template <class Scalar, class Params>
+std::vector<View<const Scalar>> views_to_read(const Params& params) {
+  std::vector<View<const Scalar>> views(static_cast<std::size_t>(count_tensors(params)));
+  place_views(params, views.data());
+  return views;
+}
+template <class Scalar>
+Views<const Scalar> views_in(const std::vector<View<const Scalar>>& views) {
+  return {views.data(), static_cast<Index>(views.size())};
 }
 
 /// The parameters and the state where they lie in memory; Scalar is const where they are.
@@ -105,11 +113,11 @@ SavedTensors<Scalar> tensors_of(Memory& memory, Params& params) {
       const std::string name = std::string(array) + "." + std::to_string(tensor);
       const auto shape = is_vector ? std::vector<Index>{p.size()} : std::vector<Index>{p.rows(), p.cols()};
       if (!tensors.try_emplace(name, shape, data, p.rows(), p.cols(), strides).second)
-        throw std::invalid_argument("descent: a checkpoint cannot have two tensors \"" + name + "\"");
+        fail<std::invalid_argument>({"descent: a checkpoint cannot have two tensors \"", name, "\""});
     };
     add("params", p.data(), {p.colStride(), p.rowStride()});
-    for (std::size_t slot = 0; slot < R::state_names.size() && memory.t > 0; ++slot)
-      add(R::state_names[slot], array_of(memory.state, slot) + offset,
+    for (std::size_t slot = 0; slot < R::state_names.size() && memory.counter.t > 0; ++slot)
+      add(R::state_names[slot], memory.state.array(slot) + offset,
           memory.shapes[tensor].row_major ? Strides(1, p.cols()) : Strides(p.rows(), 1));
     ++tensor;
     offset += p.size();
@@ -128,9 +136,16 @@ Members hyperparameters_of(const R& rule) {
   Members values;
   for_each_hyperparameter(rule, [&](const std::string& name, const auto& value) {
     if (!values.emplace(name, text_of(json_of(value))).second)
-      throw std::invalid_argument("descent: a checkpoint cannot have two hyperparameters \"" + name + "\"");
+      fail<std::invalid_argument>({"descent: a checkpoint cannot have two hyperparameters \"", name, "\""});
   });
   return values;
+}
+
+template <class Memory>
+std::vector<double> products_in(const Memory& memory) {
+  std::vector<double> products;
+  if constexpr (Memory::factors > 0) products.assign(memory.counter.products.begin(), memory.counter.products.end());
+  return products;
 }
 
 template <class R, class Memory>
@@ -138,10 +153,10 @@ Members metadata_of(const R& rule, const Memory& memory) {
   return {{"descent_checkpoint", "1"},
           {"rule", std::string(R::name)},
           {"hyperparameters", object_of(hyperparameters_of(rule))},
-          {"steps", std::to_string(memory.t)},
+          {"steps", std::to_string(memory.counter.t)},
           {"skipped_steps", std::to_string(memory.skipped)},
-          {"skipped_in_a_row", std::to_string(memory.skipped_in_a_row())},
-          {"running_products", array_of(memory.products)}};
+          {"skipped_in_a_row", std::to_string(memory.skipped_in_a_row)},
+          {"running_products", array_of(products_in(memory))}};
 }
 
 /// Throws Refused unless the counters and the running products are such as steps can leave them.
@@ -151,21 +166,21 @@ void require_sound(const R& rule, const Memory& memory) {
     constexpr std::int64_t most = (std::numeric_limits<std::int64_t>::max)() / 2;  // far from the counter's end
     if (count < 0 || count > most) throw Refused(name + " = " + std::to_string(count) + "; it must be in [0, 2^62)");
   };
-  require_counter("steps", memory.t);
+  require_counter("steps", memory.counter.t);
   require_counter("skipped_steps", memory.skipped);
-  require_counter("skipped_in_a_row", memory.skipped_in_a_row());
-  if (memory.skipped_in_a_row() > memory.skipped)
-    throw Refused("skipped_in_a_row = " + std::to_string(memory.skipped_in_a_row()) +
+  require_counter("skipped_in_a_row", memory.skipped_in_a_row);
+  if (memory.skipped_in_a_row > memory.skipped)
+    throw Refused("skipped_in_a_row = " + std::to_string(memory.skipped_in_a_row) +
                   ", but skipped_steps = " + std::to_string(memory.skipped));
   if constexpr (HasRunningFactors<R>) {
-    const RunningProducts<R> factors = rule.running_factors();
+    const RunningFactors<R> factors = running_factors_of(rule);
     for (std::size_t i = 0; i < factors.size(); ++i) {
-      const double product = memory.products[i];
-      if (memory.t == 0 && product != 1)
-        throw Refused("running_products = " + array_of(memory.products) + "; before the first step each must be 1");
+      const double product = memory.counter.products[i];
+      if (memory.counter.t == 0 && product != 1)
+        throw Refused("running_products = " + array_of(products_in(memory)) + "; before the first step each must be 1");
       // Factors beyond [0, 1) are only in rules of a user, whose products may then be anything.
-      if (memory.t > 0 && interval::below_one.contains(factors[i]) && !interval::below_one.contains(product))
-        throw Refused("running_products = " + array_of(memory.products) + "; after a step each must be " +
+      if (memory.counter.t > 0 && interval::below_one.contains(factors[i]) && !interval::below_one.contains(product))
+        throw Refused("running_products = " + array_of(products_in(memory)) + "; after a step each must be " +
                       std::string(interval::below_one.text));
     }
   }
@@ -177,13 +192,13 @@ void write_checkpoint(Write&& write, const Optimizer<R, Scalar, Size>& optimizer
   if constexpr (!in_memory<Params>) {
     write_checkpoint(write, optimizer, copies_of(params));
   } else {
-    MemoryAccess::throw_unless_it_steps(optimizer, params);
+    MemoryAccess::throw_unless_it_steps(optimizer, views_in(views_to_read<Scalar>(params)));
     const auto& memory = MemoryAccess::memory(optimizer);
     try {
       require_sound<R>(optimizer, memory);
       write_safetensors(write, tensors_of<R, const Scalar>(memory, params), metadata_of<R>(optimizer, memory));
     } catch (const Refused& refused) {
-      throw std::invalid_argument(std::string("descent: load would refuse this checkpoint: ") + refused.what());
+      fail<std::invalid_argument>({"descent: load would refuse this checkpoint: ", refused.what()});
     }
   }
 }
@@ -210,14 +225,16 @@ inline std::int64_t counter_of(Members& metadata, const std::string& name) {
   return value_of<std::int64_t>(value_in(taken(metadata, name, "its metadata"), name), name);
 }
 
-template <std::size_t P>
-std::array<double, P> products_of(Members& metadata) {
+template <std::size_t factors>
+Numbers<factors> products_of(Members& metadata) {
   const std::string name = "running_products";
   const std::string text = taken(metadata, name, "its metadata");
   const std::vector<std::string> values = elements_in(text, name);
-  if (values.size() != P) throw Refused(name + " = " + shown(text) + "; there must be " + std::to_string(P));
-  std::array<double, P> products{};
-  for (std::size_t i = 0; i < P; ++i) products[i] = value_of<double>(values[i], "a running product");
+  if (values.size() != factors)
+    throw Refused(name + " = " + shown(text) + "; there must be " + std::to_string(factors));
+  Numbers<factors> products;
+  if constexpr (factors > 0)
+    for (std::size_t i = 0; i < factors; ++i) products[i] = value_of<double>(values[i], "a running product");
   return products;
 }
 
@@ -233,15 +250,15 @@ void read_checkpoint(std::istream& in, bool to_its_end, Optimizer<R, Scalar, Siz
     }
   }();
   auto& memory = MemoryAccess::memory(loaded);
-  memory.t = memory.skipped_at = counter_of(file.metadata(), "steps");
+  memory.counter.t = counter_of(file.metadata(), "steps");
   for (const char* younger : {"skipped_steps", "skipped_in_a_row"}) file.metadata().try_emplace(younger, "0");
   memory.skipped = counter_of(file.metadata(), "skipped_steps");
-  memory.skipped_there = counter_of(file.metadata(), "skipped_in_a_row");
-  memory.products = products_of<std::tuple_size_v<RunningProducts<R>>>(file.metadata());
+  memory.skipped_in_a_row = counter_of(file.metadata(), "skipped_in_a_row");
+  memory.counter.products = products_of<count_running_factors<R>()>(file.metadata());
   require_sound<R>(loaded, memory);
 
-  auto values = copies_of(params);
-  if (memory.t > 0) MemoryAccess::remember(loaded, params);
+  auto values = copies_of(params);  // in the storage order of params
+  if (memory.counter.t > 0) MemoryAccess::remember(loaded, views_in(views_to_read<Scalar>(values)));
   SavedTensors<Scalar> tensors = tensors_of<R, Scalar>(memory, values);
   file.read_into(tensors);
   if (to_its_end && in.peek() != std::istream::traits_type::eof()) throw Refused("it does not end with its checksum");
@@ -256,7 +273,7 @@ void load_from(const std::string& name, Arguments&&... arguments) {
   try {
     read_checkpoint(arguments...);
   } catch (const Refused& refused) {
-    throw std::runtime_error("descent: " + name + ": " + refused.what());
+    fail<std::runtime_error>({"descent: ", name, ": ", refused.what()});
   }
 }
 
@@ -301,7 +318,7 @@ requires SavedParametersOf<Params, Scalar, Size> DESCENT_TAGGED void save(std::o
   detail::write_checkpoint(
       [&](const char* data, std::size_t size) { out.write(data, static_cast<std::streamsize>(size)); }, optimizer,
       params);
-  if (!out.flush()) throw std::runtime_error("descent: the checkpoint cannot be written to its stream");
+  if (!out.flush()) detail::fail<std::runtime_error>("descent: the checkpoint cannot be written to its stream");
 }
 
 /// Makes optimizer and params what they were when the file was saved: hyperparameters, state, running products

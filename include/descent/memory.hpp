@@ -1,110 +1,248 @@
 // SPDX-License-Identifier: MIT
 //
-// What an optimizer remembers of its tensors: the state arrays, flat over all of them, and their
-// shapes. With a fixed size both live inside the optimizer, and nothing touches the heap.
+// What an optimizer remembers of its tensors: the arrays of state, flat over all of them, and their shapes. With a
+// fixed size both live inside the optimizer, and nothing touches the heap.
 #pragma once
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <limits>
+#include <memory>
 #include <new>
 #include <stdexcept>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <Eigen/Core>
 
-#include <descent/kernel/sweep.hpp>
+#include <descent/errors.hpp>
 #include <descent/tensors.hpp>
-#include <descent/text.hpp>
 
 namespace descent::detail {
 inline namespace DESCENT_FLAGS {
 
 inline constexpr std::size_t cache_line = 64;
 
-template <class T>
-struct CacheAligned {
-  using value_type = T;
-
-  CacheAligned() = default;
-  template <class U>
-  CacheAligned(const CacheAligned<U>&) {}
-
-  T* allocate(std::size_t n) {
-    if (n > PTRDIFF_MAX / sizeof(T)) throw std::bad_array_new_length();
-    return static_cast<T*>(::operator new (n * sizeof(T), std::align_val_t{cache_line}));
-  }
-  void deallocate(T* memory, std::size_t) { ::operator delete (memory, std::align_val_t{cache_line}); }
-
-  friend bool operator==(const CacheAligned&, const CacheAligned&) { return true; }
+struct FreeLines {
+  void operator()(void* memory) const { ::operator delete (memory, std::align_val_t{cache_line}); }
 };
+template <class Scalar>
+using Lines = std::unique_ptr<Scalar[], FreeLines>;
 
-/// `Slots` arrays of n scalars; on the heap, each begins at a cache line.
-template <class Scalar, std::size_t Slots, int Size>
+/// Memory of n scalars, from a cache line on.
+template <class Scalar>
+Lines<Scalar> new_lines(std::size_t n) {
+  if (n > PTRDIFF_MAX / sizeof(Scalar)) fail<std::length_error>({"descent: ", n, " scalars of state are too many"});
+  return Lines<Scalar>(static_cast<Scalar*>(::operator new (n * sizeof(Scalar), std::align_val_t{cache_line})));
+}
+
+/// `state_count` arrays of n scalars on the heap, each from a cache line on.
+template <class Scalar, std::size_t state_count, int Size>
 class StateArrays {
-  static constexpr bool fixed = Size != Eigen::Dynamic;
-  using Storage = std::conditional_t<fixed, std::array<Scalar, Slots* static_cast<std::size_t>(fixed ? Size : 0)>,
-                                     std::vector<Scalar, CacheAligned<Scalar>>>;
-
  public:
+  StateArrays() = default;
+  StateArrays(const StateArrays& other)
+      : lines_(other.size_ == 0 ? nullptr : new_lines<Scalar>(other.length())), size_(other.size_) {
+    std::copy_n(other.lines_.get(), length(), lines_.get());
+  }
+  StateArrays(StateArrays&& other) noexcept : lines_(std::move(other.lines_)), size_(std::exchange(other.size_, 0)) {}
+  StateArrays& operator=(StateArrays other) noexcept {
+    std::swap(lines_, other.lines_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  ~StateArrays() = default;
+
   /// Makes room for n scalars in each array, all equal to the array's initial value.
-  void fill(Eigen::Index n, const std::array<double, Slots>& initial) {
-    if constexpr (!fixed) {
-      constexpr std::size_t line = cache_line / sizeof(Scalar);
-      const std::size_t stride = (static_cast<std::size_t>(n) + line - 1) / line * line;
-      scalars_.resize(Slots * stride);
-      stride_ = stride;
-    }
-    for (std::size_t slot = 0; slot < Slots; ++slot)
-      std::fill_n(scalars_.data() + slot * stride_, stride_, static_cast<Scalar>(initial[slot]));
+  void fill(Eigen::Index n, const std::array<double, state_count>& initial) {
+    StateArrays filled;
+    filled.size_ = n;
+    filled.lines_ = new_lines<Scalar>(filled.length());
+    for (std::size_t slot = 0; slot < state_count; ++slot)
+      std::fill_n(filled.array(slot), filled.stride(), static_cast<Scalar>(initial[slot]));
+    *this = std::move(filled);
   }
 
-  kernel::Arrays<Scalar, Slots> arrays() {
-    kernel::Arrays<Scalar, Slots> arrays;
-    for (std::size_t slot = 0; slot < Slots; ++slot) arrays[slot] = scalars_.data() + slot * stride_;
-    return arrays;
-  }
-  const Scalar* array(std::size_t slot) const { return scalars_.data() + slot * stride_; }
-  const Scalar* end() const { return array(Slots); }
+  Eigen::Index size() const { return size_; }
+  Stretch stretch() const { return {array(0), array(state_count)}; }
+  Scalar* array(std::size_t slot) { return lines_.get() + slot * stride(); }
+  const Scalar* array(std::size_t slot) const { return lines_.get() + slot * stride(); }
 
  private:
-  Storage scalars_{};
-  std::conditional_t<fixed, std::integral_constant<std::size_t, static_cast<std::size_t>(fixed ? Size : 0)>,
-                     std::size_t>
-      stride_{};
+  std::size_t stride() const {
+    constexpr std::size_t line = cache_line / sizeof(Scalar);
+    return (static_cast<std::size_t>(size_) + line - 1) / line * line;
+  }
+  std::size_t length() const { return state_count * stride(); }
+
+  Lines<Scalar> lines_;
+  Eigen::Index size_ = 0;
 };
 
-/// The shape of each tensor, in order.
-template <int Size>
-class Shapes {
-  static constexpr bool fixed = Size != Eigen::Dynamic;
-
+/// The same inside the optimizer.
+template <class Scalar, std::size_t state_count, int Size>
+requires(Size != Eigen::Dynamic) class StateArrays<Scalar, state_count, Size> {
  public:
-  /// A fixed size holds this many tensors.
-  static constexpr Eigen::Index max_count =
-      fixed ? (std::min)(Size + 4, 16) : (std::numeric_limits<Eigen::Index>::max)();
+  void fill(Eigen::Index, const std::array<double, state_count>& initial) {
+    for (std::size_t slot = 0; slot < state_count; ++slot)
+      std::fill_n(array(slot), Size, static_cast<Scalar>(initial[slot]));
+  }
 
-  void resize(Eigen::Index count) {
-    if constexpr (fixed) {
-      if (count > max_count)
-        throw std::invalid_argument(text("descent: ", count, " tensors; an optimizer of the fixed size ", Size,
-                                         " takes at most ", max_count, ", one of Eigen::Dynamic any number"));
-    } else {
-      shapes_.resize(static_cast<std::size_t>(count));
+  static constexpr Eigen::Index size() { return Size; }
+  Stretch stretch() const { return {array(0), array(state_count)}; }
+  Scalar* array(std::size_t slot) { return scalars_.data() + slot * static_cast<std::size_t>(Size); }
+  const Scalar* array(std::size_t slot) const { return scalars_.data() + slot * static_cast<std::size_t>(Size); }
+
+ private:
+  std::array<Scalar, state_count* static_cast<std::size_t>(Size)> scalars_{};
+};
+
+/// The shape of each tensor, in order, and room that steps use again: for the views of ranges, for the order of many
+/// tensors' memory, and for the copy of a gradient. Room is not copied along.
+template <class Scalar, int Size>
+class TensorShapes {
+ public:
+  static constexpr Eigen::Index max_count = (std::numeric_limits<Eigen::Index>::max)();
+
+  struct Room {
+    std::vector<View<Scalar>> params;
+    std::vector<View<const Scalar>> gradient;
+    bool verified = false;  ///< whether the last step found these to disturb nothing
+    std::vector<Stretch> written;
+    Lines<Scalar> copy;
+    std::size_t copy_size = 0;
+  };
+
+  TensorShapes() = default;
+  TensorShapes(const TensorShapes& other) {
+    if (other.kept_ != nullptr)
+      kept_ = std::make_unique<Kept>(Kept{other.kept_->count, other.kept_->first, other.kept_->others, {}});
+  }
+  TensorShapes(TensorShapes&&) noexcept = default;
+  TensorShapes& operator=(TensorShapes other) noexcept {
+    std::swap(kept_, other.kept_);
+    return *this;
+  }
+  ~TensorShapes() = default;
+
+  template <class S>
+  void remember(Views<S> views) {
+    std::vector<Shape> others(static_cast<std::size_t>(views.count > 0 ? views.count - 1 : 0));
+    for (Eigen::Index i = 1; i < views.count; ++i) others[static_cast<std::size_t>(i - 1)] = views[i].shape;
+    kept().others = std::move(others);
+    if (views.count > 0) kept().first = views[0].shape;
+    kept().count = views.count;
+  }
+  Eigen::Index size() const { return kept_ == nullptr ? 0 : kept_->count; }
+  const Shape& operator[](Eigen::Index tensor) const {
+    return tensor == 0 ? kept_->first : kept_->others[static_cast<std::size_t>(tensor - 1)];
+  }
+
+  /// With place for the views of so many tensors.
+  Room& room(Eigen::Index count) {
+    Room& all = room();
+    all.params.resize(static_cast<std::size_t>(count));
+    all.gradient.resize(static_cast<std::size_t>(count));
+    return all;
+  }
+  std::vector<Stretch>& room_for_order() { return room().written; }
+
+  /// use(memory of n scalars)
+  template <class Use>
+  void with_copy(Eigen::Index n, Use&& use) {
+    Room& all = room();
+    if (const auto size = static_cast<std::size_t>(n); all.copy_size < size) {
+      all.copy = new_lines<Scalar>(size);
+      all.copy_size = size;
     }
-    count_ = count;
+    use(all.copy.get());
+  }
+
+ private:
+  /// One allocation for an optimizer of one tensor.
+  struct Kept {
+    Eigen::Index count = 0;
+    Shape first;
+    std::vector<Shape> others;
+    std::unique_ptr<Room> room;
+  };
+  Room& room() {
+    auto& room = kept().room;
+    if (room == nullptr) room = std::make_unique<Room>();
+    return *room;
+  }
+  Kept& kept() {
+    if (kept_ == nullptr) kept_ = std::make_unique<Kept>();
+    return *kept_;
+  }
+
+  std::unique_ptr<Kept> kept_;
+};
+
+/// Without heap: as many tensors as scalars, at most 16, in the smallest numbers that hold them.
+template <class Scalar, int Size>
+requires(Size != Eigen::Dynamic) class TensorShapes<Scalar, Size> {
+ public:
+  static constexpr Eigen::Index max_count = (std::clamp)(Size, 1, 16);
+
+  template <class S>
+  void remember(Views<S> views) {
+    require_count(views.count);
+    constexpr Eigen::Index most = (std::numeric_limits<Extent>::max)();
+    for (Eigen::Index i = 0; i < views.count; ++i)
+      if (const Shape& shape = views[i].shape; shape.rows > most || shape.cols > most)  // and so of no element
+        fail<std::invalid_argument>({"descent: the parameters", place(i, views.count), " are ", to_text(shape),
+                                     "; an optimizer of the fixed size ", Size, " takes up to ", most,
+                                     " rows or columns"});
+    row_major_ = 0;
+    for (Eigen::Index i = 0; i < views.count; ++i) {
+      const Shape& shape = views[i].shape;
+      rows_[static_cast<std::size_t>(i)] = static_cast<Extent>(shape.rows);
+      cols_[static_cast<std::size_t>(i)] = static_cast<Extent>(shape.cols);
+      if (shape.row_major) row_major_ = static_cast<Bits>(row_major_ | (1U << i));
+    }
+    count_ = static_cast<std::uint8_t>(views.count);
   }
   Eigen::Index size() const { return count_; }
-  Shape& operator[](Eigen::Index i) { return shapes_[static_cast<std::size_t>(i)]; }
-  const Shape& operator[](Eigen::Index i) const { return shapes_[static_cast<std::size_t>(i)]; }
+  Shape operator[](Eigen::Index tensor) const {
+    return {rows_[static_cast<std::size_t>(tensor)], cols_[static_cast<std::size_t>(tensor)],
+            (row_major_ >> tensor & 1U) != 0};
+  }
+
+  struct Room {
+    std::array<View<Scalar>, static_cast<std::size_t>(max_count)> params;
+    std::array<View<const Scalar>, static_cast<std::size_t>(max_count)> gradient;
+    bool verified = false;
+  };
+  Room room(Eigen::Index count) {
+    require_count(count);
+    return {};
+  }
+  std::vector<Stretch>& room_for_order() { std::abort(); }  // nobody needs it for so few tensors
+
+  template <class Use>
+  void with_copy(Eigen::Index, Use&& use) {
+    std::array<Scalar, static_cast<std::size_t>(Size)> copy;
+    use(copy.data());
+  }
 
  private:
-  std::conditional_t<fixed, std::array<Shape, static_cast<std::size_t>(fixed ? max_count : 0)>, std::vector<Shape>>
-      shapes_;
-  Eigen::Index count_ = 0;
+  static void require_count(Eigen::Index count) {
+    if (count > max_count)
+      fail<std::invalid_argument>({"descent: ", count, " tensors; an optimizer of the fixed size ", Size,
+                                   " takes at most ", max_count, ", one of Eigen::Dynamic any number"});
+  }
+
+  using Extent =
+      std::conditional_t<(Size < 256), std::uint8_t, std::conditional_t<(Size < 65536), std::uint16_t, std::int32_t>>;
+  using Bits = std::conditional_t<(max_count <= 8), std::uint8_t, std::uint16_t>;
+  std::array<Extent, static_cast<std::size_t>(max_count)> rows_{}, cols_{};
+  Bits row_major_ = 0;
+  std::uint8_t count_ = 0;
 };
 
 }  // namespace DESCENT_FLAGS

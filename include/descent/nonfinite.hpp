@@ -6,11 +6,13 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
-#include <string>
+#include <cstdlib>
+#include <stdexcept>
 #include <type_traits>
 
 #include <Eigen/Core>
 
+#include <descent/errors.hpp>
 #include <descent/kernel/pack.hpp>
 #include <descent/tensors.hpp>
 
@@ -25,7 +27,7 @@ namespace descent {
 ///
 /// With the last two, rules that square their gradient also refuse one whose square overflows, from 1.9e19 on in
 /// float and 1.4e154 in double: their state would be infinite for good, and their steps 0.
-enum class NonFinite { propagate, reject, skip };
+enum class NonFinite : std::uint8_t { propagate, reject, skip };
 
 namespace detail {
 inline namespace DESCENT_FLAGS {
@@ -64,32 +66,36 @@ template <bool squared, class Scalar>
 }
 
 template <bool squared, class Scalar>
-bool all_finite(const Walk<const Scalar> tensor) {
-  for (Index run = 0; run < tensor.outer; ++run) {
-    const Scalar* const begin = tensor.data + run * tensor.outer_stride;
-    if (tensor.inner_stride == 1) {
-      if (!all_finite<squared>(begin, tensor.inner)) return false;
+bool all_finite(const View<const Scalar>& tensor) {
+  const auto runs = tensor.runs(tensor.shape.row_major);
+  for (Index run = 0; run < runs.outer; ++run) {
+    const Scalar* const begin = tensor.data + run * runs.outer_stride;
+    if (runs.inner_stride == 1) {
+      if (!all_finite<squared>(begin, runs.inner)) return false;
     } else {
-      for (Index i = 0; i < tensor.inner; ++i)
-        if (!all_finite<squared>(begin + i * tensor.inner_stride, 1)) return false;
+      for (Index i = 0; i < runs.inner; ++i)
+        if (!all_finite<squared>(begin + i * runs.inner_stride, 1)) return false;
     }
   }
   return true;
 }
 
 /// Throws std::domain_error for a gradient that is not finite, or for one whose square is not.
-template <bool squared, class T>
-[[gnu::cold, gnu::noinline]] void throw_not_finite(const T& gradient, Index tensor, Index count,
-                                                   std::int64_t skipped_in_a_row) {
-  std::string what = "descent: the gradient" + place(tensor, count);
-  if (skipped_in_a_row > 0) what += ", after " + std::to_string(skipped_in_a_row) + " skipped steps in a row,";
-  require_finite(what, gradient);
-  if constexpr (squared)
-    for (Index col = 0; col < gradient.cols(); ++col)
-      for (Index row = 0; row < gradient.rows(); ++row)
-        if (const auto number = gradient(row, col); !std::isfinite(number * number))
-          throw std::domain_error(text(what, " is too large: the square of ", to_string(row, col), " is ",
-                                       number * number, "; it is ", number));
+template <class Scalar>
+[[noreturn, gnu::cold, gnu::noinline]] void fail_not_finite(const View<const Scalar>& gradient, Index tensor,
+                                                            Index count, std::int64_t skipped_in_a_row) {
+  Text what{"descent: the gradient", place(tensor, count)};
+  if (skipped_in_a_row > 0) what.add({", after ", skipped_in_a_row, " skipped steps in a row,"});
+  for (const bool overflows : {false, true})  // a number that is not finite before one whose square is not
+    for (Index col = 0; col < gradient.shape.cols; ++col)
+      for (Index row = 0; row < gradient.shape.rows; ++row) {
+        const Scalar g = gradient.data[row * gradient.row_stride + col * gradient.col_stride];
+        if (!overflows && !std::isfinite(g))
+          fail<std::domain_error>({what, " is not finite: ", to_text(row, col), " is ", g});
+        if (overflows && !std::isfinite(g * g))
+          fail<std::domain_error>({what, " is too large: the square of ", to_text(row, col), " is inf; it is ", g});
+      }
+  std::abort();
 }
 
 }  // namespace DESCENT_FLAGS

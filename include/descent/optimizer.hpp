@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 //
-// Optimizer: a rule with a memory. A step checks everything that could go wrong, lets the rule turn
-// its hyperparameters and t into a kernel, and sends that kernel over the parameters in one pass.
+// Optimizer: a rule with a memory. A step turns its arguments into views (tensors.hpp), checks everything that could go
+// wrong, asks the rule for the kernel of this step (rule.hpp), and sends it over parameters and state in one pass
+// (kernel/sweep.hpp).
 #pragma once
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <stdexcept>
-#include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -22,39 +22,18 @@
 #include <omp.h>
 #endif
 
-#include <descent/concepts.hpp>
-#include <descent/hyperparameter.hpp>
+#include <descent/errors.hpp>
 #include <descent/kernel/sweep.hpp>
 #include <descent/memory.hpp>
 #include <descent/nonfinite.hpp>
+#include <descent/rule.hpp>
+#include <descent/strided.hpp>
 #include <descent/tensors.hpp>
-#include <descent/text.hpp>
 
 namespace descent {
 
 namespace detail {
 inline namespace DESCENT_FLAGS {
-
-template <class R>
-constexpr RunningProducts<R> no_products_yet() {
-  RunningProducts<R> products;
-  products.fill(1);
-  return products;
-}
-
-/// The products after one more step. One of less than 2^-60 becomes 0: next to 1 both are nothing,
-/// and it would otherwise end in the slow subnormal numbers.
-template <class R>
-RunningProducts<R> next_products(const R& rule, RunningProducts<R> products) {
-  if constexpr (HasRunningFactors<R>) {
-    const RunningProducts<R> factors = rule.running_factors();
-    for (std::size_t i = 0; i < products.size(); ++i) {
-      products[i] = kernel::rounded_product(products[i], factors[i]);
-      if (std::abs(products[i]) < 0x1p-60) products[i] = 0;
-    }
-  }
-  return products;
-}
 
 /// The size below which an element of state counts as 0, for each of a rule's arrays.
 template <class Scalar, class R>
@@ -66,59 +45,93 @@ constexpr auto state_thresholds() {
       if (R::state_powers[i] == 1) thresholds[i] = kernel::Negligible<Scalar>::linear_state;
   return thresholds;
 }
-
-/// The rule's own check, for that scalar where it asks.
 template <class Scalar, class R>
-[[gnu::always_inline]] inline void validate(const R& rule) {
-  if constexpr (requires { rule.template validate<Scalar>(); })
-    rule.template validate<Scalar>();
-  else
-    rule.validate();
+inline constexpr auto thresholds_of = state_thresholds<Scalar, R>();
+
+/// Where the gradient has become 0, state decays into the subnormal numbers, on which CPUs are slow.
+/// Every 32nd step is often enough to stay fast and seldom enough to cost 1 %; and as t is part of
+/// the state, it is the same steps everywhere. (bench: "zero gradients", "sparse gradients")
+inline constexpr std::int64_t flush_period = 32;
+template <class R>
+constexpr bool flushes(std::int64_t t) {
+  return R::state_names.size() > 0 && t % flush_period == 0;
+}
+
+template <class Scalar, class R>
+[[gnu::always_inline]] inline StepOf<R, Scalar> step_of(const StepCounter<R>& counter) {
+  return {counter.t, counter.products};
+}
+/// use(kernel), with the kernel that was chosen where there are several. As std::visit would, but that is not
+/// always inlined, and a call with a kernel in memory is half of a small step.
+template <std::size_t at = 0, class... Kernels, class Use>
+[[gnu::always_inline]] inline void with_chosen(const std::variant<Kernels...>& kernels, const Use& use) {
+  if constexpr (at + 1 < sizeof...(Kernels))
+    if (kernels.index() != at) return with_chosen<at + 1>(kernels, use);
+  use(*std::get_if<at>(&kernels));
+}
+template <class Kernel, class Use>
+[[gnu::always_inline]] inline void with_chosen(const Kernel& kernel, const Use& use) {
+  use(kernel);
+}
+
+/// use(kernel), with that of the step that the counter tells.
+template <class Scalar, class R, class Use>
+[[gnu::always_inline]] inline void with_kernel(const R& rule, const StepCounter<R>& counter, const Use& use) {
+  with_chosen(rule.kernel(step_of<Scalar>(counter)), use);
 }
 
 /// What an optimizer remembers between steps.
 template <class R, class Scalar, int Size>
 struct Memory {
-  std::int64_t t = 0;
-  RunningProducts<R> products = no_products_yet<R>();
-  Eigen::Index size = 0;
-  Shapes<Size> shapes;
-  Shape settled = no_shape;  ///< of the only tensor, while its steps need comparisons alone
-  StateArrays<Scalar, R::state_names.size(), Size> state;
-  std::int64_t skipped = 0;
-  std::int64_t skipped_at = -1;    ///< t at the last step that was skipped
-  std::int64_t skipped_there = 0;  ///< how many were skipped at that t
+  static constexpr std::size_t factors = count_running_factors<R>();
 
-  /// Since the last step that was taken, which need not set anything for it.
-  std::int64_t skipped_in_a_row() const { return skipped_at == t ? skipped_there : 0; }
+  StepCounter<R> counter;
+  StateArrays<Scalar, R::state_names.size(), Size> state;
+  TensorShapes<Scalar, Size> shapes;
+  std::int64_t skipped = 0;
+  std::int64_t skipped_in_a_row = 0;  ///< since the last step that was taken
+  /// Size and layout of the only tensor, while its steps need comparisons alone.
+  std::int32_t settled_size = -1;
+  std::int32_t settled_layout = 0;
 };
 
 /// What is set for an optimizer besides its hyperparameters.
 struct Settings {
-  int threads = 1;
+  std::int32_t threads = 1;
+  std::int32_t most_in_a_row = 1;
   NonFinite nonfinite = NonFinite::propagate;
-  std::int64_t most_in_a_row = 1;
 };
 
 /// The one door to an optimizer's memory; checkpoint.hpp goes through it.
 struct MemoryAccess;
 
-/// use(kernel), with the kernel that was chosen where there are several. As std::visit would, but that is not
-/// always inlined, and a call with a kernel in memory is half of a small step.
-template <std::size_t At = 0, class Kernel, class Use>
-[[gnu::always_inline]] inline void with_kernel(const Kernel& kernel, Use&& use) {
-  if constexpr (!is_variant<Kernel>)
-    use(kernel);
-  else if constexpr (At < std::variant_size_v<Kernel>) {
-    if (kernel.index() == At)
-      use(std::get<At>(kernel));
-    else
-      with_kernel<At + 1>(kernel, use);
-  }
+}  // namespace DESCENT_FLAGS
+}  // namespace detail
+
+inline namespace DESCENT_FLAGS {
+
+/// One step of a rule on arrays that the caller owns, which is what a step of an Optimizer comes down to. It is the
+/// t-th, t >= 1, of a counter that counts it, once for all arrays that are stepped together:
+///
+///     descent::rules::Adam adam;
+///     descent::StepCounter<descent::rules::Adam> counter;
+///     std::vector<float> m(n, 0), v(n, 0);                // initial_state(adam) is {0, 0}
+///     counter = counter.next(adam);
+///     descent::step_arrays(adam, counter, x, g, {m.data(), v.data()}, n);
+///
+/// x, g and the arrays of state, in the order of R::state_names, have n elements of any alignment. They do not overlap,
+/// but g may be x itself. Nothing is checked, neither these nor the hyperparameters, and nothing is thrown or
+/// allocated. With OpenMP, `threads` share it as in Optimizer::set_threads.
+template <Rule R, class Scalar>
+void step_arrays(const R& rule, const StepCounter<R>& counter, Scalar* x, const Scalar* g,
+                 const std::array<Scalar*, R::state_names.size()>& state, std::ptrdiff_t n, int threads = 1) {
+  detail::with_kernel<Scalar>(rule, counter, [&](const auto& kernel) {
+    const auto* const flush = detail::flushes<R>(counter.t) ? &detail::thresholds_of<Scalar, R> : nullptr;
+    kernel::Pass<Scalar, R::state_names.size()>(kernel, threads, flush)(x, g, state, n);
+  });
 }
 
 }  // namespace DESCENT_FLAGS
-}  // namespace detail
 
 /// A first-order optimizer: `optimizer.step(params, gradient)` moves the parameters once.
 ///
@@ -140,7 +153,7 @@ template <std::size_t At = 0, class Kernel, class Use>
 ///     at every 32nd step                                below 2^26 min   (2^-100, 2^-996)
 ///     state of the size of their squares, or of a rule
 ///     without state_powers, at every 32nd step          below 2^5 min    (2^-121, 2^-1017)
-template <Rule R, class Scalar = double, int Size = Eigen::Dynamic>
+template <Rule R, class Scalar, int Size>
 class Optimizer : public R {
   static_assert(std::is_same_v<Scalar, float> || std::is_same_v<Scalar, double> || std::is_same_v<Scalar, long double>,
                 "descent: the scalar of an optimizer is float, double or long double");
@@ -154,7 +167,7 @@ class Optimizer : public R {
   /// The rule, with its defaults where none is given. Throws std::invalid_argument where a
   /// hyperparameter, or the environment variable DESCENT_ISA, is out of range.
   DESCENT_TAGGED explicit Optimizer(R rule = {}) : R(std::move(rule)), checked_(*this) {
-    validate_rule();
+    detail::validate<Scalar>(checked_);
     kernel::require_choice_of_isa();
   }
 
@@ -190,15 +203,18 @@ class Optimizer : public R {
   template <class Params, class Gradient>
   requires ParametersOf<Params, Scalar, Size> && GradientOf<Gradient, Params, Scalar> DESCENT_TAGGED void step(
       Params&& params, const Gradient& gradient) {
-    if constexpr (!detail::in_memory<Gradient>) {
-      step_in_memory(params, detail::copies_of(gradient));
-    } else {
-      step_in_memory(params, gradient);
+    if constexpr (detail::contiguous_alike<Params, Gradient>) {
+      constexpr bool owners = detail::Plain<Params> && detail::Plain<Gradient>;  // share all of their memory or none
+      const detail::Shape shape = detail::shape_of(params);
+      if (detail::shape_of(gradient) == shape &&
+          step_again(params.data(), gradient.data(), shape.size(), shape.layout(), !owners)) [[likely]]
+        return;
     }
+    step_views_of(params, gradient);
   }
 
   /// The number of steps taken since construction or `reset`.
-  DESCENT_TAGGED std::int64_t steps() const { return memory_.t; }
+  DESCENT_TAGGED std::int64_t steps() const { return memory_.counter.t; }
 
   /// Forgets state, counters and shapes; the hyperparameters stay, and what was set by set_….
   DESCENT_TAGGED void reset() { memory_ = Memory{}; }
@@ -207,13 +223,13 @@ class Optimizer : public R {
   /// order in which the first step saw it. Empty before the first step; valid until the next step,
   /// reset, move or destruction. Throws std::out_of_range for an index or a name that is not there.
   DESCENT_TAGGED Eigen::Map<const Eigen::Vector<Scalar, Eigen::Dynamic>> state(std::size_t index) const {
-    if (index >= state_count) throw std::out_of_range(detail::text("descent: no state ", index, "; ", known_states()));
-    return {memory_.state.array(index), memory_.t == 0 ? 0 : memory_.size};
+    if (index >= state_count) fail_no_state({index});
+    return {memory_.state.array(index), steps() == 0 ? 0 : memory_.state.size()};
   }
   DESCENT_TAGGED Eigen::Map<const Eigen::Vector<Scalar, Eigen::Dynamic>> state(std::string_view array) const {
     for (std::size_t index = 0; index < state_count; ++index)
       if (R::state_names[index] == array) return state(index);
-    throw std::out_of_range(detail::text("descent: no state \"", array, "\"; ", known_states()));
+    fail_no_state({"\"", array, "\""});
   }
 
   /// How many threads may share a large step, where the program is compiled with OpenMP: 1 by
@@ -225,8 +241,8 @@ class Optimizer : public R {
   /// would wait forever for threads that only its parent has. There set_threads(1).
   DESCENT_TAGGED void set_threads(int threads) {
     if (threads < 0)
-      throw std::invalid_argument(
-          detail::text("descent: threads = ", threads, "; it must be >= 1, or 0 for as many as Eigen::nbThreads()"));
+      detail::fail<std::invalid_argument>(
+          {"descent: threads = ", threads, "; it must be >= 1, or 0 for as many as Eigen::nbThreads()"});
     settings_.threads = threads;
   }
 
@@ -234,8 +250,8 @@ class Optimizer : public R {
   /// `most_in_a_row`, >= 1, is the number of steps that `skip` passes over before it throws.
   DESCENT_TAGGED void set_nonfinite(NonFinite policy, int most_in_a_row = 10) {
     if (most_in_a_row < 1)
-      throw std::invalid_argument(detail::text("descent: most_in_a_row = ", most_in_a_row, "; it must be >= 1"));
-    memory_.settled = detail::no_shape;
+      detail::fail<std::invalid_argument>({"descent: most_in_a_row = ", most_in_a_row, "; it must be >= 1"});
+    memory_.settled_size = -1;
     settings_.nonfinite = policy;
     settings_.most_in_a_row = most_in_a_row;
   }
@@ -249,192 +265,193 @@ class Optimizer : public R {
   template <class Params>
   requires LooksAhead<R> && Tensors<Params> && OfScalar<Params, Scalar> && OfSize<Params, Size> DESCENT_TAGGED auto
   lookahead(const Params& params) const {
-    validate_rule();
+    detail::validate<Scalar>(rule());
     auto point = detail::copies_of(params);
-    if (memory_.t == 0) return point;
-    check_shapes(point);
-    const auto kernel = this->template lookahead_kernel<Scalar>();
-    const Scalar* direction = memory_.state.array(0);
-    Eigen::Index tensor = 0;
-    detail::for_each_tensor(point, [&](auto& p) {
-      const auto x = detail::walk(p, memory_.shapes[tensor++].row_major);
-      const detail::Walk<const Scalar> along{direction, x.inner, x.outer, 1, x.inner};
-      detail::sweep_walks(kernel, x, along, kernel::Arrays<Scalar, 0>{}, threads());
-      direction += p.size();
-    });
+    if (steps() == 0) return point;
+    std::vector<detail::View<Scalar>> views;
+    detail::for_each_tensor(point, [&](auto& tensor) { views.push_back(detail::view_of(tensor)); });
+    move_ahead({views.data(), static_cast<Eigen::Index>(views.size())});
     return point;
   }
 
  private:
-  /// A step like the one before needs only comparisons, and where it is small, it is taken in place. All else,
-  /// the first steps, changed hyperparameters and every error, stands apart, so that a small step stays small.
-  /// `flatten` inlines what is not apart: a kernel's coefficients in registers are a third of Adam's step. And a
-  /// probability of 1, where [[likely]] is 0.9, has g++ lay out the loops for speed (bench/DEAD_ENDS.md).
-  template <class Params, class Gradient>
-  DESCENT_TAGGED [[gnu::flatten]] void step_in_memory(Params& params, const Gradient& gradient) {
-    if constexpr (detail::Plain<Params> && detail::Plain<Gradient>)
-      if (__builtin_expect_with_probability(goes_on(params, gradient), 1, 1.0)) {
-        if (is_small(params, gradient)) [[likely]]
-          return take_small_step(params, gradient);
-        return take_step(params, gradient);
-      }
-    checked_step(params, gradient);
-  }
+  using Params = detail::Views<Scalar>;
+  using Gradient = detail::Views<const Scalar>;
+  using Arrays = kernel::Arrays<Scalar, state_count>;
 
-  /// Whether the last step was checked with the same hyperparameters and shapes, and nothing else is to be
-  /// checked now.
-  DESCENT_TAGGED [[gnu::always_inline]] bool goes_on(const auto& params, const auto& gradient) const {
-    return detail::same_hyperparameters(static_cast<const R&>(*this), checked_) &&
-           detail::shape_of(params) == memory_.settled && detail::shape_of(gradient) == detail::shape_of(params);
-  }
+  DESCENT_TAGGED const R& rule() const { return *this; }
 
-  DESCENT_TAGGED [[gnu::always_inline]] bool is_small(const auto& params, const auto& gradient) const {
-    const bool row_major = memory_.settled.row_major;
-    return kernel::is_small<Scalar>(params.size()) && !flushes(memory_.t + 1) &&
-           detail::contiguous(params, row_major) && detail::contiguous(gradient, row_major);
-  }
-
-  template <class Params, class Gradient>
-  DESCENT_TAGGED [[gnu::noinline]] void checked_step(Params& params, const Gradient& gradient) {
-    validate_rule();
-    checked_ = *this;
-    check_pairs(params, gradient);
-    if (memory_.t == 0) [[unlikely]]
-      return first_step(params, gradient);
-    check_shapes(params);
-    if (settings_.nonfinite != NonFinite::propagate) [[unlikely]]
-      return guarded_step(params, gradient);
-    if (memory_.shapes.size() == 1 && kernel::may_use_baseline()) memory_.settled = memory_.shapes[0];
-    undisturbed_step(params, gradient);
-  }
-
-  template <class Params, class Gradient>
-  DESCENT_TAGGED [[gnu::noinline]] void guarded_step(Params& params, const Gradient& gradient) {
-    if (admits(gradient)) undisturbed_step(params, gradient);
-  }
-
-  /// Whether the gradient is finite; where it is not, the step is skipped and counted, or an error.
-  template <class Gradient>
-  DESCENT_TAGGED [[gnu::noinline]] bool admits(const Gradient& gradient) {
-    const std::int64_t in_a_row = memory_.skipped_in_a_row();
-    const bool skips = settings_.nonfinite == NonFinite::skip && in_a_row < settings_.most_in_a_row;
-    bool finite = true;
-    Eigen::Index tensor = 0;
-    detail::for_each_tensor(gradient, [&](const auto& g) {
-      constexpr bool squared = detail::squares_gradient<R>;
-      const bool its = detail::all_finite<squared, Scalar>(detail::walk(g, detail::shape_of(g).row_major));
-      if (!its && !skips) detail::throw_not_finite<squared>(g, tensor, detail::count_tensors(gradient), in_a_row);
-      finite = finite && its;
-      ++tensor;
-    });
-    if (finite) return true;
-    memory_.skipped += 1;
-    memory_.skipped_at = memory_.t;
-    memory_.skipped_there = in_a_row + 1;
-    return false;
-  }
-
-  template <class Params, class Gradient>
-  DESCENT_TAGGED [[gnu::noinline]] void first_step(Params& params, const Gradient& gradient) {
-    if (settings_.nonfinite != NonFinite::propagate && !admits(gradient)) return;
-    remember(params);
-    undisturbed_step(params, gradient);
-  }
-
-  template <class Params, class Gradient>
-  DESCENT_TAGGED void undisturbed_step(Params& params, const Gradient& gradient) {
-    if (detail::steps_disturb(params, gradient, memory_.state.array(0), memory_.state.end())) [[unlikely]]
-      take_step(params, detail::copies_of(gradient));
-    else
-      take_step(params, gradient);
-  }
-
-  /// The step itself: sweep(kernel) moves the parameters, once the memory is up to date. It cannot fail.
-  template <class Sweep>
-  DESCENT_TAGGED [[gnu::always_inline]] void advance(Sweep&& sweep) {
-    const std::int64_t t = memory_.t + 1;
-    const detail::RunningProducts<R> products = detail::next_products<R>(*this, memory_.products);
-    detail::with_kernel(
-        detail::kernel_of<Scalar, R>(*this, t, products), [&](const auto& kernel) __attribute__((always_inline)) {
-          memory_.t = t;
-          memory_.products = products;
-          sweep(kernel);
-        });
-  }
-
-  template <class Params, class Gradient>
-  DESCENT_TAGGED [[gnu::always_inline]] void take_small_step(Params& params, const Gradient& gradient) {
-    advance([&](const auto& kernel) __attribute__((always_inline)) {
-      kernel::sweep_narrow(kernel, params.data(), gradient.data(), memory_.state.arrays(), 0, params.size());
-    });
-  }
-
-  template <class Params, class Gradient>
-  DESCENT_TAGGED [[gnu::noinline]] void take_step(Params& params, const Gradient& gradient) {
-    advance([&](const auto& kernel) __attribute__((always_inline)) {
-      constexpr static auto thresholds = detail::state_thresholds<Scalar, R>();
-      const auto* const flush = flushes(memory_.t) ? &thresholds : nullptr;
-      auto state = memory_.state.arrays();
-      Eigen::Index tensor = 0;
-      detail::for_each_pair(
-          params, gradient, [&](auto& p, const auto& g) __attribute__((always_inline)) {
-            const bool row_major = memory_.shapes[tensor++].row_major;
-            detail::sweep_tensor(kernel, p, g, row_major, state, threads(), flush);
-            for (Scalar*& array : state) array += p.size();
+  /// Takes a step that needs no more than comparisons: of hyperparameters and shape with those of the step before, and
+  /// of places in memory, unless both arguments own theirs. Returns false, and has done nothing, where it is another.
+  ///
+  /// All else stands apart, so that a small step stays small. `flatten` inlines what is not apart: a kernel's
+  /// coefficients in registers are a third of Adam's step. And a probability of 1, where [[likely]] is 0.9, has g++ lay
+  /// out the loops for speed (bench/DEAD_ENDS.md).
+  DESCENT_TAGGED [[gnu::flatten]] bool step_again(Scalar* x, const Scalar* g, Eigen::Index n, Eigen::Index layout,
+                                                  bool may_meet) {
+    if (!__builtin_expect_with_probability(goes_on(x, g, n, layout, may_meet), 1, 1.0)) return false;
+    if (!kernel::is_small<Scalar>(n) || detail::flushes<R>(steps() + 1)) {
+      step_contiguous(x, g, n);
+    } else {
+      const StepCounter<R> counter = memory_.counter.next(rule());
+      detail::with_kernel<Scalar>(
+          rule(), counter, [&](const auto& kernel) __attribute__((always_inline)) {
+            kernel::sweep_narrow(kernel, x, g, arrays(), 0, Size == Eigen::Dynamic ? n : Size);
           });
-    });
+      memory_.counter.advance_to(counter);
+    }
+    return true;
   }
 
-  /// Where the gradient has become 0, state decays into the subnormal numbers, on which CPUs are slow.
-  /// Every 32nd step is often enough to stay fast and seldom enough to cost 1 %; and as t is part of
-  /// the state, it is the same steps everywhere. (bench: "zero gradients")
-  static constexpr std::int64_t flush_period = 32;
-  DESCENT_TAGGED static constexpr bool flushes(std::int64_t t) { return state_count > 0 && t % flush_period == 0; }
-
-  DESCENT_TAGGED void validate_rule() const { detail::validate<Scalar>(static_cast<const R&>(*this)); }
-
-  /// One gradient of the same shape for each tensor.
-  template <class Params, class Gradient>
-  DESCENT_TAGGED static void check_pairs(const Params& params, const Gradient& gradient) {
-    const Eigen::Index count = detail::count_tensors(params);
-    if (detail::count_tensors(gradient) != count) [[unlikely]]
-      detail::throw_counts(detail::count_tensors(gradient), count);
-    Eigen::Index tensor = 0;
-    detail::for_each_pair(params, gradient, [&](const auto& p, const auto& g) {
-      if (detail::shape_of(g) != detail::shape_of(p)) [[unlikely]]
-        detail::throw_gradient_shape(tensor, count, detail::shape_of(g), detail::shape_of(p));
-      ++tensor;
-    });
+  DESCENT_TAGGED [[gnu::always_inline]] bool goes_on(const Scalar* x, const Scalar* g, Eigen::Index n,
+                                                     Eigen::Index layout, bool may_meet) const {
+    if (memory_.settled_size != n || memory_.settled_layout != layout) return false;
+    if (!detail::same_hyperparameters(rule(), checked_)) return false;
+    if (!may_meet) return true;
+    const detail::Stretch reading{g, g + n};
+    return (x == g || !reading.meets({x, x + n})) && !reading.meets(memory_.state.stretch());
   }
 
-  /// The same shapes as in the steps so far.
-  template <class Params>
-  DESCENT_TAGGED void check_shapes(const Params& params) const {
-    const Eigen::Index count = detail::count_tensors(params);
-    if (count != memory_.shapes.size()) [[unlikely]]
-      detail::throw_other_count(count, memory_.shapes.size());
-    Eigen::Index tensor = 0;
-    detail::for_each_tensor(params, [&](const auto& p) {
-      if (detail::shape_of(p) != memory_.shapes[tensor]) [[unlikely]]
-        detail::throw_other_shape(tensor, count, detail::shape_of(p), memory_.shapes[tensor]);
-      ++tensor;
+  DESCENT_TAGGED [[gnu::noinline]] void step_contiguous(Scalar* x, const Scalar* g, Eigen::Index n) {
+    const StepCounter<R> counter = memory_.counter.next(rule());
+    step_arrays(rule(), counter, x, g, arrays(), n, threads());
+    memory_.counter.advance_to(counter);
+  }
+
+  /// Turns the arguments into views: on the stack where their number is known, in kept memory for ranges.
+  template <class P, class G>
+  DESCENT_TAGGED [[gnu::noinline]] void step_views_of(P& params, const G& gradient) {
+    constexpr std::size_t count = detail::static_count<P>;
+    if constexpr (count > 0) {
+      std::array<detail::View<Scalar>, count> x;
+      std::array<detail::View<const Scalar>, count> g;
+      detail::place_views(params, x.data());
+      step_gradient_of(Params{x.data(), count}, gradient, g.data(), false);
+    } else {
+      const Eigen::Index n = detail::count_tensors(params);
+      if (const Eigen::Index gradients = detail::count_tensors(gradient); gradients != n)
+        detail::fail_counts(gradients, n);
+      auto&& room = memory_.shapes.room(n);
+      const bool moved = detail::place_views(params, room.params.data());
+      const bool verified = std::exchange(room.verified, false) && !moved;
+      room.verified = step_gradient_of(Params{room.params.data(), n}, gradient, room.gradient.data(), verified);
+    }
+  }
+
+  /// A gradient that is an expression is evaluated into kept memory, once its shapes are known to be right.
+  template <class G>
+  DESCENT_TAGGED bool step_gradient_of(Params params, const G& gradient, detail::View<const Scalar>* views,
+                                       bool params_verified) {
+    if constexpr (detail::in_memory<G>) {
+      const bool moved = detail::place_views(gradient, views);
+      return checked_step(params, {views, params.count}, params_verified && !moved);
+    } else {
+      detail::place_shapes(gradient, views);
+      detail::require_pairs(params, {views, params.count});
+      memory_.shapes.with_copy(detail::size_of(params), [&](Scalar* copy) {
+        detail::evaluate(gradient, views, copy);
+        checked_step(params, {views, params.count}, true);
+      });
+      return false;
+    }
+  }
+
+  /// `apart`: whether gradient and parameters are known to disturb nothing. Returns whether they are now.
+  DESCENT_TAGGED [[gnu::noinline]] bool checked_step(Params params, Gradient gradient, bool apart) {
+    detail::validate<Scalar>(rule());
+    checked_ = *this;
+    detail::require_pairs(params, gradient);
+    if (steps() > 0) detail::require_shapes(params, memory_.shapes);
+    if (settings_.nonfinite != NonFinite::propagate && !admits(gradient)) return apart;
+    if (steps() == 0) remember(params);
+    memory_.skipped_in_a_row = 0;
+    settle(params);
+    apart = apart || !detail::steps_disturb(params, gradient, memory_.state.stretch(), memory_.shapes);
+    if (apart)
+      take_step(params, gradient);
+    else
+      memory_.shapes.with_copy(detail::size_of(params), [&](Scalar* copy) { take_step(params, gradient, copy); });
+    return apart;
+  }
+
+  /// Whether steps on these parameters need no more than comparisons from now on. No empty tensor, as its size does not
+  /// tell its rows.
+  DESCENT_TAGGED void settle(Params params) {
+    constexpr auto most = (std::numeric_limits<std::int32_t>::max)();
+    const detail::Shape& shape = params[0].shape;
+    const bool settles = params.count == 1 && shape.size() > 0 && shape.size() <= most / 2 &&
+                         settings_.nonfinite == NonFinite::propagate && kernel::may_use_baseline();
+    memory_.settled_size = settles ? static_cast<std::int32_t>(shape.size()) : -1;
+    memory_.settled_layout = settles ? static_cast<std::int32_t>(shape.layout()) : 0;
+  }
+
+  /// Whether the gradient is admitted; where it is not, the step is skipped and counted, or an error.
+  DESCENT_TAGGED bool admits(Gradient gradient) {
+    const bool skips = settings_.nonfinite == NonFinite::skip && memory_.skipped_in_a_row < settings_.most_in_a_row;
+    for (Eigen::Index i = 0; i < gradient.count; ++i) {
+      if (detail::all_finite<detail::squares_gradient<R>>(gradient[i])) continue;
+      if (!skips) detail::fail_not_finite(gradient[i], i, gradient.count, memory_.skipped_in_a_row);
+      ++memory_.skipped;
+      ++memory_.skipped_in_a_row;
+      return false;
+    }
+    return true;
+  }
+
+  /// `copy`, where there is one, is memory for a copy of the gradient, which is read from there.
+  DESCENT_TAGGED [[gnu::noinline]] void take_step(Params params, Gradient gradient, Scalar* copy = nullptr) {
+    if (copy != nullptr) {
+      Scalar* to = copy;
+      for (Eigen::Index i = 0; i < gradient.count; ++i) to = detail::copy_elements(gradient[i], memory_.shapes[i], to);
+    }
+    const StepCounter<R> counter = memory_.counter.next(rule());
+    detail::with_kernel<Scalar>(rule(), counter, [&](const auto& kernel) {
+      const auto* const flush = detail::flushes<R>(counter.t) ? &detail::thresholds_of<Scalar, R> : nullptr;
+      sweep_all(kernel::Pass<Scalar, state_count>(kernel, threads(), flush), params, gradient, copy);
     });
+    memory_.counter.advance_to(counter);
+  }
+
+  DESCENT_TAGGED void sweep_all(const kernel::Pass<Scalar, state_count>& pass, Params params, Gradient gradient,
+                                const Scalar* copy) {
+    Arrays state = arrays();
+    for (Eigen::Index i = 0; i < params.count; ++i) {
+      const detail::Shape shape = memory_.shapes[i];
+      const auto g = copy == nullptr ? gradient[i] : detail::contiguous_view<const Scalar>(copy, shape);
+      detail::sweep_view(pass, params[i], g, shape.row_major, state);
+      for (Scalar*& array : state) array += shape.size();
+      if (copy != nullptr) copy += shape.size();
+    }
+  }
+
+  DESCENT_TAGGED void move_ahead(Params point) const requires LooksAhead<R> {
+    detail::require_shapes(point, memory_.shapes);
+    const auto kernel = rule().lookahead_kernel(detail::step_of<Scalar>(memory_.counter));
+    const kernel::Pass<Scalar, 0> pass(kernel, threads(), nullptr);
+    const Scalar* direction = memory_.state.array(0);
+    for (Eigen::Index i = 0; i < point.count; ++i) {
+      const detail::Shape shape = memory_.shapes[i];
+      const auto along = detail::contiguous_view(direction, shape);
+      detail::sweep_view(pass, point[i], along, shape.row_major, {});
+      direction += shape.size();
+    }
   }
 
   /// Before the first step: the shapes, and state for them.
-  template <class Params>
-  DESCENT_TAGGED [[gnu::noinline]] void remember(const Params& params) {
-    Eigen::Index size = 0;
-    detail::for_each_tensor(params, [&](const auto& p) { size += p.size(); });
-    if (Size != Eigen::Dynamic && size != Size) detail::throw_not_fixed_size(size, Size);
-    memory_.shapes.resize(detail::count_tensors(params));
-    Eigen::Index tensor = 0;
-    detail::for_each_tensor(params, [&](const auto& p) { memory_.shapes[tensor++] = detail::shape_of(p); });
-    if constexpr (HasInitialState<R>)
-      memory_.state.fill(size, this->initial_state());
-    else
-      memory_.state.fill(size, {});
-    memory_.size = size;
+  template <class S>
+  DESCENT_TAGGED void remember(detail::Views<S> params) {
+    const Eigen::Index size = detail::size_of(params);
+    if (Size != Eigen::Dynamic && size != Size)
+      detail::fail<std::invalid_argument>(
+          {"descent: ", size, " parameters, but the optimizer has the fixed size ", Size});
+    memory_.shapes.remember(params);
+    memory_.state.fill(size, initial_state(rule()));
+  }
+
+  DESCENT_TAGGED Arrays arrays() {
+    Arrays arrays;
+    for (std::size_t slot = 0; slot < state_count; ++slot) arrays[slot] = memory_.state.array(slot);
+    return arrays;
   }
 
   DESCENT_TAGGED int threads() const {
@@ -446,11 +463,11 @@ class Optimizer : public R {
 #endif
   }
 
-  DESCENT_TAGGED static std::string known_states() {
-    std::string known = state_count == 0 ? "this rule has none" : "the known ones are";
-    for (std::size_t index = 0; index < state_count; ++index)
-      known += (index == 0 ? " \"" : ", \"") + std::string(R::state_names[index]) + "\"";
-    return known;
+  [[noreturn, gnu::cold]] DESCENT_TAGGED static void fail_no_state(const detail::Text& which) {
+    detail::Text text{"descent: no state ", which, state_count == 0 ? "; this rule has none" : "; the known ones are"};
+    for (std::size_t slot = 0; slot < state_count; ++slot)
+      text.add({slot == 0 ? " \"" : ", \"", R::state_names[slot], "\""});
+    detail::fail<std::out_of_range>(text.c_str());
   }
 
   R checked_;  ///< the hyperparameters of the last check

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT
 //
-// How the arguments of `step` lie in memory: visiting their tensors in order, comparing their shapes,
-// and walking one tensor of any strides through the sweep.
+// What `step` takes: concepts of its arguments, whose names errors of the compiler show, and the views that arguments
+// become at the door. Behind it everything is written once, for views.
 #pragma once
 
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <functional>
+#include <iterator>
 #include <stdexcept>
-#include <string>
 #include <string_view>
 #include <tuple>
 #include <type_traits>
@@ -19,79 +20,294 @@
 
 #include <Eigen/Core>
 
-#include <descent/concepts.hpp>
-#include <descent/kernel/sweep.hpp>
-#include <descent/text.hpp>
+#include <descent/errors.hpp>
+#include <descent/kernel/flags.hpp>
 
-namespace descent::detail {
+namespace descent {
+
+namespace detail {
+inline namespace DESCENT_FLAGS {
+
+template <class Derived>
+void as_dense(const Eigen::DenseBase<Derived>&);
+template <class Derived>
+void as_plain(const Eigen::PlainObjectBase<Derived>&);
+
+template <class T>
+concept Plain = requires(const T& t) {
+  as_plain(t);
+};
+
+}  // namespace DESCENT_FLAGS
+}  // namespace detail
+
+/// One dense Eigen object: a matrix, an array, or any expression of them.
+template <class T>
+concept DenseTensor = requires(const std::remove_cvref_t<T>& t) {
+  detail::as_dense(t);
+};
+
+namespace detail {
+inline namespace DESCENT_FLAGS {
+
+template <class T>
+using RangeElement = decltype(*std::begin(std::declval<T&>()));
+
+template <class T>
+concept TensorRange = !DenseTensor<T> && requires(T & t) {
+  std::begin(t);
+  std::end(t);
+  requires DenseTensor<RangeElement<T>>;
+};
+
+template <class T, std::size_t At>
+using TupleElement = decltype(std::get<At>(std::declval<T>()));
+
+template <class T>
+inline constexpr auto tuple_indices = std::make_index_sequence<std::tuple_size_v<std::remove_cvref_t<T>>>{};
+
+template <class T, std::size_t... At>
+constexpr bool all_tensors(std::index_sequence<At...>) {
+  return (DenseTensor<TupleElement<T, At>> && ...);
+}
+
+template <class T>
+concept TensorTuple = !DenseTensor<T> && !TensorRange<T> && requires {
+  std::tuple_size<std::remove_cvref_t<T>>::value;
+}
+&&all_tensors<T>(tuple_indices<T>);
+
+/// Whether every tensor type in T, as T hands it out, has the property.
+template <class T, class Property>
+constexpr bool for_all_tensors(Property property) {
+  if constexpr (DenseTensor<T>)
+    return property(std::type_identity<T>{});
+  else if constexpr (TensorRange<T>)
+    return property(std::type_identity<RangeElement<T>>{});
+  else
+    return [&]<std::size_t... At>(std::index_sequence<At...>) {
+      return (property(std::type_identity<TupleElement<T, At>>{}) && ...);
+    }
+  (tuple_indices<T>);
+}
+
+/// A tensor that has an address. (Eigen 3.4 sets the bit also on views by strided sequences of indices,
+/// and gives them none.)
+template <class T>
+concept TensorInMemory = (std::remove_cvref_t<T>::Flags & Eigen::DirectAccessBit) != 0 && requires(T& tensor) {
+  tensor.data();
+};
+
+template <class T>
+inline constexpr bool is_writable_tensor =
+    !std::is_const_v<std::remove_reference_t<T>> && (std::remove_cvref_t<T>::Flags & Eigen::LvalueBit) != 0 &&
+    TensorInMemory<T> && (std::is_lvalue_reference_v<T> || !Plain<std::remove_cvref_t<T>>);
+
+template <class T>
+constexpr bool is_writable() {
+  // A range that dies with the call must not own what is written: its elements are views, or stay writable where the
+  // range itself is const.
+  if constexpr (TensorRange<T> && !std::is_lvalue_reference_v<T>)
+    return is_writable_tensor<RangeElement<T>> && (!Plain<std::remove_cvref_t<RangeElement<T>>> ||
+                                                   requires { requires is_writable_tensor<RangeElement<const T>>; });
+  else
+    return for_all_tensors<T>([]<class E>(std::type_identity<E>) { return is_writable_tensor<E>; });
+}
+
+template <class T, class Scalar>
+constexpr bool is_of_scalar() {
+  return for_all_tensors<T>(
+      []<class E>(std::type_identity<E>) { return std::is_same_v<typename std::remove_cvref_t<E>::Scalar, Scalar>; });
+}
+
+template <class T>
+constexpr int static_size() {
+  if constexpr (DenseTensor<T>) {
+    return std::remove_cvref_t<T>::SizeAtCompileTime;
+  } else if constexpr (TensorTuple<T>) {
+    return []<std::size_t... At>(std::index_sequence<At...>) {
+      const bool known = ((static_size<TupleElement<T, At>>() != Eigen::Dynamic) && ...);
+      return known ? (0 + ... + static_size<TupleElement<T, At>>()) : Eigen::Dynamic;
+    }
+    (tuple_indices<T>);
+  } else {
+    return Eigen::Dynamic;
+  }
+}
+
+template <class A, class B>
+constexpr bool pairs_up() {
+  if constexpr (TensorTuple<A> && TensorTuple<B>)
+    return std::tuple_size_v<std::remove_cvref_t<A>> == std::tuple_size_v<std::remove_cvref_t<B>>;
+  else
+    return (DenseTensor<A> && DenseTensor<B>) || (TensorRange<A> && TensorRange<B>);
+}
+
+}  // namespace DESCENT_FLAGS
+}  // namespace detail
+
+/// One tensor, a tuple of tensors (`std::tie(W, b)`), or a range of tensors.
+template <class T>
+concept Tensors = DenseTensor<T> || detail::TensorRange<T> || detail::TensorTuple<T>;
+
+/// Tensors that can be written in place: not const, not a temporary that owns its numbers, not an
+/// expression.
+template <class T>
+concept Writable = detail::is_writable<T>();
+
+/// Tensors of that very scalar; nothing is converted.
+template <class T, class Scalar>
+concept OfScalar = detail::is_of_scalar<T, Scalar>();
+
+/// Tensors that can have `Size` elements in all (always so where either is Eigen::Dynamic).
+template <class T, int Size>
+concept OfSize = Size == Eigen::Dynamic || detail::static_size<T>() == Eigen::Dynamic
+                 || detail::static_size<T>() == Size;
+
+/// One gradient for each tensor of Params: a tensor for a tensor, a tuple for a tuple of the same
+/// length, a range for a range.
+template <class Gradient, class Params>
+concept PairsUpWith = detail::pairs_up<Gradient, Params>();
+
+/// What `step` takes as parameters; Params is an lvalue reference type for an lvalue.
+template <class Params, class Scalar, int Size>
+concept ParametersOf = Tensors<Params> && Writable<Params> && OfScalar<Params, Scalar> && OfSize<Params, Size>;
+
+/// What `step` takes as their gradient.
+template <class Gradient, class Params, class Scalar>
+concept GradientOf = Tensors<Gradient> && OfScalar<Gradient, Scalar> && PairsUpWith<Gradient, Params>;
+
+/// `optimizer.step(params, gradient)` is valid for an lvalue of Params.
+template <class O, class Params, class Gradient>
+concept OptimizerFor = requires(O& optimizer, Params& params, const Gradient& gradient) {
+  optimizer.step(params, gradient);
+};
+
+// ---- Views -----------------------------------------------------------------------------------------
+
+namespace detail {
 inline namespace DESCENT_FLAGS {
 
 using Eigen::Index;
 
-/// Rows and columns of one tensor, and the order in which its elements lie in the state.
+/// Rows and columns of one tensor, and the order in which its elements lie in the state. One row or one column counts
+/// as column-major.
 struct Shape {
   Index rows = 0;
   Index cols = 0;
   bool row_major = false;
 
+  Index size() const { return rows * cols; }
+  /// Columns and order as one number, which with a size above 0 tells the shape.
+  Index layout() const { return 2 * cols + (row_major ? 1 : 0); }
   friend bool operator==(const Shape& a, const Shape& b) { return a.rows == b.rows && a.cols == b.cols; }
 };
 
-/// Equal to that of no tensor.
-inline constexpr Shape no_shape{-1, -1, false};
-
-inline std::string to_string(const Shape& shape) { return text(shape.rows, "x", shape.cols); }
+[[gnu::cold]] inline Text to_text(const Shape& shape) { return {shape.rows, "x", shape.cols}; }
 
 /// The place of a component.
-inline std::string to_string(Index row, Index col) { return text("(", row, ", ", col, ")"); }
+[[gnu::cold]] inline Text to_text(Index row, Index col) { return {"(", row, ", ", col, ")"}; }
 
 /// Which of several tensors, for an error's text.
-inline std::string place(Index tensor, Index count) {
-  return count == 1 ? "" : text(" of tensor ", tensor, " (of ", count, ", from 0)");
+[[gnu::cold]] inline Text place(Index tensor, Index count) {
+  return count == 1 ? Text{} : Text{" of tensor ", tensor, " (of ", count, ", from 0)"};
 }
 
-// The errors stand apart and out of line: their texts are longer than a step.
+/// A tensor in memory.
+template <class Scalar>
+struct View {
+  Scalar* data;
+  Shape shape;
+  Index row_stride;  ///< from an element to that of the next row
+  Index col_stride;
 
-[[noreturn, gnu::cold, gnu::noinline]] inline void throw_counts(Index gradients, Index params) {
-  throw std::invalid_argument(text("descent: ", gradients, " gradients for ", params, " tensors of parameters"));
-}
+  /// The tensor as `outer` runs of `inner` elements, in the order in which they lie in the state.
+  struct Runs {
+    Index inner, outer, inner_stride, outer_stride;
 
-[[noreturn, gnu::cold, gnu::noinline]] inline void throw_gradient_shape(Index tensor, Index count,
-                                                                        const Shape& gradient, const Shape& params) {
-  throw std::invalid_argument(text("descent: the gradient", place(tensor, count), " is ", to_string(gradient),
-                                   ", but the parameters are ", to_string(params)));
-}
+    bool contiguous() const { return inner_stride == 1 && (outer == 1 || outer_stride == inner); }
+  };
+  Runs runs(bool row_major) const {
+    const Runs runs = row_major ? Runs{shape.cols, shape.rows, col_stride, row_stride}
+                                : Runs{shape.rows, shape.cols, row_stride, col_stride};
+    if (runs.inner == 1) return {runs.outer, 1, runs.outer_stride, 1};  // one long run, not many of one element
+    if (runs.outer == 1) return {runs.inner, 1, runs.inner_stride, 1};
+    return runs;
+  }
 
-[[noreturn, gnu::cold, gnu::noinline]] inline void throw_other_count(Index now, Index so_far) {
-  throw std::invalid_argument(
-      text("descent: ", now, " tensors of parameters, but the steps so far had ", so_far, "; reset() starts anew"));
-}
+  /// The lowest address, and the one behind the highest.
+  std::array<const Scalar*, 2> extent() const {
+    if (shape.size() == 0) return {data, data};
+    const Index down = (shape.rows - 1) * row_stride;
+    const Index right = (shape.cols - 1) * col_stride;
+    return {data + (std::min<Index>)(0, down) + (std::min<Index>)(0, right),
+            data + (std::max<Index>)(0, down) + (std::max<Index>)(0, right) + 1};
+  }
 
-[[noreturn, gnu::cold, gnu::noinline]] inline void throw_other_shape(Index tensor, Index count, const Shape& now,
-                                                                     const Shape& so_far) {
-  throw std::invalid_argument(text("descent: the parameters", place(tensor, count), " are ", to_string(now),
-                                   ", but in the steps so far they were ", to_string(so_far), "; reset() starts anew"));
-}
+  operator View<const Scalar>() const { return {data, shape, row_stride, col_stride}; }  // NOLINT(*-explicit-*)
+  friend bool operator==(const View& a, const View& b) {
+    return a.data == b.data && a.shape == b.shape && a.shape.row_major == b.shape.row_major &&
+           a.row_stride == b.row_stride && a.col_stride == b.col_stride;
+  }
+};
 
-[[noreturn, gnu::cold, gnu::noinline]] inline void throw_not_fixed_size(Index params, int size) {
-  throw std::invalid_argument(text("descent: ", params, " parameters, but the optimizer has the fixed size ", size));
-}
+/// One view for each tensor.
+template <class Scalar>
+struct Views {
+  const View<Scalar>* first;
+  Index count;
+
+  const View<Scalar>* begin() const { return first; }
+  const View<Scalar>* end() const { return first + count; }
+  const View<Scalar>& operator[](Index tensor) const { return first[tensor]; }
+};
 
 template <DenseTensor T>
 Shape shape_of(const T& tensor) {
-  return {tensor.rows(), tensor.cols(), (std::remove_cvref_t<T>::Flags & Eigen::RowMajorBit) != 0};
+  return {tensor.rows(), tensor.cols(), T::IsRowMajor && !T::IsVectorAtCompileTime};
 }
 
-/// Throws std::domain_error, naming the first component that is not finite.
-template <class Dense>
-void require_finite(std::string_view what, const Dense& dense) {
-  for (Index col = 0; col < dense.cols(); ++col)
-    for (Index row = 0; row < dense.rows(); ++row)
-      if (!std::isfinite(dense(row, col)))
-        throw std::domain_error(text(what, " is not finite: ", to_string(row, col), " is ", dense(row, col)));
+template <class T>
+auto view_of(T& tensor) {
+  using Scalar = std::remove_pointer_t<decltype(tensor.data())>;
+  return View<Scalar>{tensor.data(), shape_of(tensor), tensor.rowStride(), tensor.colStride()};
 }
 
-// ---- Visiting --------------------------------------------------------------------------------------
+/// The view of elements that lie one behind the other.
+template <class Scalar>
+View<Scalar> contiguous_view(Scalar* data, const Shape& shape) {
+  if (shape.row_major) return {data, shape, shape.cols, 1};
+  return {data, shape, 1, shape.rows};
+}
+
+template <class Scalar>
+Index size_of(const Views<Scalar>& views) {
+  Index size = 0;
+  for (const auto& view : views) size += view.shape.size();
+  return size;
+}
+
+template <class T>
+inline constexpr bool is_plain_map = false;
+template <class T, int options>
+inline constexpr bool is_plain_map<Eigen::Map<T, options, Eigen::Stride<0, 0>>> = true;
+
+/// A tensor whose elements lie one behind the other, in the order of its type, whatever its size.
+template <class T>
+concept Contiguous = TensorInMemory<T> &&
+    (Plain<T> || is_plain_map<T> || bool(T::IsVectorAtCompileTime && T::InnerStrideAtCompileTime == 1));
+
+template <class P, class G>
+inline constexpr bool contiguous_alike = [] {
+  using A = std::remove_cvref_t<P>;
+  using B = std::remove_cvref_t<G>;
+  if constexpr (DenseTensor<A> && DenseTensor<B>)
+    if constexpr (Contiguous<A> && Contiguous<B>)
+      return (A::IsVectorAtCompileTime && B::IsVectorAtCompileTime) || bool(A::IsRowMajor) == bool(B::IsRowMajor);
+  return false;
+}();
+
+// ---- From arguments to views -----------------------------------------------------------------------
 
 /// visit(tensor) for each tensor, in order.
 template <class T, class Visit>
@@ -106,16 +322,12 @@ template <class T, class Visit>
 
 /// visit(a's tensor, b's tensor) for each pair, in order; the two have equally many.
 template <class A, class B, class Visit>
-[[gnu::always_inline]] inline void for_each_pair(A&& a, B&& b, Visit&& visit) {
+void for_each_pair(A&& a, B&& b, Visit&& visit) {
   if constexpr (DenseTensor<A>) {
     visit(a, b);
   } else if constexpr (TensorRange<A>) {
     auto other = std::begin(b);
-    for (auto&& tensor : a) {
-      auto&& partner = *other;
-      visit(tensor, partner);
-      ++other;
-    }
+    for (auto&& tensor : a) visit(tensor, *other++);
   } else {
     [&]<std::size_t... At>(std::index_sequence<At...>) { (visit(std::get<At>(a), std::get<At>(b)), ...); }
     (tuple_indices<A>);
@@ -146,139 +358,184 @@ auto copies_of(const T& tensors) {
     return std::apply([](const auto&... tensor) { return std::tuple(copies_of(tensor)...); }, tensors);
 }
 
-/// Whether every tensor lies in memory, so that nothing needs to be evaluated.
+template <class T>
+inline constexpr bool is_ref_to_const = false;
+template <class T, int options, class Stride>
+inline constexpr bool is_ref_to_const<Eigen::Ref<const T, options, Stride>> = true;
+
+/// Whether every tensor lies in memory, so that nothing needs to be evaluated, and stays there while it is read: a
+/// temporary that owns its numbers, as a Ref to something const may, does not.
 template <class T>
 inline constexpr bool in_memory = for_all_tensors<const T&>([]<class E>(std::type_identity<E>) {
-  return TensorInMemory<E>;
+  return TensorInMemory<E> && (std::is_lvalue_reference_v<E> || !(Plain<E> || is_ref_to_const<std::remove_cv_t<E>>));
 });
 
-// ---- Memory ----------------------------------------------------------------------------------------
+/// How many tensors T holds where its type tells, else 0.
+template <class T>
+inline constexpr std::size_t static_count = [] {
+  if constexpr (DenseTensor<T>)
+    return std::size_t{1};
+  else if constexpr (TensorTuple<T>)
+    return std::tuple_size<std::remove_cvref_t<T>>::value;
+  else
+    return std::size_t{0};
+}();
 
-/// A tensor in memory, its elements `inner_stride` and its runs of `inner` elements `outer_stride`
-/// apart, in the order in which they lie in the state.
+/// Puts a view of each tensor at `views`, one behind the other. Returns whether one differs from what was there.
+template <class Scalar, class T>
+bool place_views(T& tensors, View<Scalar>* views) {
+  bool differs = false;
+  for_each_tensor(tensors, [&](auto& tensor) {
+    const View<Scalar> view = view_of(tensor);
+    if (!(view == *views)) {
+      *views = view;
+      differs = true;
+    }
+    ++views;
+  });
+  return differs;
+}
+
+/// The same for what does not lie in memory yet: shapes alone.
+template <class Scalar, class T>
+void place_shapes(const T& tensors, View<Scalar>* views) {
+  for_each_tensor(tensors, [&](const auto& tensor) { *views++ = contiguous_view<Scalar>(nullptr, shape_of(tensor)); });
+}
+
+/// Writes the tensors' values to `memory`, one behind the other, and makes the views, which have their shapes, those of
+/// these copies.
+template <class Scalar, class T>
+void evaluate(const T& tensors, View<const Scalar>* views, Scalar* memory) {
+  for_each_tensor(tensors, [&](const auto& tensor) {
+    using Plain = typename std::remove_cvref_t<decltype(tensor)>::PlainObject;
+    Eigen::Map<Plain> values(memory, views->shape.rows, views->shape.cols);
+    if constexpr (requires { values.noalias(); })
+      values.noalias() = tensor;
+    else
+      values = tensor;
+    *views = view_of(std::as_const(values));
+    memory += values.size();
+    ++views;
+  });
+}
+
+// ---- Checks ----------------------------------------------------------------------------------------
+
+/// Throws std::domain_error, naming the first component that is not finite.
+template <class Dense>
+void require_finite(std::string_view what, const Dense& dense) {
+  for (Index col = 0; col < dense.cols(); ++col)
+    for (Index row = 0; row < dense.rows(); ++row)
+      if (!std::isfinite(dense(row, col)))
+        fail<std::domain_error>({what, " is not finite: ", to_text(row, col), " is ", dense(row, col)});
+}
+
+[[noreturn, gnu::cold, gnu::noinline]] inline void fail_counts(Index gradients, Index params) {
+  fail<std::invalid_argument>({"descent: ", gradients, " gradients for ", params, " tensors of parameters"});
+}
+
+[[noreturn, gnu::cold, gnu::noinline]] inline void fail_other_count(Index now, Index so_far) {
+  fail<std::invalid_argument>(
+      {"descent: ", now, " tensors of parameters, but the steps so far had ", so_far, "; reset() starts anew"});
+}
+
+[[noreturn, gnu::cold, gnu::noinline]] inline void fail_shape(const char* whose, const char* is, const Shape& found,
+                                                              const char* but, const Shape& expected,
+                                                              const char* advice, Index tensor, Index count) {
+  fail<std::invalid_argument>({whose, place(tensor, count), is, to_text(found), but, to_text(expected), advice});
+}
+
+[[noreturn, gnu::cold, gnu::noinline]] inline void fail_gradient_shape(const Shape& gradient, const Shape& params,
+                                                                       Index tensor, Index count) {
+  fail_shape("descent: the gradient", " is ", gradient, ", but the parameters are ", params, "", tensor, count);
+}
+
+/// One gradient of the same shape for each tensor.
 template <class Scalar>
-struct Walk {
-  Scalar* data;
-  Index inner;
-  Index outer;
-  Index inner_stride;
-  Index outer_stride;
+void require_pairs(Views<Scalar> params, Views<const Scalar> gradient) {
+  if (gradient.count != params.count) [[unlikely]]
+    fail_counts(gradient.count, params.count);
+  for (Index i = 0; i < params.count; ++i)
+    if (gradient[i].shape != params[i].shape) [[unlikely]]
+      fail_gradient_shape(gradient[i].shape, params[i].shape, i, params.count);
+}
 
-  /// The lowest address, and the one behind the highest.
-  std::array<const Scalar*, 2> extent() const {
-    if (inner == 0 || outer == 0) return {data, data};
-    const Index along = (inner - 1) * inner_stride;
-    const Index across = (outer - 1) * outer_stride;
-    return {data + (std::min<Index>)(0, along) + (std::min<Index>)(0, across),
-            data + (std::max<Index>)(0, along) + (std::max<Index>)(0, across) + 1};
-  }
+/// The same shapes as in the steps so far.
+template <class Scalar, class Shapes>
+void require_shapes(Views<Scalar> params, const Shapes& so_far) {
+  if (params.count != so_far.size()) [[unlikely]]
+    fail_other_count(params.count, so_far.size());
+  for (Index i = 0; i < params.count; ++i)
+    if (params[i].shape != so_far[i]) [[unlikely]]
+      fail_shape("descent: the parameters", " are ", params[i].shape, ", but in the steps so far they were ", so_far[i],
+                 "; reset() starts anew", i, params.count);
+}
+
+/// A stretch of memory.
+struct Stretch {
+  const void* begin;
+  const void* end;
+
+  static bool lower(const void* a, const void* b) { return std::less<>()(a, b); }
+  bool meets(const Stretch& other) const { return lower(begin, other.end) && lower(other.begin, end); }
+  friend bool operator<(const Stretch& a, const Stretch& b) { return lower(a.begin, b.begin); }
 };
 
-template <class T>
-auto walk(T& tensor, bool row_major) {
-  using Scalar = std::remove_pointer_t<decltype(tensor.data())>;
-  if constexpr (T::IsVectorAtCompileTime) return Walk<Scalar>{tensor.data(), tensor.size(), 1, tensor.innerStride(), 0};
-  const Index down = tensor.rowStride();
-  const Index right = tensor.colStride();
-  Walk<Scalar> walk = row_major ? Walk<Scalar>{tensor.data(), tensor.cols(), tensor.rows(), right, down}
-                                : Walk<Scalar>{tensor.data(), tensor.rows(), tensor.cols(), down, right};
-  if (walk.inner == 1) {  // one long run rather than many of one element
-    std::swap(walk.inner, walk.outer);
-    std::swap(walk.inner_stride, walk.outer_stride);
-  }
-  return walk;
-}
-
-/// Whether two stretches of memory have something in common.
 template <class Scalar>
-bool meet(const Scalar* a_begin, const Scalar* a_end, const Scalar* b_begin, const Scalar* b_end) {
-  const std::less<> before;
-  return before(a_begin, b_end) && before(b_begin, a_end);
+Stretch stretch_of(const View<Scalar>& view) {
+  const auto [begin, end] = view.extent();
+  return {begin, end};
 }
 
-/// Whether the two have memory in common; `element_by_element`: other than that every element of g
-/// is read just before the same element of p is written.
-template <class P, class G>
-bool overlap(P& p, const G& g, bool element_by_element) {
-  const bool row_major = shape_of(p).row_major;
-  const auto x = walk(p, row_major);
-  const auto d = walk(g, row_major);
-  const auto [x_begin, x_end] = x.extent();
-  const auto [d_begin, d_end] = d.extent();
-  if (!meet(x_begin, x_end, d_begin, d_end)) return false;
-  const bool coincide =
-      x.data == d.data && x.inner == d.inner && x.inner_stride == d.inner_stride && x.outer_stride == d.outer_stride;
-  return !(element_by_element && coincide);
+/// By where they begin; then each ends where the furthest so far does.
+[[gnu::cold, gnu::noinline]] inline void sort(std::vector<Stretch>& stretches) {
+  std::make_heap(stretches.begin(), stretches.end());
+  std::sort_heap(stretches.begin(), stretches.end());
+  for (std::size_t i = 1; i < stretches.size(); ++i)
+    if (Stretch::lower(stretches[i].end, stretches[i - 1].end)) stretches[i].end = stretches[i - 1].end;
 }
 
-/// Whether stepping the tensors in order would write a parameter, or state, which lies in [state_begin, state_end),
-/// before a gradient that shares its memory is read.
-template <class Params, class Gradient, class Scalar>
-bool steps_disturb(Params& params, const Gradient& gradient, const Scalar* state_begin, const Scalar* state_end) {
-  if constexpr (Plain<Params> && Plain<Gradient>) {
-    return false;  // two owners of memory share all of it or none
-  } else {
-    bool disturbed = false;
-    Index reading = 0;
-    for_each_tensor(gradient, [&](const auto& g) {
-      const auto [g_begin, g_end] = walk(g, shape_of(g).row_major).extent();
-      disturbed = disturbed || meet(g_begin, g_end, state_begin, state_end);
-      Index writing = 0;
-      for_each_tensor(params, [&](auto& p) {
-        if (writing <= reading) disturbed = disturbed || overlap(p, g, writing == reading);
-        ++writing;
-      });
-      ++reading;
-    });
-    return disturbed;
+/// Whether `reading` meets one of the sorted stretches.
+[[gnu::noinline]] inline bool meets_any(const Stretch& reading, const std::vector<Stretch>& sorted) {
+  const auto behind = std::lower_bound(sorted.begin(), sorted.end(), reading, [](const Stretch& a, const Stretch& b) {
+    return Stretch::lower(a.begin, b.end);
+  });
+  return behind != sorted.begin() && Stretch::lower(reading.begin, std::prev(behind)->end);
+}
+
+/// Whether stepping the tensors in order could write a parameter, or state, before a gradient that shares its memory is
+/// read; a gradient that is its own parameters, element by element, is read just before. Of many tensors the
+/// parameters are sorted, in room that `shapes` has for it, so that n of them take n log n comparisons.
+template <class Scalar>
+bool steps_disturb(Views<Scalar> params, Views<const Scalar> gradient, const Stretch& state, auto& shapes) {
+  const auto is_in_place = [&](Index i) {
+    const View<const Scalar> own = params[i];
+    return own.data == gradient[i].data && own.row_stride == gradient[i].row_stride &&
+           own.col_stride == gradient[i].col_stride;
+  };
+  constexpr Index few = 16;
+  const std::vector<Stretch>* sorted = nullptr;
+  if (params.count > few) {
+    std::vector<Stretch>& room = shapes.room_for_order();
+    room.clear();
+    for (const auto& view : params) room.push_back(stretch_of(view));
+    sort(room);
+    sorted = &room;
   }
-}
-
-/// Whether the elements lie one behind the other, in the order in which they lie in the state.
-template <class T>
-bool contiguous(const T& tensor, bool row_major) {
-  if constexpr (T::IsVectorAtCompileTime) return tensor.innerStride() == 1;
-  return T::IsRowMajor == row_major && tensor.innerStride() == 1 && tensor.outerStride() == tensor.innerSize();
-}
-
-/// Any two walks: run by run where their runs are contiguous, else through buffers. Kept out of line, so
-/// that the common case stays small.
-template <class Kernel, class Scalar, std::size_t Slots>
-[[gnu::noinline]] void sweep_walks(const Kernel kernel, const Walk<Scalar> x, const Walk<const Scalar> g,
-                                   kernel::Arrays<Scalar, Slots> state, int threads,
-                                   const kernel::Thresholds<Scalar, Slots>* flush = nullptr) {
-  constexpr Index chunk = 64;
-  std::array<Scalar, chunk> x_buffer;
-  std::array<Scalar, chunk> g_buffer;
-  const bool in_runs = x.inner_stride == 1 && g.inner_stride == 1;
-  for (Index run = 0; run < x.outer; ++run)
-    for (Index begin = 0, n = 0; begin < x.inner; begin += n) {
-      Scalar* const x_part = x.data + run * x.outer_stride + begin * x.inner_stride;
-      const Scalar* const g_part = g.data + run * g.outer_stride + begin * g.inner_stride;
-      n = in_runs ? x.inner : (std::min)(chunk, x.inner - begin);
-      if (!in_runs)
-        for (Index i = 0; i < n; ++i) {
-          x_buffer[static_cast<std::size_t>(i)] = x_part[i * x.inner_stride];
-          g_buffer[static_cast<std::size_t>(i)] = g_part[i * g.inner_stride];
-        }
-      kernel::sweep(kernel, in_runs ? x_part : x_buffer.data(), in_runs ? g_part : g_buffer.data(), state, n, threads,
-                    flush);
-      if (!in_runs)
-        for (Index i = 0; i < n; ++i) x_part[i * x.inner_stride] = x_buffer[static_cast<std::size_t>(i)];
-      for (Scalar*& array : state) array += n;
+  for (Index i = 0; i < gradient.count; ++i) {
+    const Stretch reading = stretch_of(gradient[i]);
+    if (reading.meets(state)) return true;
+    if (sorted != nullptr) {
+      if (!is_in_place(i) && meets_any(reading, *sorted)) return true;
+    } else {
+      for (Index j = 0; j < params.count; ++j)
+        if (reading.meets(stretch_of(params[j])) && !(i == j && is_in_place(i))) return true;
     }
-}
-
-/// One tensor through the sweep; `state` are the tensor's own arrays.
-template <class Kernel, class P, class G, class Scalar, std::size_t Slots>
-[[gnu::always_inline]] inline void sweep_tensor(const Kernel& kernel, P& p, const G& g, bool row_major,
-                                                const kernel::Arrays<Scalar, Slots>& state, int threads,
-                                                const kernel::Thresholds<Scalar, Slots>* flush) {
-  if (contiguous(p, row_major) && contiguous(g, row_major)) [[likely]]
-    kernel::sweep(kernel, p.data(), g.data(), state, p.size(), threads, flush);
-  else
-    sweep_walks(kernel, walk(p, row_major), walk(g, row_major), state, threads, flush);
+  }
+  return false;
 }
 
 }  // namespace DESCENT_FLAGS
-}  // namespace descent::detail
+}  // namespace detail
+
+}  // namespace descent

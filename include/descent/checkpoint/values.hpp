@@ -26,8 +26,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include <descent/hyperparameter.hpp>
 #include <descent/kernel/flags.hpp>
+#include <descent/rule.hpp>
 
 namespace descent::detail {
 inline namespace DESCENT_FLAGS {
@@ -73,7 +73,7 @@ inline std::string object_of(const Members& members) {
 template <HyperparameterValue T>
 json json_of(T value) {
   if constexpr (std::is_enum_v<T>) {
-    const auto names = enumerator_names(value);
+    const auto names = enumerator_names(T{});
     const auto index = static_cast<std::size_t>(value);
     if (index >= names.size())
       throw std::invalid_argument("descent: a checkpoint cannot hold the value " + std::to_string(index) +

@@ -11,9 +11,9 @@
 #include <algorithm>
 #include <cstdlib>
 #include <stdexcept>
-#include <string>
 #include <string_view>
 
+#include <descent/errors.hpp>
 #include <descent/kernel/flags.hpp>
 #include <descent/kernel/pack.hpp>
 
@@ -65,11 +65,11 @@ inline bool may_use_baseline() {
 
 /// Throws std::invalid_argument where DESCENT_ISA is none of its names.
 inline void require_choice_of_isa() {
-  if (choice.misunderstood) [[unlikely]] {
-    const char* const name = std::getenv("DESCENT_ISA");  // null where it has been unset since
-    throw std::invalid_argument("descent: the environment variable DESCENT_ISA is \"" +
-                                std::string(name == nullptr ? "" : name) + "\"; it must be lanes, baseline or wide");
-  }
+  if (!choice.misunderstood) [[likely]]
+    return;
+  const char* const name = std::getenv("DESCENT_ISA");  // null where it has been unset since
+  detail::fail<std::invalid_argument>({"descent: the environment variable DESCENT_ISA is \"",
+                                       name == nullptr ? "" : name, "\"; it must be lanes, baseline or wide"});
 }
 
 }  // namespace DESCENT_FLAGS

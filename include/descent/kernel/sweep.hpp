@@ -26,32 +26,33 @@ namespace descent::kernel {
 inline namespace DESCENT_FLAGS {
 
 /// The state arrays of one sweep.
-template <class Scalar, std::size_t Slots>
-using Arrays = std::array<Scalar*, Slots>;
+template <class Scalar, std::size_t state_count>
+using Arrays = std::array<Scalar*, state_count>;
 
 /// One pack of everything that a step writes.
-template <class Pack, std::size_t Slots>
+template <class Pack, std::size_t state_count>
 struct Stepped {
   Pack x;
-  std::array<Pack, Slots> state;
+  std::array<Pack, state_count> state;
 
   template <class Scalar>
-  [[gnu::always_inline]] void store(Scalar* to, const Arrays<Scalar, Slots>& arrays, std::ptrdiff_t at) const {
+  [[gnu::always_inline]] void store(Scalar* to, const Arrays<Scalar, state_count>& arrays, std::ptrdiff_t at) const {
     x.store(to + at);
-    for (std::size_t k = 0; k < Slots; ++k) state[k].store(arrays[k] + at);
+    for (std::size_t k = 0; k < state_count; ++k) state[k].store(arrays[k] + at);
   }
 };
 
-template <class Pack, class Kernel, class Scalar, std::size_t Slots>
-[[gnu::always_inline]] inline Stepped<Pack, Slots> step_at(const Kernel& kernel, const Scalar* x, const Scalar* g,
-                                                           const Arrays<Scalar, Slots>& arrays, std::ptrdiff_t at) {
+template <class Pack, class Kernel, class Scalar, std::size_t state_count>
+[[gnu::always_inline]] inline Stepped<Pack, state_count> step_at(const Kernel& kernel, const Scalar* x, const Scalar* g,
+                                                                 const Arrays<Scalar, state_count>& arrays,
+                                                                 std::ptrdiff_t at) {
   return [&]<std::size_t... K>(std::index_sequence<K...>) __attribute__((always_inline)) {
-    Stepped<Pack, Slots> stepped{Pack::load(x + at), {Pack::load(arrays[K] + at)...}};
+    Stepped<Pack, state_count> stepped{Pack::load(x + at), {Pack::load(arrays[K] + at)...}};
     const Pack gradient = Pack::load(g + at);
     stepped.x = stepped.x - kernel(std::as_const(stepped.x), gradient, stepped.state[K]...);
     return stepped;
   }
-  (std::make_index_sequence<Slots>{});
+  (std::make_index_sequence<state_count>{});
 }
 
 /// Of n >= 0, which the compiler is told here.
@@ -64,9 +65,9 @@ constexpr std::ptrdiff_t remainder(std::ptrdiff_t n) {
 ///
 /// Kernel and arrays are taken by value: what a function owns, its stores to memory cannot change, so the
 /// coefficients stay in registers.
-template <class Pack, class Kernel, class Scalar, std::size_t Slots>
+template <class Pack, class Kernel, class Scalar, std::size_t state_count>
 [[gnu::always_inline]] inline std::ptrdiff_t sweep_packs(const Kernel kernel, Scalar* x, const Scalar* g,
-                                                         const Arrays<Scalar, Slots> arrays, std::ptrdiff_t begin,
+                                                         const Arrays<Scalar, state_count> arrays, std::ptrdiff_t begin,
                                                          std::ptrdiff_t n) {
   const std::ptrdiff_t end = n - remainder<Pack::lanes>(n);
   for (std::ptrdiff_t i = begin; i != end; i += Pack::lanes) step_at<Pack>(kernel, x, g, arrays, i).store(x, arrays, i);
@@ -76,9 +77,9 @@ template <class Pack, class Kernel, class Scalar, std::size_t Slots>
 /// From `begin` on, in place: packs that every CPU of the target has, then single lanes. The whole of a
 /// small step, and what is left of a large one, where may_use_baseline(). No pack overlaps another: the next
 /// step would wait until what two stores wrote has reached the cache.
-template <class Kernel, class Scalar, std::size_t Slots>
+template <class Kernel, class Scalar, std::size_t state_count>
 [[gnu::always_inline]] inline void sweep_narrow(const Kernel& kernel, Scalar* x, const Scalar* g,
-                                                const Arrays<Scalar, Slots>& arrays, std::ptrdiff_t begin,
+                                                const Arrays<Scalar, state_count>& arrays, std::ptrdiff_t begin,
                                                 std::ptrdiff_t n) {
 #if defined(DESCENT_BASELINE_BYTES)
   if constexpr (!std::is_same_v<Scalar, long double>)
@@ -89,9 +90,9 @@ template <class Kernel, class Scalar, std::size_t Slots>
 
 /// Two packs at a time: both are read before either is written, so that two chains of arithmetic are
 /// under way at once. Then what is left.
-template <class Pack, class Kernel, class Scalar, std::size_t Slots>
+template <class Pack, class Kernel, class Scalar, std::size_t state_count>
 [[gnu::always_inline]] inline void sweep_pairs(const Kernel kernel, Scalar* x, const Scalar* g,
-                                               const Arrays<Scalar, Slots> arrays, std::ptrdiff_t n) {
+                                               const Arrays<Scalar, state_count> arrays, std::ptrdiff_t n) {
   const std::ptrdiff_t end = n - remainder<2 * Pack::lanes>(n);
   for (std::ptrdiff_t i = 0; i < end; i += 2 * Pack::lanes) {
     const auto first = step_at<Pack>(kernel, x, g, arrays, i);
@@ -102,51 +103,58 @@ template <class Pack, class Kernel, class Scalar, std::size_t Slots>
   sweep_narrow(kernel, x, g, arrays, end, n);
 }
 
-// One function for each kind of pack. They take the kernel by reference: a copy through the stack would wait
-// for the stores that made it (bench/DEAD_ENDS.md). `flatten` inlines a user's kernel that is not marked
-// always_inline, with g++ at least.
+// One function for each kind of pack, behind a pointer that knows nothing of the kernel, so that all that follows is
+// compiled once for all kernels. They read the kernel in place: a copy through the stack would wait for the stores that
+// made it (bench/DEAD_ENDS.md). `flatten` inlines a user's kernel that is not marked always_inline, with g++ at least.
 
-template <class Kernel, class Scalar, std::size_t Slots>
-[[gnu::noinline]] void sweep_on_lanes(const Kernel& kernel, Scalar* x, const Scalar* g,
-                                      const Arrays<Scalar, Slots> arrays, std::ptrdiff_t n) {
-  sweep_packs<Pack<Scalar, 0>>(kernel, x, g, arrays, 0, n);
+template <class Scalar, std::size_t state_count>
+using SweepFunction = void (*)(const void* kernel, Scalar* x, const Scalar* g, Arrays<Scalar, state_count> arrays,
+                               std::ptrdiff_t n);
+
+template <class Kernel, class Scalar, std::size_t state_count>
+void sweep_on_lanes(const void* kernel, Scalar* x, const Scalar* g, Arrays<Scalar, state_count> arrays,
+                    std::ptrdiff_t n) {
+  sweep_packs<Pack<Scalar, 0>>(*static_cast<const Kernel*>(kernel), x, g, arrays, 0, n);
 }
 
 #if defined(DESCENT_BASELINE_BYTES)
-template <class Kernel, class Scalar, std::size_t Slots>
-[[gnu::flatten, gnu::noinline]] void sweep_on_baseline(const Kernel& kernel, Scalar* x, const Scalar* g,
-                                                       const Arrays<Scalar, Slots> arrays, std::ptrdiff_t n) {
-  sweep_pairs<Pack<Scalar, DESCENT_BASELINE_BYTES>>(kernel, x, g, arrays, n);
+/// In pairs only where no CPU of the target has wider packs: elsewhere it would be compiled for old ones alone.
+template <class Kernel, class Scalar, std::size_t state_count>
+[[gnu::flatten]] void sweep_on_baseline(const void* kernel, Scalar* x, const Scalar* g,
+                                        Arrays<Scalar, state_count> arrays, std::ptrdiff_t n) {
+#if defined(DESCENT_WIDE_BYTES)
+  sweep_narrow(*static_cast<const Kernel*>(kernel), x, g, arrays, 0, n);
+#else
+  sweep_pairs<Pack<Scalar, DESCENT_BASELINE_BYTES>>(*static_cast<const Kernel*>(kernel), x, g, arrays, n);
+#endif
 }
 #endif
 
 #if defined(DESCENT_WIDE_BYTES)
-template <class Kernel, class Scalar, std::size_t Slots>
-DESCENT_WIDE_TARGET [[gnu::flatten, gnu::noinline]] void sweep_on_wide(const Kernel& kernel, Scalar* x, const Scalar* g,
-                                                                       const Arrays<Scalar, Slots> arrays,
-                                                                       std::ptrdiff_t n) {
-  sweep_pairs<Pack<Scalar, DESCENT_WIDE_BYTES>>(kernel, x, g, arrays, n);
+template <class Kernel, class Scalar, std::size_t state_count>
+DESCENT_WIDE_TARGET [[gnu::flatten]] void sweep_on_wide(const void* kernel, Scalar* x, const Scalar* g,
+                                                        Arrays<Scalar, state_count> arrays, std::ptrdiff_t n) {
+  sweep_pairs<Pack<Scalar, DESCENT_WIDE_BYTES>>(*static_cast<const Kernel*>(kernel), x, g, arrays, n);
 }
 #endif
 
-/// On the widest packs that this CPU has.
-template <class Kernel, class Scalar, std::size_t Slots>
-[[gnu::always_inline]] inline void sweep_widest(const Kernel& kernel, Scalar* x, const Scalar* g,
-                                                const Arrays<Scalar, Slots>& arrays, std::ptrdiff_t n) {
+/// That of the widest packs that this CPU has.
+template <class Kernel, class Scalar, std::size_t state_count>
+SweepFunction<Scalar, state_count> widest_sweep() {
   if constexpr (!std::is_same_v<Scalar, long double>) {
 #if defined(DESCENT_WIDE_BYTES)
-    if (choice.isa == Isa::wide) return sweep_on_wide(kernel, x, g, arrays, n);
+    if (choice.isa == Isa::wide) return sweep_on_wide<Kernel, Scalar, state_count>;
 #endif
 #if defined(DESCENT_BASELINE_BYTES)
-    if (choice.isa == Isa::baseline) return sweep_on_baseline(kernel, x, g, arrays, n);
+    if (choice.isa == Isa::baseline) return sweep_on_baseline<Kernel, Scalar, state_count>;
 #endif
   }
-  sweep_on_lanes(kernel, x, g, arrays, n);
+  return sweep_on_lanes<Kernel, Scalar, state_count>;
 }
 
 /// For each state array the size below which its elements count as 0.
-template <class Scalar, std::size_t Slots>
-using Thresholds = std::array<Scalar, Slots>;
+template <class Scalar, std::size_t state_count>
+using Thresholds = std::array<Scalar, state_count>;
 
 /// x minus itself where it lies below the threshold; NaN stays.
 template <class Scalar>
@@ -158,32 +166,6 @@ struct FlushBelow {
     return select(abs(x) < threshold, x, Scalar(0));
   }
 };
-
-/// With state below its thresholds set to 0 first: part by part, so that it comes from memory once.
-template <class Kernel, class Scalar, std::size_t Slots>
-[[gnu::noinline]] void flush_and_sweep(const Kernel& kernel, Scalar* x, const Scalar* g, Arrays<Scalar, Slots> arrays,
-                                       std::ptrdiff_t n, const Thresholds<Scalar, Slots>& thresholds) {
-  constexpr std::ptrdiff_t part = 4096;
-  for (std::ptrdiff_t begin = 0; begin < n; begin += part) {
-    const std::ptrdiff_t count = (std::min)(part, n - begin);
-    for (std::size_t k = 0; k < Slots; ++k)
-      sweep_widest(FlushBelow<Scalar>{thresholds[k]}, arrays[k], static_cast<const Scalar*>(arrays[k]),
-                   Arrays<Scalar, 0>{}, count);
-    sweep_widest(kernel, x + begin, g + begin, arrays, count);
-    for (Scalar*& array : arrays) array += count;
-  }
-}
-
-/// The pass by one thread.
-template <class Kernel, class Scalar, std::size_t Slots>
-[[gnu::always_inline]] inline void sweep_alone(const Kernel& kernel, Scalar* x, const Scalar* g,
-                                               const Arrays<Scalar, Slots>& arrays, std::ptrdiff_t n,
-                                               const Thresholds<Scalar, Slots>* flush) {
-  if (flush != nullptr) [[unlikely]]
-    flush_and_sweep(kernel, x, g, arrays, n, *flush);
-  else
-    sweep_widest(kernel, x, g, arrays, n);
-}
 
 /// With fewer elements for each, another thread costs more than it brings.
 inline constexpr std::ptrdiff_t least_for_a_thread = 25'000;
@@ -205,38 +187,87 @@ class FloatingPointOf {
   std::fenv_t own_;
 };
 
-/// In parts of whole cache lines, one for each thread.
-template <class Kernel, class Scalar, std::size_t Slots>
-[[gnu::noinline]] void sweep_shared(const Kernel& kernel, Scalar* x, const Scalar* g,
-                                    const Arrays<Scalar, Slots> arrays, std::ptrdiff_t n, int threads,
-                                    const Thresholds<Scalar, Slots>* flush) {
-  constexpr std::ptrdiff_t chunk = 64;
-  const std::ptrdiff_t part = (n / chunk / threads + 1) * chunk;
-  std::fenv_t caller;
-  std::fegetenv(&caller);
-#pragma omp parallel for num_threads(threads) schedule(static, 1)
-  for (int i = 0; i < threads; ++i) {
-    const FloatingPointOf same(caller);
-    const std::ptrdiff_t begin = (std::min)(i * part, n);
-    Arrays<Scalar, Slots> own = arrays;
-    for (Scalar*& array : own) array += begin;
-    sweep_alone(kernel, x + begin, g + begin, own, (std::min)(part, n - begin), flush);
-  }
-}
 #endif
 
-/// The pass itself, shared by up to `threads`, as many as there is work for. With `flush`, state below its thresholds
-/// becomes 0 first.
-template <class Kernel, class Scalar, std::size_t Slots>
-[[gnu::always_inline]] inline void sweep(const Kernel& kernel, Scalar* x, const Scalar* g,
-                                         const Arrays<Scalar, Slots>& arrays, std::ptrdiff_t n,
-                                         [[maybe_unused]] int threads, const Thresholds<Scalar, Slots>* flush) {
+/// The pass over memory of one kernel: by which function, by how many threads, and whether state below its thresholds
+/// becomes 0 first. The kernel must outlive it.
+template <class Scalar, std::size_t state_count>
+class Pass {
+ public:
+  template <class Kernel>
+  Pass(const Kernel& kernel, int threads, const Thresholds<Scalar, state_count>* flush)
+      : sweep_(widest_sweep<Kernel, Scalar, state_count>()),
+        kernel_(&kernel),
+        flush_(flush),
+        threads_(threads),
+        is_plain_(flush == nullptr && threads == 1) {}
+
+  /// Over n elements, shared by as many threads as there is work for.
+  [[gnu::always_inline]] void operator()(Scalar* x, const Scalar* g, const Arrays<Scalar, state_count>& arrays,
+                                         std::ptrdiff_t n) const {
+    if (is_plain_) [[likely]]
+      sweep_(kernel_, x, g, arrays, n);
+    else
+      otherwise(x, g, arrays, n);
+  }
+
+ private:
+  [[gnu::noinline]] void otherwise(Scalar* x, const Scalar* g, const Arrays<Scalar, state_count>& arrays,
+                                   std::ptrdiff_t n) const {
 #if defined(_OPENMP)
-  const auto shared_by = static_cast<int>((std::min<std::ptrdiff_t>)(threads, n / least_for_a_thread));
-  if (shared_by > 1) return sweep_shared(kernel, x, g, arrays, n, shared_by, flush);
+    const auto threads = static_cast<int>((std::min<std::ptrdiff_t>)(threads_, n / least_for_a_thread));
+    if (threads > 1) return shared(x, g, arrays, n, threads);
 #endif
-  sweep_alone(kernel, x, g, arrays, n, flush);
-}
+    alone(x, g, arrays, n);
+  }
+
+  void alone(Scalar* x, const Scalar* g, const Arrays<Scalar, state_count>& arrays, std::ptrdiff_t n) const {
+    if (flush_ == nullptr)
+      sweep_(kernel_, x, g, arrays, n);
+    else
+      flushed(x, g, arrays, n);
+  }
+
+  /// Part by part, so that state comes from memory once.
+  void flushed(Scalar* x, const Scalar* g, Arrays<Scalar, state_count> arrays, std::ptrdiff_t n) const {
+    constexpr std::ptrdiff_t part = 4096;
+    const auto flush = widest_sweep<FlushBelow<Scalar>, Scalar, 0>();
+    for (std::ptrdiff_t begin = 0; begin < n; begin += part) {
+      const std::ptrdiff_t count = (std::min)(part, n - begin);
+      for (std::size_t k = 0; k < state_count; ++k) {
+        const FlushBelow<Scalar> below{(*flush_)[k]};
+        flush(&below, arrays[k], arrays[k], {}, count);
+      }
+      sweep_(kernel_, x + begin, g + begin, arrays, count);
+      for (Scalar*& array : arrays) array += count;
+    }
+  }
+
+#if defined(_OPENMP)
+  /// In parts of whole cache lines, one for each thread.
+  void shared(Scalar* x, const Scalar* g, const Arrays<Scalar, state_count>& arrays, std::ptrdiff_t n,
+              int threads) const {
+    constexpr std::ptrdiff_t chunk = 64;
+    const std::ptrdiff_t part = (n / chunk / threads + 1) * chunk;
+    std::fenv_t caller;
+    std::fegetenv(&caller);
+#pragma omp parallel for num_threads(threads) schedule(static, 1)
+    for (int i = 0; i < threads; ++i) {
+      const FloatingPointOf same(caller);
+      const std::ptrdiff_t begin = (std::min)(i * part, n);
+      Arrays<Scalar, state_count> own = arrays;
+      for (Scalar*& array : own) array += begin;
+      alone(x + begin, g + begin, own, (std::min)(part, n - begin));
+    }
+  }
+#endif
+
+  SweepFunction<Scalar, state_count> sweep_;
+  const void* kernel_;
+  const Thresholds<Scalar, state_count>* flush_;
+  int threads_;
+  bool is_plain_;
+};
 
 /// Whether a sweep of n elements is best done in place, by sweep_narrow: a call and a choice would cost
 /// more than wider packs save.

@@ -13,7 +13,6 @@
 #include <numeric>
 #include <span>
 #include <stdexcept>
-#include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -21,6 +20,7 @@
 
 #include <Eigen/Core>
 
+#include <descent/errors.hpp>
 #include <descent/kernel/flags.hpp>
 
 namespace descent {
@@ -70,9 +70,9 @@ class Minibatches {
     for (const auto index : indices) {
       order_.push_back(static_cast<Index>(index));
       if (order_.back() < 0)  // or above the largest Index
-        throw std::invalid_argument("descent::Minibatches: index " + std::to_string(order_.size() - 1) + " is " +
-                                    std::to_string(index) + "; it must be at least 0, and at most " +
-                                    std::to_string((std::numeric_limits<Index>::max)()));
+        detail::fail<std::invalid_argument>({"descent::Minibatches: index ", order_.size() - 1, " is ", index,
+                                             "; it must be at least 0, and at most ",
+                                             (std::numeric_limits<Index>::max)()});
     }
     require_sizes(static_cast<Index>(order_.size()));
   }
@@ -157,18 +157,17 @@ class Minibatches {
     require_at_least_one("count", count);
     require_at_least_one("batch_size", batch_size_);
     if (count > max_count)
-      throw std::invalid_argument("descent::Minibatches: count = " + std::to_string(count) + "; it must be at most " +
-                                  std::to_string(max_count));
+      detail::fail<std::invalid_argument>(
+          {"descent::Minibatches: count = ", count, "; it must be at most ", max_count});
     if (options_.drop_last && batch_size_ > count)
-      throw std::invalid_argument("descent::Minibatches: batch_size = " + std::to_string(batch_size_) +
-                                  "; with drop_last it must be at most count = " + std::to_string(count) +
-                                  ", or no batch is left");
+      detail::fail<std::invalid_argument>({"descent::Minibatches: batch_size = ", batch_size_,
+                                           "; with drop_last it must be at most count = ", count,
+                                           ", or no batch is left"});
   }
 
   static void require_at_least_one(std::string_view field, Index value) {
     if (value < 1)
-      throw std::invalid_argument("descent::Minibatches: " + std::string(field) + " = " + std::to_string(value) +
-                                  "; it must be at least 1");
+      detail::fail<std::invalid_argument>({"descent::Minibatches: ", field, " = ", value, "; it must be at least 1"});
   }
 
   Random random_;

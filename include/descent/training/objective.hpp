@@ -7,14 +7,13 @@
 #include <concepts>
 #include <limits>
 #include <stdexcept>
-#include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
 
 #include <Eigen/Core>
 
-#include <descent/concepts.hpp>
+#include <descent/errors.hpp>
 #include <descent/nonfinite.hpp>
 #include <descent/tensors.hpp>
 
@@ -99,13 +98,15 @@ struct Evaluated {
     gradient.setConstant(x.rows(), x.cols(), unset);
     value = static_cast<Scalar>(objective(std::as_const(x), gradient));
     if (gradient.rows() != x.rows() || gradient.cols() != x.cols())
-      throw std::invalid_argument(std::string(caller) + ": the objective's gradient is " +
-                                  to_string(shape_of(gradient)) + ", but x is " + to_string(shape_of(x)));
+      fail<std::invalid_argument>(
+          {caller, ": the objective's gradient is ", to_text(shape_of(gradient)), ", but x is ", to_text(shape_of(x))});
     gradient_norm = largest(gradient);
   }
 
   /// Of x, too, as an objective may make numbers of a NaN.
-  bool finite() const { return std::isfinite(value) && std::isfinite(gradient_norm) && all_finite<false>(x.data(), x.size()); }
+  bool finite() const {
+    return std::isfinite(value) && std::isfinite(gradient_norm) && all_finite<false>(x.data(), x.size());
+  }
 };
 
 /// Throws std::invalid_argument, in the name of the caller, where a component is NaN as it was before the
@@ -118,9 +119,8 @@ void require_gradient_set(std::string_view caller, const Evaluated<Plain>& evalu
   for (Index col = 0; col < evaluated.x.cols(); ++col)
     for (Index row = 0; row < evaluated.x.rows(); ++row)
       if (std::isnan(evaluated.gradient(row, col)) && !std::isnan(with_zero.gradient(row, col)))
-        throw std::invalid_argument(std::string(caller) + ": the objective does not set component " +
-                                    to_string(row, col) +
-                                    " of the gradient; it must assign each, and not add to what stands there");
+        fail<std::invalid_argument>({caller, ": the objective does not set component ", to_text(row, col),
+                                     " of the gradient; it must assign each, and not add to what stands there"});
 }
 
 }  // namespace DESCENT_FLAGS

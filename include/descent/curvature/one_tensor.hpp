@@ -6,13 +6,11 @@
 
 #include <cmath>
 #include <limits>
-#include <sstream>
 #include <stdexcept>
-#include <string>
 
 #include <Eigen/Core>
 
-#include <descent/concepts.hpp>
+#include <descent/errors.hpp>
 #include <descent/tensors.hpp>
 
 namespace descent {
@@ -38,32 +36,29 @@ template <class Matrix>
 void require_symmetric(const Matrix& A) {
   using Scalar = typename Matrix::Scalar;
   if (A.rows() != A.cols())
-    throw std::invalid_argument("descent: the matrix is " + to_string(shape_of(A)) + "; it must be square");
+    fail<std::invalid_argument>({"descent: the matrix is ", to_text(shape_of(A)), "; it must be square"});
   require_finite("descent: the matrix", A);
   if (A.size() == 0) return;
   const Scalar bound = std::sqrt(std::numeric_limits<Scalar>::epsilon()) * A.cwiseAbs().maxCoeff();
   for (Index col = 0; col < A.cols(); ++col)
     for (Index row = col + 1; row < A.rows(); ++row)
-      if (std::abs(A(row, col) - A(col, row)) > bound) {
-        std::ostringstream message;
-        message << "descent: the matrix is not symmetric: " << to_string(row, col) << " is " << A(row, col) << ", but "
-                << to_string(col, row) << " is " << A(col, row);
-        throw std::invalid_argument(message.str());
-      }
+      if (std::abs(A(row, col) - A(col, row)) > bound)
+        fail<std::invalid_argument>({"descent: the matrix is not symmetric: ", to_text(row, col), " is ", A(row, col),
+                                     ", but ", to_text(col, row), " is ", A(col, row)});
 }
 
 /// An n x n matrix for n parameters.
 inline void require_size(Index size, Index n) {
   if (size != n)
-    throw std::invalid_argument("descent: the matrix is " + to_string(Shape{size, size}) + ", but there are " +
-                                std::to_string(n) + " parameters: it must be " + to_string(Shape{n, n}));
+    fail<std::invalid_argument>({"descent: the matrix is ", to_text(Shape{size, size}), ", but there are ", n,
+                                 " parameters: it must be ", to_text(Shape{n, n})});
 }
 
 /// The gradient of the parameters as a column of its own memory.
 template <class Params, class Gradient>
 Column<typename Gradient::Scalar> gradient_column(const Params& params, const Gradient& gradient) {
   const auto evaluated = copies_of(gradient);
-  if (shape_of(evaluated) != shape_of(params)) throw_gradient_shape(0, 1, shape_of(evaluated), shape_of(params));
+  if (shape_of(evaluated) != shape_of(params)) fail_gradient_shape(shape_of(evaluated), shape_of(params), 0, 1);
   // Unlike a step by components, a solve would carry one NaN to every parameter.
   require_finite("descent: the gradient", evaluated);
   return evaluated.reshaped().matrix();

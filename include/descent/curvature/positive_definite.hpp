@@ -4,15 +4,14 @@
 #pragma once
 
 #include <limits>
-#include <sstream>
 #include <stdexcept>
-#include <string>
 
 #include <Eigen/Cholesky>
 #include <Eigen/Core>
 
-#include <descent/concepts.hpp>
-#include <descent/curvature.hpp>
+#include <descent/curvature/one_tensor.hpp>
+#include <descent/errors.hpp>
+#include <descent/tensors.hpp>
 
 namespace descent {
 inline namespace DESCENT_FLAGS {
@@ -39,14 +38,14 @@ class PositiveDefinite {
     const detail::Square<Scalar> A = matrix.matrix();
     detail::require_symmetric(A);
     for (Eigen::Index i = 0; i < A.rows(); ++i)
-      if (!(A(i, i) > 0)) refuse("not positive definite: " + detail::to_string(i, i) + " is ", A(i, i));
+      if (!(A(i, i) > 0)) refuse({"not positive definite: ", detail::to_text(i, i), " is ", A(i, i)});
     root_ = A.diagonal().cwiseSqrt();
     factor_.compute(root_.cwiseInverse().asDiagonal() * A * root_.cwiseInverse().asDiagonal());
-    if (factor_.info() != success) refuse("not positive definite: a pivot of its Cholesky factor is <= ", 0);
+    if (factor_.info() != success) refuse({"not positive definite: a pivot of its Cholesky factor is <= 0"});
     const Scalar reciprocal_condition = factor_.rcond();
     if (!(reciprocal_condition >= std::numeric_limits<Scalar>::epsilon()))
-      refuse("singular to working precision: scaled to a unit diagonal, its reciprocal condition number is ",
-             reciprocal_condition);
+      refuse({"singular to working precision: scaled to a unit diagonal, its reciprocal condition number is ",
+              detail::Rounded{reciprocal_condition, 3}});
   }
 
   /// The n of n x n.
@@ -59,10 +58,9 @@ class PositiveDefinite {
   }
 
  private:
-  [[noreturn]] static void refuse(const std::string& problem, Scalar value) {
-    std::ostringstream message;
-    message << "descent: the matrix is " << problem << value << "; a multiple of the identity added to it can help";
-    throw std::domain_error(message.str());
+  [[noreturn]] static void refuse(const detail::Text& problem) {
+    detail::fail<std::domain_error>(
+        {"descent: the matrix is ", problem, "; a multiple of the identity added to it can help"});
   }
 
   static constexpr auto success = Eigen::ComputationInfo(0);  // whose name is a macro of X11's

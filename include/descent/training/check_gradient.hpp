@@ -6,15 +6,15 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <sstream>
 #include <stdexcept>
 #include <string>
 
 #include <Eigen/Core>
 
-#include <descent/concepts.hpp>
-#include <descent/hyperparameter.hpp>
-#include <descent/objective.hpp>
+#include <descent/errors.hpp>
+#include <descent/rule.hpp>
+#include <descent/tensors.hpp>
+#include <descent/training/objective.hpp>
 
 namespace descent {
 
@@ -34,13 +34,20 @@ struct GradientCheck {
   /// The check in plain words.
   DESCENT_TAGGED std::string message() const {
     if (row < 0) return "passed: x is empty";
-    std::ostringstream text;
-    text.precision(std::numeric_limits<Scalar>::digits10 * 2 / 3);  // a difference quotient has no more
-    text << (passed() ? "passed" : "FAILED") << ": at worst, in component (" << row << ", " << col
-         << "), the gradient is " << analytic << " and the difference quotient " << numeric;
-    text.precision(2);
-    text << "; error " << error << ", tolerance " << tolerance;
-    return text.str();
+    using detail::Rounded;
+    constexpr int digits = std::numeric_limits<Scalar>::digits10 * 2 / 3;  // a difference quotient has no more
+    return detail::Text{passed() ? "passed" : "FAILED",
+                        ": at worst, in component ",
+                        detail::to_text(row, col),
+                        ", the gradient is ",
+                        Rounded{analytic, digits},
+                        " and the difference quotient ",
+                        Rounded{numeric, digits},
+                        "; error ",
+                        Rounded{error, 2},
+                        ", tolerance ",
+                        Rounded{tolerance, 2}}
+        .c_str();
   }
 };
 
@@ -82,16 +89,14 @@ requires DenseTensor<X> && Objective<F, typename X::PlainObject> DESCENT_TAGGED 
     F&& objective, const X& x, double tolerance = detail::difference_step<typename X::Scalar>()) {
   using Plain = typename X::PlainObject;
   using Scalar = typename Plain::Scalar;
-  require_in_range<Scalar>("descent::check_gradient", "tolerance", tolerance, interval::positive);
+  detail::require_in_range<Scalar>("descent::check_gradient", "tolerance", tolerance, interval::positive);
 
   detail::Evaluated<Plain> here{x};
   detail::require_finite("descent::check_gradient: x", here.x);
   here.evaluate("descent::check_gradient", objective);
   detail::require_gradient_set("descent::check_gradient", here, objective);
   if (!std::isfinite(here.value)) {
-    std::ostringstream message;
-    message << "descent::check_gradient: the value at x is " << here.value << "; it must be finite";
-    throw std::domain_error(message.str());
+    detail::fail<std::domain_error>({"descent::check_gradient: the value at x is ", here.value, "; it must be finite"});
   }
   detail::require_finite("descent::check_gradient: the gradient", here.gradient);
 
@@ -101,11 +106,10 @@ requires DenseTensor<X> && Objective<F, typename X::PlainObject> DESCENT_TAGGED 
     nearby.evaluate("descent::check_gradient", objective);
     nearby.x(row, col) = here.x(row, col);
     if (!std::isfinite(nearby.value)) {
-      std::ostringstream message;
-      message << "descent::check_gradient: the value is " << nearby.value << " near x, where component "
-              << detail::to_string(row, col) << " is " << component << " in place of " << here.x(row, col)
-              << "; it must be finite";
-      throw std::domain_error(message.str());
+      detail::fail<std::domain_error>({"descent::check_gradient: the value is ", nearby.value,
+                                       " near x, where component ", detail::to_text(row, col), " is ",
+                                       detail::Rounded{component, 6}, " in place of ", here.x(row, col),
+                                       "; it must be finite"});
     }
     return nearby.value;
   };

@@ -8,18 +8,17 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <sstream>
 #include <stdexcept>
-#include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
 
 #include <Eigen/Core>
 
-#include <descent/concepts.hpp>
-#include <descent/nesterov.hpp>
-#include <descent/objective.hpp>
+#include <descent/errors.hpp>
+#include <descent/rules/nesterov.hpp>
+#include <descent/tensors.hpp>
+#include <descent/training/objective.hpp>
 
 namespace descent {
 
@@ -111,25 +110,22 @@ struct NoObserver {
 
 inline void require_options(const MinimizeOptions& options, bool observed) {
   const auto require_tolerance = [](std::string_view field, double tolerance) {
-    if (!(tolerance >= 0) || !std::isfinite(tolerance)) {
-      std::ostringstream message;
-      message << "descent::minimize: " << field << " = " << tolerance << "; it must be finite and >= 0 (0: off)";
-      throw std::invalid_argument(message.str());
-    }
+    if (!(tolerance >= 0) || !std::isfinite(tolerance))
+      fail<std::invalid_argument>(
+          {"descent::minimize: ", field, " = ", tolerance, "; it must be finite and >= 0 (0: off)"});
   };
   require_tolerance("gradient_tolerance", options.gradient_tolerance);
   require_tolerance("step_tolerance", options.step_tolerance);
   require_tolerance("value_tolerance", options.value_tolerance);
   const auto require_count = [](std::string_view field, std::int64_t count) {
     if (count < 0)
-      throw std::invalid_argument("descent::minimize: " + std::string(field) + " = " + std::to_string(count) +
-                                  "; it must be >= 0 (0: off)");
+      fail<std::invalid_argument>({"descent::minimize: ", field, " = ", count, "; it must be >= 0 (0: off)"});
   };
   require_count("max_steps", options.max_steps);
   require_count("max_idle_steps", options.max_idle_steps);
   if (options.max_steps == 0 && options.gradient_tolerance == 0 && options.step_tolerance == 0 &&
       options.value_tolerance == 0 && !observed)
-    throw std::invalid_argument(
+    fail<std::invalid_argument>(
         "descent::minimize: every criterion is 0 (off) and there is no observer; the run would never end");
 }
 
@@ -200,10 +196,8 @@ typename std::remove_cvref_t<X>::PlainObject > DESCENT_TAGGED auto minimize(F&& 
   now.evaluate("descent::minimize", objective);
   detail::require_gradient_set("descent::minimize", now, objective);
   if (!now.finite()) {
-    std::ostringstream message;
-    message << "descent::minimize: the objective is not finite at the x to start from: value " << now.value
-            << ", largest |gradient| " << now.gradient_norm;
-    throw std::domain_error(message.str());
+    detail::fail<std::domain_error>({"descent::minimize: the objective is not finite at the x to start from: value ",
+                                     now.value, ", largest |gradient| ", now.gradient_norm});
   }
 
   std::int64_t steps = 0, idle_steps = 0;

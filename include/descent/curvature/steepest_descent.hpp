@@ -5,14 +5,13 @@
 
 #include <concepts>
 #include <limits>
-#include <sstream>
 #include <stdexcept>
-#include <string>
 
 #include <Eigen/Core>
 
-#include <descent/concepts.hpp>
-#include <descent/curvature.hpp>
+#include <descent/curvature/one_tensor.hpp>
+#include <descent/errors.hpp>
+#include <descent/tensors.hpp>
 
 namespace descent {
 
@@ -68,20 +67,21 @@ struct SteepestDescent {
     const Scalar curvature = (u / u.squaredNorm()).dot(Hu);  // a mean over H, and no sum that overflows
     constexpr Scalar largest = (std::numeric_limits<Scalar>::max)();
     const Scalar alpha = 1 / curvature;
-    if (!(curvature > 0 && curvature <= largest && alpha <= largest)) {
-      std::ostringstream message;
-      message << "descent::SteepestDescent: the curvature along the gradient, g'Hg / g'g, is " << curvature;
-      if (curvature > 0 && curvature <= largest)
-        message << ", and alpha, its reciprocal, not finite; it must be at least " << 1 / largest;
-      else
-        message << "; it must be finite and > 0, or the line has no minimum";
-      throw std::domain_error(message.str());
-    }
+    if (!(curvature > 0 && curvature <= largest))
+      detail::fail<std::domain_error>(
+          {about_curvature, detail::Rounded{curvature, 6}, "; it must be finite and > 0, or the line has no minimum"});
+    if (!(alpha <= largest))
+      detail::fail<std::domain_error>({about_curvature, detail::Rounded{curvature, 6},
+                                       ", and alpha, its reciprocal, not finite; it must be at least ",
+                                       detail::Rounded{1 / largest, 6}});
     detail::subtract(params, alpha * g);
     return alpha;
   }
 
  private:
+  static constexpr std::string_view about_curvature =
+      "descent::SteepestDescent: the curvature along the gradient, g'Hg / g'g, is ";
+
   template <class Hessian>
   static detail::Column<Scalar> times(const Hessian& hessian, const detail::Column<Scalar>& v) {
     if constexpr (DenseTensor<Hessian>) {
@@ -92,9 +92,9 @@ struct SteepestDescent {
     } else {
       detail::Column<Scalar> product = hessian(v);
       if (product.size() != v.size())
-        throw std::invalid_argument("descent::SteepestDescent: hessian(v) is " +
-                                    detail::to_string(detail::shape_of(product)) + ", but v is " +
-                                    detail::to_string(detail::shape_of(v)));
+        detail::fail<std::invalid_argument>({"descent::SteepestDescent: hessian(v) is ",
+                                             detail::to_text(detail::shape_of(product)), ", but v is ",
+                                             detail::to_text(detail::shape_of(v))});
       return product;
     }
   }

@@ -7,10 +7,11 @@
 
 #include <Eigen/Core>
 
-#include <descent/concepts.hpp>
-#include <descent/curvature.hpp>
-#include <descent/hyperparameter.hpp>
-#include <descent/positive_definite.hpp>
+#include <descent/curvature/one_tensor.hpp>
+#include <descent/curvature/positive_definite.hpp>
+#include <descent/errors.hpp>
+#include <descent/rule.hpp>
+#include <descent/tensors.hpp>
 
 namespace descent {
 inline namespace DESCENT_FLAGS {
@@ -42,7 +43,7 @@ struct NaturalGradient {
   template <class Params, class Gradient>
   requires OneTensorStep<Params, Gradient, Scalar>
   void step(Params&& params, const Gradient& gradient, const PositiveDefinite<Scalar>& F) const {
-    require_in_range<Scalar>("descent::NaturalGradient", "lambda", lambda, interval::positive);
+    detail::require_in_range<Scalar>("descent::NaturalGradient", "lambda", lambda, interval::positive);
     detail::subtract(params, F.solve(detail::gradient_column(params, gradient)) / static_cast<Scalar>(lambda));
   }
 };
@@ -63,10 +64,11 @@ template <DenseTensor Gradients>
 auto estimate_fisher(const Gradients& sample_gradients, double damping = 0) {
   using Scalar = typename Gradients::Scalar;
   using Matrix = detail::Square<Scalar>;
-  require_in_range<Scalar>("descent::estimate_fisher", "damping", damping, interval::nonnegative);
+  detail::require_in_range<Scalar>("descent::estimate_fisher", "damping", damping, interval::nonnegative);
   const Eigen::Ref<const Matrix> G(sample_gradients.matrix());
   if (G.cols() == 0)
-    throw std::invalid_argument("descent::estimate_fisher: there is no sample; each column is the gradient of one");
+    detail::fail<std::invalid_argument>(
+        "descent::estimate_fisher: there is no sample; each column is the gradient of one");
   detail::require_finite("descent::estimate_fisher: a gradient", G);
   Matrix F = Matrix::Zero(G.rows(), G.rows());
   F.template selfadjointView<Eigen::Lower>().rankUpdate(G, 1 / static_cast<Scalar>(G.cols()));

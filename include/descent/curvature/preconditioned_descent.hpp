@@ -5,9 +5,9 @@
 
 #include <Eigen/Core>
 
-#include <descent/curvature.hpp>
-#include <descent/hyperparameter.hpp>
-#include <descent/positive_definite.hpp>
+#include <descent/curvature/one_tensor.hpp>
+#include <descent/curvature/positive_definite.hpp>
+#include <descent/rule.hpp>
 
 namespace descent {
 inline namespace DESCENT_FLAGS {
@@ -35,7 +35,8 @@ struct PreconditionedDescent {
   template <class Params, class Gradient>
   requires OneTensorStep<Params, Gradient, Scalar>
   void step(Params&& params, const Gradient& gradient, const PositiveDefinite<Scalar>& P) const {
-    require_in_range<Scalar>("descent::PreconditionedDescent", "learning_rate", learning_rate, interval::nonnegative);
+    detail::require_in_range<Scalar>("descent::PreconditionedDescent", "learning_rate", learning_rate,
+                                     interval::nonnegative);
     detail::subtract(params, static_cast<Scalar>(learning_rate) * P.solve(detail::gradient_column(params, gradient)));
   }
 };

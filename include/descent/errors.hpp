@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+//
+// The one door of every error: fail<Error>(parts...) makes the text and throws. In a program that is compiled with
+// -fno-exceptions, it hands the text to `error_handler` instead.
+#pragma once
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <initializer_list>
+#include <limits>
+#include <stdexcept>
+#include <string_view>
+
+#include <descent/kernel/flags.hpp>
+
+#if !defined(__cpp_exceptions)
+namespace descent {
+
+/// Prints the text and aborts.
+[[noreturn]] DESCENT_TAGGED inline void print_and_abort(const char* text) {
+  std::fprintf(stderr, "%s\n", text);
+  std::abort();
+}
+
+/// Called with the text of an error where there are no exceptions; a program may put its own function here. It must not
+/// return: what follows is std::abort.
+inline void (*error_handler)(const char* text) = print_and_abort;
+
+}  // namespace descent
+#endif
+
+namespace descent::detail {
+inline namespace DESCENT_FLAGS {
+
+/// A number that is told with so many digits.
+struct Rounded {
+  long double number;
+  int digits;
+};
+
+/// A part of a text: characters, or a number.
+class Part {
+ public:
+  template <std::convertible_to<std::string_view> Characters>
+  Part(const Characters& characters) : characters_(characters), kind_(Kind::characters) {}
+  Part(bool value) : Part(value ? "true" : "false") {}
+  Part(std::signed_integral auto value) : integer_(value), kind_(Kind::integer) {}
+  Part(std::unsigned_integral auto value) : natural_(value), kind_(Kind::natural) {}
+  Part(float value) : number_(value), kind_(Kind::single) {}
+  Part(double value) : number_(value), kind_(Kind::of_double) {}
+  Part(long double value) : number_(value), kind_(Kind::extended) {}
+  Part(Rounded value) : number_(value.number), digits_(value.digits), kind_(Kind::rounded) {}
+
+ private:
+  friend class Text;
+  enum class Kind : unsigned char { characters, integer, natural, single, of_double, extended, rounded };
+
+  union {
+    std::string_view characters_;
+    long long integer_;
+    unsigned long long natural_;
+    long double number_;
+  };
+  int digits_ = 0;
+  Kind kind_;
+};
+
+/// The text of an error, of at most 1,000 characters: numbers as in the C locale, with the digits that tell them from
+/// their neighbours. (Neither std::string nor streams nor std::to_chars, which are 60 to 600 KB of a small program; and
+/// one function for all, as the texts would otherwise be longer than a step.)
+class Text {
+ public:
+  Text() { characters_[0] = 0; }
+  Text(std::initializer_list<Part> parts) : Text() { add(parts); }
+
+  void add(std::initializer_list<Part> parts) {
+    for (const Part& part : parts) add_one(part);
+  }
+
+  const char* c_str() const { return characters_; }
+  operator std::string_view() const { return {characters_, size_}; }
+
+ private:
+  [[gnu::cold]] void add_one(const Part& part);
+  void add_characters(const char* characters, std::size_t size) {
+    size = (std::min)(size, sizeof characters_ - 1 - size_);
+    std::memcpy(characters_ + size_, characters, size);
+    characters_[size_ += size] = 0;
+  }
+  template <class Integer>
+  void add_formatted(const char* format, Integer value) {
+    char digits[24];
+    add_characters(digits, static_cast<std::size_t>(std::snprintf(digits, sizeof digits, format, value)));
+  }
+  template <class Scalar>
+  static bool is_written_by(const char* digits, long double value) {
+    return static_cast<Scalar>(std::strtold(digits, nullptr)) == static_cast<Scalar>(value);
+  }
+  template <class Scalar>
+  void add_number(long double value) {
+    using Limits = std::numeric_limits<Scalar>;
+    add_number(value, Limits::digits10, Limits::max_digits10, is_written_by<Scalar>);
+  }
+  void add_number(long double value, int precision, int enough, bool (*suffices)(const char*, long double));
+
+  std::size_t size_ = 0;
+  char characters_[1001];
+};
+
+inline void Text::add_one(const Part& part) {
+  switch (part.kind_) {
+    case Part::Kind::characters:
+      return add_characters(part.characters_.data(), part.characters_.size());
+    case Part::Kind::integer:
+      return add_formatted("%lld", part.integer_);
+    case Part::Kind::natural:
+      return add_formatted("%llu", part.natural_);
+    case Part::Kind::single:
+      return add_number<float>(part.number_);
+    case Part::Kind::of_double:
+      return add_number<double>(part.number_);
+    case Part::Kind::extended:
+      return add_number<long double>(part.number_);
+    case Part::Kind::rounded:
+      return add_number(part.number_, part.digits_, 0, [](const char*, long double) { return true; });
+  }
+}
+
+[[gnu::cold]] inline void Text::add_number(long double value, int precision, int enough,
+                                           bool (*suffices)(const char*, long double)) {
+  char digits[64];
+  std::snprintf(digits, sizeof digits, "%.*Lg", precision, value);
+  if (!suffices(digits, value)) std::snprintf(digits, sizeof digits, "%.*Lg", enough, value);
+  for (char* c = digits; *c != 0; ++c)  // another locale's decimal point
+    if (std::strchr("0123456789+-einfa", *c) == nullptr) *c = '.';
+  add_characters(digits, std::strlen(digits));
+}
+
+/// Throws an Error with that text; without exceptions calls the handler.
+template <class Error>
+[[noreturn, gnu::cold, gnu::noinline]] void fail(const char* text) {
+#if defined(__cpp_exceptions)
+  throw Error(text);
+#else
+  error_handler(text);
+  std::abort();
+#endif
+}
+template <class Error>
+[[noreturn, gnu::cold, gnu::noinline]] void fail(std::initializer_list<Part> parts) {
+  fail<Error>(Text(parts).c_str());
+}
+
+}  // namespace DESCENT_FLAGS
+}  // namespace descent::detail

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+//
+// optax 0.2.8. eps_in_sqrt=False of rmsprop is EpsilonPlacement::outside; eps_root of adam is epsilon_root, and with
+// eps=0 EpsilonPlacement::inside; rmsprop(bias_correction=True) is Adam with beta1 = 0 and epsilon `inside`;
+// weight_decay of adadelta is rules::WithWeightDecay. Missing: nesterov in adam and rmsprop, initial_scale of rmsprop,
+// and epsilon = 0.
+#pragma once
+
+#include <descent/rules/adadelta.hpp>
+#include <descent/rules/adagrad.hpp>
+#include <descent/rules/adam.hpp>
+#include <descent/rules/centered_rmsprop.hpp>
+#include <descent/rules/momentum.hpp>
+#include <descent/rules/nesterov.hpp>
+#include <descent/rules/rmsprop.hpp>
+#include <descent/rules/sgd.hpp>
+#include <descent/transforms/with_momentum.hpp>
+
+namespace descent::presets::optax {
+
+consteval rules::SGD sgd() { return {}; }
+consteval rules::Momentum momentum() { return {.momentum = 0.9, .form = MomentumForm::accumulated}; }
+consteval rules::Nesterov nesterov() {
+  return {.momentum = 0.9, .gradient_at = GradientAt::parameters, .form = MomentumForm::accumulated};
+}
+consteval rules::AdaGrad adagrad() {
+  return {.epsilon = 1e-7, .epsilon_placement = EpsilonPlacement::inside, .initial_accumulator = 0.1};
+}
+consteval rules::RMSProp rmsprop() {
+  return {.decay = 0.9, .epsilon = 1e-8, .epsilon_placement = EpsilonPlacement::inside};
+}
+/// rmsprop(centered=True).
+consteval rules::CenteredRMSProp centered_rmsprop() {
+  return {.decay = 0.9, .epsilon = 1e-8, .epsilon_placement = EpsilonPlacement::inside};
+}
+/// rmsprop(momentum=...), around rmsprop() or centered_rmsprop().
+template <class R>
+consteval rules::WithMomentum<R> with_momentum(const R& rule, double momentum) {
+  return {rule, momentum, MomentumForm::velocity};
+}
+consteval rules::AdaDelta adadelta() { return {.decay = 0.9, .epsilon = 1e-6}; }
+consteval rules::Adam adam() {
+  return {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .epsilon_placement = EpsilonPlacement::outside};
+}
+
+}  // namespace descent::presets::optax

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+//
+// torch.optim 2.15. Its weight_decay is rules::WithWeightDecay around any of these (but in AdamW, which
+// is not among the seven), its dampening is a member of rules::Momentum, its lr_decay of rules::AdaGrad.
+// Missing: amsgrad, and epsilon = 0.
+#pragma once
+
+#include <descent/rules/adadelta.hpp>
+#include <descent/rules/adagrad.hpp>
+#include <descent/rules/adam.hpp>
+#include <descent/rules/centered_rmsprop.hpp>
+#include <descent/rules/momentum.hpp>
+#include <descent/rules/nesterov.hpp>
+#include <descent/rules/rmsprop.hpp>
+#include <descent/rules/sgd.hpp>
+#include <descent/transforms/with_momentum.hpp>
+
+namespace descent::presets::pytorch {
+
+consteval rules::SGD sgd() { return {.learning_rate = 0.001}; }
+consteval rules::Momentum momentum() {
+  return {.learning_rate = 0.001, .momentum = 0.9, .form = MomentumForm::accumulated};
+}
+consteval rules::Nesterov nesterov() {
+  return {.learning_rate = 0.001,
+          .momentum = 0.9,
+          .gradient_at = GradientAt::parameters,
+          .form = MomentumForm::accumulated};
+}
+consteval rules::AdaGrad adagrad() {
+  return {.learning_rate = 0.01,
+          .epsilon = 1e-10,
+          .epsilon_placement = EpsilonPlacement::outside,
+          .initial_accumulator = 0};
+}
+consteval rules::RMSProp rmsprop() {
+  return {.learning_rate = 0.01, .decay = 0.99, .epsilon = 1e-8, .epsilon_placement = EpsilonPlacement::outside};
+}
+/// RMSprop(centered=True).
+consteval rules::CenteredRMSProp centered_rmsprop() {
+  return {.learning_rate = 0.01, .decay = 0.99, .epsilon = 1e-8, .epsilon_placement = EpsilonPlacement::outside};
+}
+/// RMSprop(momentum=...), around rmsprop() or centered_rmsprop().
+template <class R>
+consteval rules::WithMomentum<R> with_momentum(const R& rule, double momentum) {
+  return {rule, momentum, MomentumForm::accumulated};
+}
+consteval rules::AdaDelta adadelta() { return {.learning_rate = 1, .decay = 0.9, .epsilon = 1e-6}; }
+consteval rules::Adam adam() {
+  return {.learning_rate = 0.001,
+          .beta1 = 0.9,
+          .beta2 = 0.999,
+          .epsilon = 1e-8,
+          .epsilon_placement = EpsilonPlacement::outside};
+}
+
+}  // namespace descent::presets::pytorch

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <string_view>
+
+#include <descent/rule.hpp>
+#include <descent/rules/epsilon.hpp>
+
+namespace descent {
+
+namespace rules {
+
+/// Adam (Kingma & Ba 2015, arXiv:1412.6980, Algorithm 1; `hat` is the form at the end of its section 2).
+///
+///     m <- beta1 m + (1 - beta1) g,     m_hat = m / (1 - beta1^t)
+///     v <- beta2 v + (1 - beta2) g^2,   v_hat = v / (1 - beta2^t)
+///     outside:  step = learning_rate * m_hat / (sqrt(v_hat) + epsilon)
+///     inside:   step = learning_rate * m_hat / sqrt(v_hat + epsilon)
+///     hat:      step = learning_rate * sqrt(1 - beta2^t) / (1 - beta1^t) * m / (sqrt(v) + epsilon)
+///
+/// Without bias correction m_hat = m and v_hat = v, and `hat` equals `outside`. beta^t is the product
+/// of the betas that were in force, so a beta may change during a run. PyTorch's epsilon is outside
+/// (1e-8), that of Keras is the hat (1e-7). optax has another epsilon under the root, eps_root, which is epsilon_root
+/// here: sqrt(v_hat + epsilon_root) + epsilon.
+///
+/// State: "first_moment" (m) and "second_moment" (v), one scalar per parameter each, from 0.
+struct Adam {
+  double learning_rate = 0.001;                                    ///< eta, finite and >= 0
+  double beta1 = 0.9;                                              ///< decay of the first moment, in [0, 1)
+  double beta2 = 0.999;                                            ///< decay of the second moment, in [0, 1)
+  double epsilon = 1e-8;                                           ///< finite and > 0
+  double epsilon_root = 0;                                         ///< added to v_hat, or to v in hat; finite and >= 0
+  EpsilonPlacement epsilon_placement = EpsilonPlacement::outside;  ///< outside, inside or hat
+  bool bias_correction = true;                                     ///< divide the moments by 1 - beta^t
+
+  static constexpr std::string_view name = "descent::Adam";
+  static constexpr std::array<std::string_view, 2> state_names{"first_moment", "second_moment"};
+  static constexpr std::array<int, 2> state_powers{1, 2};
+  static constexpr auto hyperparameters(const auto& list) {
+    return list(Hyperparameter{"learning_rate", &Adam::learning_rate, nonnegative},
+                Hyperparameter{"beta1", &Adam::beta1, below_one}, Hyperparameter{"beta2", &Adam::beta2, below_one},
+                Hyperparameter{"epsilon", &Adam::epsilon, positive},
+                Hyperparameter{"epsilon_placement", &Adam::epsilon_placement},
+                Hyperparameter{"epsilon_root", &Adam::epsilon_root, nonnegative},
+                Hyperparameter{"bias_correction", &Adam::bias_correction});
+  }
+
+  /// beta1^t and beta2^t.
+  auto running_factors(const auto& list) const { return list(beta1, beta2); }
+
+  /// The bias corrections are folded into rate and epsilons: two divisions per element saved.
+  auto kernel(const auto& step) const {
+    const double correction1 = bias_correction ? 1 - step.products[0] : 1;
+    const double correction2 = bias_correction ? 1 - step.products[1] : 1;
+    const double root2 = descent::kernel::square_root(correction2);
+    const bool inside = epsilon_placement == EpsilonPlacement::inside;
+    const bool hat = epsilon_placement == EpsilonPlacement::hat;
+    // Where the correction takes epsilon below the smallest normal number, 0 / 0 must not follow.
+    const double folded = step.normal(inside ? epsilon * correction2 : hat ? epsilon : epsilon * root2);
+    const double root = descent::kernel::rounded_product(epsilon_root, hat ? 1 : correction2);
+    return [
+      beta1 = step.real(beta1), rest1 = step.real(1 - beta1), beta2 = step.real(beta2), rest2 = step.real(1 - beta2),
+      rate = step.finite(descent::kernel::rounded(learning_rate / correction1) * root2),
+      epsilon = epsilons(step.real(root + (inside ? folded : 0)), step.real(inside ? 0 : folded))
+    ](const auto&, const auto& g, auto& m, auto& v) __attribute__((always_inline)) {
+      m = beta1 * m + rest1 * g;
+      v = beta2 * v + rest2 * square(g);
+      return rate * m / epsilon.root(v);
+    };
+  }
+};
+
+}  // namespace rules
+
+template <class Scalar = double, int Size = -1>
+using Adam = Optimizer<rules::Adam, Scalar, Size>;
+
+}  // namespace descent

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+//
+// One tensor of any strides through the pass over memory.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+
+#include <descent/kernel/sweep.hpp>
+#include <descent/tensors.hpp>
+
+namespace descent::detail {
+inline namespace DESCENT_FLAGS {
+
+/// A part of a tensor in a buffer, run behind run. Where runs lie side by side, as in a matrix of the other storage
+/// order, it is read and written along them, so that each cache line comes once.
+template <class Scalar>
+struct Tile {
+  static constexpr Index most_runs = 16, most_in_run = 64;
+
+  std::array<Scalar, most_runs * most_in_run> elements;
+
+  Scalar* run(Index number) { return elements.data() + number * most_in_run; }
+
+  void read(const Scalar* from, Index runs, Index in_run, Index outer_stride, Index inner_stride) {
+    walk(from, runs, in_run, outer_stride, inner_stride, [](Scalar& here, const Scalar& there) { here = there; });
+  }
+  void write(Scalar* to, Index runs, Index in_run, Index outer_stride, Index inner_stride) {
+    walk(to, runs, in_run, outer_stride, inner_stride, [](Scalar& here, Scalar& there) { there = here; });
+  }
+
+ private:
+  template <class Pointer, class Move>
+  [[gnu::always_inline]] void walk(Pointer there, Index runs, Index in_run, Index outer_stride, Index inner_stride,
+                                   Move move) {
+    if (outer_stride == 1) {
+      for (Index i = 0; i < in_run; ++i)
+        for (Index r = 0; r < runs; ++r) move(run(r)[i], there[r + i * inner_stride]);
+    } else {
+      for (Index r = 0; r < runs; ++r)
+        for (Index i = 0; i < in_run; ++i) move(run(r)[i], there[r * outer_stride + i * inner_stride]);
+    }
+  }
+};
+
+/// x and g have the same shape; `arrays` is the tensor's own state, in the order that row_major tells.
+template <class Scalar, std::size_t state_count>
+void sweep_strided(const kernel::Pass<Scalar, state_count>& pass, const View<Scalar>& x, const View<const Scalar>& g,
+                   bool row_major, const kernel::Arrays<Scalar, state_count>& arrays) {
+  const auto [inner, outer, x_inner, x_outer] = x.runs(row_major);
+  const auto g_runs = g.runs(row_major);
+  const auto arrays_from = [&](Index element) {
+    kernel::Arrays<Scalar, state_count> from = arrays;
+    for (Scalar*& array : from) array += element;
+    return from;
+  };
+  if (x_inner == 1 && g_runs.inner_stride == 1) {
+    for (Index run = 0; run < outer; ++run)
+      pass(x.data + run * x_outer, g.data + run * g_runs.outer_stride, arrays_from(run * inner), inner);
+    return;
+  }
+  using Tile = Tile<Scalar>;
+  Tile x_tile, g_tile;
+  for (Index run = 0; run < outer; run += Tile::most_runs)
+    for (Index begin = 0; begin < inner; begin += Tile::most_in_run) {
+      const Index runs = (std::min)(Tile::most_runs, outer - run);
+      const Index in_run = (std::min)(Tile::most_in_run, inner - begin);
+      Scalar* const x_part = x.data + run * x_outer + begin * x_inner;
+      const Scalar* const g_part = g.data + run * g_runs.outer_stride + begin * g_runs.inner_stride;
+      if (x_inner != 1) x_tile.read(x_part, runs, in_run, x_outer, x_inner);
+      if (g_runs.inner_stride != 1) g_tile.read(g_part, runs, in_run, g_runs.outer_stride, g_runs.inner_stride);
+      for (Index r = 0; r < runs; ++r)
+        pass(x_inner != 1 ? x_tile.run(r) : x_part + r * x_outer,
+             g_runs.inner_stride != 1 ? g_tile.run(r) : g_part + r * g_runs.outer_stride,
+             arrays_from((run + r) * inner + begin), in_run);
+      if (x_inner != 1) x_tile.write(x_part, runs, in_run, x_outer, x_inner);
+    }
+}
+
+/// One tensor through the pass; see sweep_strided.
+template <class Scalar, std::size_t state_count>
+void sweep_view(const kernel::Pass<Scalar, state_count>& pass, const View<Scalar>& x, const View<const Scalar>& g,
+                bool row_major, const kernel::Arrays<Scalar, state_count>& arrays) {
+  if (x.runs(row_major).contiguous() && g.runs(row_major).contiguous()) [[likely]]
+    pass(x.data, g.data, arrays, x.shape.size());
+  else
+    sweep_strided(pass, x, g, row_major, arrays);
+}
+
+/// Copies the elements to `to`, one behind the other in the order of that shape; returns what is behind them.
+template <class Scalar>
+Scalar* copy_elements(const View<const Scalar>& from, const Shape& shape, Scalar* to) {
+  const auto runs = from.runs(shape.row_major);
+  for (Index run = 0; run < runs.outer; ++run)
+    for (Index i = 0; i < runs.inner; ++i) *to++ = from.data[run * runs.outer_stride + i * runs.inner_stride];
+  return to;
+}
+
+}  // namespace DESCENT_FLAGS
+}  // namespace descent::detail
