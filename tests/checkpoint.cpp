@@ -199,7 +199,7 @@ TEST_CASE("NaN, infinity and -0 keep their bits", "[checkpoint]") {
 // ---- Rules of a user -------------------------------------------------------------------------------
 
 enum class Shade { dark, light };
-constexpr std::array<std::string_view, 2> enumerator_names(Shade) { return {"dark", "light"}; }
+consteval std::array<std::string_view, 2> enumerator_names(Shade) { return {"dark", "light"}; }
 
 /// Every kind of hyperparameter, running products and another start of the state.
 struct Everything {
@@ -212,19 +212,17 @@ struct Everything {
   Shade shade = Shade::dark;
 
   static constexpr std::string_view name = "Everything \"quoted\"";
-  static constexpr auto hyperparameters(const auto& use) {
-    return use(Hyperparameter{"decay", &Everything::decay}, Hyperparameter{"scale", &Everything::scale},
-               Hyperparameter{"limit", &Everything::limit}, Hyperparameter{"period", &Everything::period},
-               Hyperparameter{"seed", &Everything::seed}, Hyperparameter{"doubled", &Everything::doubled},
-               Hyperparameter{"shade", &Everything::shade});
-  }
   static constexpr std::array<std::string_view, 1> state_names{"total"};
-  void validate() const {}
-  std::array<double, 1> initial_state() const { return {3}; }
-  std::array<double, 1> running_factors() const { return {decay}; }
-  template <class Scalar>
-  auto kernel(std::int64_t, const std::array<double, 1>& products) const {
-    return [product = static_cast<Scalar>(products[0])]<class Pack>(const Pack&, const Pack& g, Pack& total) {
+  static constexpr auto hyperparameters(const auto& list) {
+    return list(Hyperparameter{"decay", &Everything::decay}, Hyperparameter{"scale", &Everything::scale},
+                Hyperparameter{"limit", &Everything::limit}, Hyperparameter{"period", &Everything::period},
+                Hyperparameter{"seed", &Everything::seed}, Hyperparameter{"doubled", &Everything::doubled},
+                Hyperparameter{"shade", &Everything::shade});
+  }
+  auto initial_state(const auto& list) const { return list(3); }
+  auto running_factors(const auto& list) const { return list(decay); }
+  auto kernel(const auto& step) const {
+    return [product = step.real(step.products[0])](const auto&, const auto& g, auto& total) {
       total = total + g;
       return product * total;
     };
@@ -272,8 +270,8 @@ struct Latin1 : Everything {
   static constexpr std::string_view name = "M\xfcller";
 };
 struct Mistaken : Everything {
-  static constexpr auto hyperparameters(const auto& use) {
-    return use(Hyperparameter{"decay", &Mistaken::decay}, Hyperparameter{"decay", &Mistaken::scale});
+  static constexpr auto hyperparameters(const auto& list) {
+    return list(Hyperparameter{"decay", &Mistaken::decay}, Hyperparameter{"decay", &Mistaken::scale});
   }
 };
 
@@ -654,8 +652,9 @@ TEST_CASE("what cannot be saved", "[checkpoint]") {
   Optimizer<Latin1> latin1;
   CHECK(complaint([&] { saved(latin1, x); }) ==
         "descent: a checkpoint cannot hold \"M\\ufffdller\", which is not UTF-8");
-  Optimizer<Everything> everything(Everything{.shade = static_cast<Shade>(2)});
-  CHECK(complaint([&] { saved(everything, x); }).find("the value 2 of an enum") != std::string::npos);
+  Optimizer<Everything> everything;
+  everything.shade = static_cast<Shade>(2);
+  CHECK(complaint([&] { saved(everything, x); }).find("shade = 2; it must be dark or light") != std::string::npos);
 }
 
 TEST_CASE("what load would refuse cannot be saved", "[checkpoint]") {

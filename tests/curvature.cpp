@@ -10,9 +10,9 @@
 #include <type_traits>
 #include <vector>
 
-#include <descent/natural_gradient.hpp>
-#include <descent/preconditioned_descent.hpp>
-#include <descent/steepest_descent.hpp>
+#include <descent/curvature/natural_gradient.hpp>
+#include <descent/curvature/preconditioned_descent.hpp>
+#include <descent/curvature/steepest_descent.hpp>
 
 #include "catch.hpp"
 #include "variants.hpp"

@@ -152,7 +152,7 @@ void follow(const R& rule) {
     for (std::size_t k = 0; k < R::state_names.size(); ++k)
       state_before.push_back(t > 1 ? Vector<Scalar>(optimizer.state(k)) : [&] {
         if constexpr (HasInitialState<R>)
-          return Vector<Scalar>::Constant(n, static_cast<Scalar>(rule.initial_state()[k])).eval();
+          return Vector<Scalar>::Constant(n, static_cast<Scalar>(initial_state(rule)[k])).eval();
         else
           return Vector<Scalar>::Zero(n).eval();
       }());

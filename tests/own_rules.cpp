@@ -20,26 +20,31 @@ using namespace descent::test;
 /// The least: no state, nothing to check, a lambda that uses t.
 struct Harmonic {
   double learning_rate = 0.5;
+  static constexpr std::string_view name = "Harmonic";
   static constexpr std::array<std::string_view, 0> state_names{};
-  void validate() const {
-    if (learning_rate < 0) throw std::invalid_argument("Harmonic: learning_rate");
+  static constexpr auto hyperparameters(const auto& list) {
+    return list(Hyperparameter{"learning_rate", &Harmonic::learning_rate, interval::nonnegative});
   }
-  template <class Scalar>
-  auto kernel(std::int64_t t) const {
-    return [rate = static_cast<Scalar>(learning_rate / static_cast<double>(t))](const auto&, const auto& g) {
+  auto kernel(const auto& step) const {
+    return [rate = step.real(learning_rate / static_cast<double>(step.t))](const auto&, const auto& g) {
       return rate * g;
     };
   }
 };
 
-/// All: three arrays of state that start elsewhere, running products, and a choice of kernels.
+/// All: three arrays of state that start elsewhere, running products, a choice of kernels, and a check of its own.
 struct Everything {
   double decay = 0.5;
   bool doubled = false;
+  static constexpr std::string_view name = "Everything";
   static constexpr std::array<std::string_view, 3> state_names{"a", "b", "c"};
-  void validate() const {}
-  std::array<double, 3> initial_state() const { return {1, 2, 3}; }
-  std::array<double, 1> running_factors() const { return {decay}; }
+  static constexpr std::array<int, 3> state_powers{1, 2, 1};
+  static constexpr auto hyperparameters(const auto& list) {
+    return list(Hyperparameter{"decay", &Everything::decay}, Hyperparameter{"doubled", &Everything::doubled});
+  }
+  void validate(const auto& expect) const { expect(decay != 3 || !doubled, "decay must not be 3 where doubled"); }
+  auto initial_state(const auto& list) const { return list(1, 2, 3); }
+  auto running_factors(const auto& list) const { return list(decay); }
 
   template <class Scalar, int factor>
   struct Kernel {
@@ -52,11 +57,12 @@ struct Everything {
       return a;
     }
   };
-  template <class Scalar>
-  std::variant<Kernel<Scalar, 1>, Kernel<Scalar, 2>> kernel(std::int64_t, const std::array<double, 1>& products) const {
-    const auto product = static_cast<Scalar>(products[0]);
-    if (doubled) return Kernel<Scalar, 2>{product};
-    return Kernel<Scalar, 1>{product};
+  template <class Step>
+  auto kernel(const Step& step) const {
+    using Scalar = typename Step::Scalar;
+    using Choice = std::variant<Kernel<Scalar, 1>, Kernel<Scalar, 2>>;
+    const Scalar product = step.real(step.products[0]);
+    return doubled ? Choice(Kernel<Scalar, 2>{product}) : Choice(Kernel<Scalar, 1>{product});
   }
 };
 
@@ -75,8 +81,11 @@ enum class Written { in_one_piece, with_helpers, plainly };
 template <Written written>
 struct Clipped {
   double learning_rate = 0.125;
+  static constexpr std::string_view name = "Clipped";
   static constexpr std::array<std::string_view, 1> state_names{"size"};
-  void validate() const {}
+  static constexpr auto hyperparameters(const auto& list) {
+    return list(Hyperparameter{"learning_rate", &Clipped::learning_rate});
+  }
 
   template <class Scalar>
   struct OnePiece {
@@ -110,9 +119,10 @@ struct Clipped {
     }
   };
 
-  template <class Scalar>
-  auto kernel(std::int64_t) const {
-    const auto rate = static_cast<Scalar>(learning_rate);
+  template <class Step>
+  auto kernel(const Step& step) const {
+    using Scalar = typename Step::Scalar;
+    const Scalar rate = step.real(learning_rate);
     if constexpr (written == Written::in_one_piece) return OnePiece<Scalar>{rate};
     if constexpr (written == Written::with_helpers) return WithHelpers<Scalar>{rate};
     if constexpr (written == Written::plainly) return Plain<Scalar>{rate};
@@ -127,7 +137,7 @@ TEMPLATE_TEST_CASE("the least that a rule must have", "[rules]", float, double, 
   for (int t = 0; t < 2; ++t) optimizer.step(x, Vector<TestType>::Ones(19));
   CHECK(x[18] == TestType(3) - TestType(0.5) - TestType(0.25));
   optimizer.learning_rate = -1;
-  CHECK_THROWS_AS(optimizer.step(x, x), std::invalid_argument);
+  CHECK(complaint([&] { optimizer.step(x, x); }) == "Harmonic: learning_rate = -1; it must be finite and >= 0");
 }
 
 TEMPLATE_TEST_CASE("all that a rule may have", "[rules]", float, double, long double) {
@@ -147,6 +157,8 @@ TEMPLATE_TEST_CASE("all that a rule may have", "[rules]", float, double, long do
   optimizer.reset();
   optimizer.step(x, g);
   CHECK(optimizer.state("b")[18] == TestType(0.25));
+  optimizer.decay = 3;
+  CHECK(complaint([&] { optimizer.step(x, g); }) == "Everything: decay must not be 3 where doubled");
 }
 
 TEMPLATE_TEST_CASE("helpers of a kernel, inlined or not, change no bit", "[rules]", float, double, long double) {

@@ -68,17 +68,19 @@ struct NotesLanes {
   int* lanes = nullptr;
 
   static constexpr std::string_view name = "NotesLanes";
-  static constexpr auto hyperparameters(const auto& use) { return use(); }
+  static constexpr auto hyperparameters(const auto& list) { return list(); }
   static constexpr std::array<std::string_view, 0> state_names{};
-  void validate() const {}
-  template <class Scalar>
-  Widest kernel(std::int64_t) const {
-    return {lanes};
-  }
+  Widest kernel(const auto&) const { return {lanes}; }
 };
 
 template <class Scalar, std::size_t Slots>
 constexpr const kernel::Thresholds<Scalar, Slots>* no_flush = nullptr;
+
+template <class Kernel, class Scalar, std::size_t Slots>
+void sweep(const Kernel& kernel, Scalar* x, const Scalar* g, const kernel::Arrays<Scalar, Slots>& arrays,
+           Eigen::Index n, int threads, const kernel::Thresholds<Scalar, Slots>* flush) {
+  kernel::Pass<Scalar, Slots>(kernel, threads, flush)(x, g, arrays, n);
+}
 
 /// Memory with a sentinel on either side, at a chosen offset from the alignment of a cache line.
 template <class Scalar>
@@ -129,7 +131,7 @@ void check_sweep(Eigen::Index n, std::size_t offset, int threads, bool in_place)
   if (in_place)
     kernel::sweep_narrow(kernel, own_x.data(), gradient, arrays, 0, n);
   else
-    kernel::sweep(kernel, own_x.data(), gradient, arrays, n, threads, no_flush<Scalar, Slots>);
+    sweep(kernel, own_x.data(), gradient, arrays, n, threads, no_flush<Scalar, Slots>);
 
   // The plain loop: volatile keeps each operation apart.
   for (Eigen::Index i = 0; i < n; ++i) {
@@ -185,8 +187,8 @@ TEST_CASE("no more threads than there is work for", "[sweep]") {
   constexpr Eigen::Index n = 3 * kernel::least_for_a_thread + 1;
   Vector<float> x = start<float>(n);
   for (const int threads : {4, 100'000, std::numeric_limits<int>::max()}) {
-    kernel::sweep(CountsThreads{}, x.data(), static_cast<const float*>(x.data()), kernel::Arrays<float, 0>{}, n,
-                  threads, no_flush<float, 0>);
+    sweep(CountsThreads{}, x.data(), static_cast<const float*>(x.data()), kernel::Arrays<float, 0>{}, n, threads,
+          no_flush<float, 0>);
     CHECK(CountsThreads::largest == 3);
   }
   SGD<float> sgd;
@@ -202,7 +204,7 @@ TEST_CASE("threads take over how the caller rounds and treats subnormal numbers"
     Vector<float> x = start<float>(n);
     const Mixing<float> kernel{0.1F, 0.3F};  // 0.3 x rounds, 0.1 g is subnormal
     Vector<float> v = g;
-    kernel::sweep(kernel, x.data(), g.data(), std::array{v.data()}, n, threads, no_flush<float, 1>);
+    sweep(kernel, x.data(), g.data(), std::array{v.data()}, n, threads, no_flush<float, 1>);
     return Vector<float>((Vector<float>(2 * n) << x, v).finished());
   };
   const Vector<float> usual = step(4);
@@ -224,9 +226,8 @@ TEMPLATE_TEST_CASE("the gradient may be x itself", "[sweep]", float, double) {
     const Mixing<TestType> kernel{static_cast<TestType>(0.3), static_cast<TestType>(0.7)};
     Vector<TestType> x = start<TestType>(n), y = x, v = x, w = x;
     const Vector<TestType> g = x;
-    kernel::sweep(kernel, x.data(), static_cast<const TestType*>(x.data()), std::array{v.data()}, n, 1,
-                  no_flush<TestType, 1>);
-    kernel::sweep(kernel, y.data(), g.data(), std::array{w.data()}, n, 1, no_flush<TestType, 1>);
+    sweep(kernel, x.data(), static_cast<const TestType*>(x.data()), std::array{v.data()}, n, 1, no_flush<TestType, 1>);
+    sweep(kernel, y.data(), g.data(), std::array{w.data()}, n, 1, no_flush<TestType, 1>);
     REQUIRE(same_bits(x, y));
     REQUIRE(same_bits(v, w));
   }
@@ -249,10 +250,9 @@ TEMPLATE_TEST_CASE("with flush, state below its threshold becomes 0 first", "[sw
           states[k][i] = thresholds[k] * kinds[kind];
           expected[k][i] = thresholds[k] * flushed[kind];
         }
-      kernel::sweep(kernel, x.data(), g.data(), std::array{states[0].data(), states[1].data()}, n, threads,
-                    &thresholds);
-      kernel::sweep(kernel, y.data(), g.data(), std::array{expected[0].data(), expected[1].data()}, n, 1,
-                    no_flush<TestType, 2>);
+      sweep(kernel, x.data(), g.data(), std::array{states[0].data(), states[1].data()}, n, threads, &thresholds);
+      sweep(kernel, y.data(), g.data(), std::array{expected[0].data(), expected[1].data()}, n, 1,
+            no_flush<TestType, 2>);
       INFO("n = " << n << ", threads: " << threads);
       REQUIRE(same_bits(x, y));
       REQUIRE(same_bits(states[0], expected[0]));
@@ -272,7 +272,7 @@ TEMPLATE_TEST_CASE("packs are as wide as the CPU and DESCENT_ISA allow", "[sweep
   Vector<TestType> x = start<TestType>(100);
   const Vector<TestType> g = x;
   int lanes = 0;
-  kernel::sweep(Widest{&lanes}, x.data(), g.data(), kernel::Arrays<TestType, 0>{}, 100, 1, no_flush<TestType, 0>);
+  sweep(Widest{&lanes}, x.data(), g.data(), kernel::Arrays<TestType, 0>{}, 100, 1, no_flush<TestType, 0>);
   CHECK(lanes == widest);
 
   // A small step, the first times as a checked one, then in place.

@@ -106,13 +106,14 @@ void compare(const std::string& name, std::uint64_t hash) {
 
 /// A rule of a user's, open to all that compilers like to do with sums and divisions where they may.
 struct TakenLiterally {
+  static constexpr std::string_view name = "TakenLiterally";
   static constexpr std::array<std::string_view, 0> state_names{};
-  void validate() const {}
+  static constexpr auto hyperparameters(const auto& list) { return list(); }
 
-  template <class Scalar>
-  auto kernel(std::int64_t) const {
-    const Scalar seven = 7;
-    return [=](const auto& x, const auto& g) __attribute__((always_inline)) { return (x + g - x) / seven; };
+  auto kernel(const auto& step) const {
+    return [seven = step.real(7)](const auto& x, const auto& g) __attribute__((always_inline)) {
+      return (x + g - x) / seven;
+    };
   }
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // An objective that cannot write its gradient, and does not try.
 // names: TakesGradientToWrite
-#include <descent/check_gradient.hpp>
+#include <descent/training/check_gradient.hpp>
 
 #ifdef FAIL
 using Gradient = const Eigen::VectorXd&;

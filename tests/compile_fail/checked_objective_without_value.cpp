@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A gradient without the value that it should be the derivative of.
 // names: Objective
-#include <descent/check_gradient.hpp>
+#include <descent/training/check_gradient.hpp>
 
 #ifdef FAIL
 void objective(const Eigen::VectorXd& x, Eigen::VectorXd& gradient) { gradient = x; }

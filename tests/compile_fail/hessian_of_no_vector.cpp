@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A Hessian as a function that gives g'Hg instead of Hg.
 // names: HessianOf
-#include <descent/steepest_descent.hpp>
+#include <descent/curvature/steepest_descent.hpp>
 
 #ifdef FAIL
 double hessian(const Eigen::VectorXd& v) { return v.dot(2 * v); }

@@ -4,14 +4,16 @@
 #include <array>
 #include <string_view>
 
-#include <descent/hyperparameter.hpp>
+#include <descent/rule.hpp>
 
 enum class Form { one, two };
 #ifndef FAIL
-constexpr std::array<std::string_view, 2> enumerator_names(Form) { return {"one", "two"}; }
+consteval std::array<std::string_view, 2> enumerator_names(Form) { return {"one", "two"}; }
 #endif
 
 struct MyRule {
   Form form = Form::one;
-  static constexpr auto hyperparameters(const auto& use) { return use(descent::Hyperparameter{"form", &MyRule::form}); }
+  static constexpr auto hyperparameters(const auto& list) {
+    return list(descent::Hyperparameter{"form", &MyRule::form});
+  }
 };

@@ -15,7 +15,7 @@ using Names = parts::NamesOneState;
 using Names = NamesAnother;
 #endif
 
-struct MyRule : Names, parts::Validates, parts::KernelOfOneState {
+struct MyRule : Names, parts::ListsNothing, parts::KernelOfOneState {
   double learning_rate = 1;
 };
 

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <array>
-#include <cstdint>
 #include <string_view>
 
 namespace parts {
@@ -15,24 +14,20 @@ struct NamesTwoStates {
   static constexpr std::array<std::string_view, 2> state_names{"velocity", "acceleration"};
 };
 
-struct Validates {
-  void validate() const {}
+struct IsNamed {
+  static constexpr std::string_view name = "MyRule";
+};
+struct ListsNothing : IsNamed {
+  static constexpr auto hyperparameters(const auto& list) { return list(); }
 };
 
-template <class Scalar>
-struct Step {
-  template <class Pack>
-  Pack operator()(const Pack&, const Pack& g, Pack& velocity) const {
-    velocity = velocity + g;
-    return velocity;
-  }
+inline constexpr auto step_of_one_state = [](const auto&, const auto& g, auto& velocity) {
+  velocity = velocity + g;
+  return velocity;
 };
 
 struct KernelOfOneState {
-  template <class Scalar>
-  Step<Scalar> kernel(std::int64_t) const {
-    return {};
-  }
+  auto kernel(const auto&) const { return step_of_one_state; }
 };
 
 }  // namespace parts

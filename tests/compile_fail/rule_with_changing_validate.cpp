@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A rule whose check could change it.
-// names: ValidatesItself
+// names: ValidateIfAny
 #include <descent/descent.hpp>
 
 #include "rule_parts.hpp"
@@ -15,6 +15,6 @@ struct Validates {
 };
 #endif
 
-struct MyRule : parts::NamesOneState, Validates, parts::KernelOfOneState {};
+struct MyRule : parts::NamesOneState, parts::ListsNothing, Validates, parts::KernelOfOneState {};
 
 descent::Optimizer<MyRule> optimizer;

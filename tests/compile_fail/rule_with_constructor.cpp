@@ -6,11 +6,11 @@
 #include "rule_parts.hpp"
 
 #ifdef FAIL
-struct MyRule : parts::NamesOneState, parts::Validates, parts::KernelOfOneState {
+struct MyRule : parts::NamesOneState, parts::ListsNothing, parts::KernelOfOneState {
   MyRule() {}
 };
 #else
-struct MyRule : parts::NamesOneState, parts::Validates, parts::KernelOfOneState {};
+struct MyRule : parts::NamesOneState, parts::ListsNothing, parts::KernelOfOneState {};
 #endif
 
 descent::Optimizer<MyRule> optimizer;

@@ -1,25 +1,23 @@
 // SPDX-License-Identifier: MIT
-// A rule whose kernel is there for double alone.
+// A rule whose kernel is there for steps in float alone.
 // names: HasKernel
 #include <descent/descent.hpp>
-
-#include <cstdint>
 
 #include "rule_parts.hpp"
 
 #ifdef FAIL
 struct Kernel {
-  parts::Step<double> kernel(std::int64_t) const { return {}; }
+  auto kernel(const descent::Step<double, 0>&) const { return parts::step_of_one_state; }
 };
 #else
 struct Kernel {
   template <class Scalar>
-  parts::Step<Scalar> kernel(std::int64_t) const {
-    return {};
+  auto kernel(const descent::Step<Scalar, 0>&) const {
+    return parts::step_of_one_state;
   }
 };
 #endif
 
-struct MyRule : parts::NamesOneState, parts::Validates, Kernel {};
+struct MyRule : parts::NamesOneState, parts::ListsNothing, Kernel {};
 
 descent::Optimizer<MyRule> optimizer;

@@ -11,6 +11,6 @@ using Names = parts::NamesTwoStates;
 using Names = parts::NamesOneState;
 #endif
 
-struct MyRule : Names, parts::Validates, parts::KernelOfOneState {};
+struct MyRule : Names, parts::ListsNothing, parts::KernelOfOneState {};
 
 descent::Optimizer<MyRule> optimizer;

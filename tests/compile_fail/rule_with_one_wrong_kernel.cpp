@@ -3,31 +3,21 @@
 // names: KernelReturnsStep
 #include <descent/descent.hpp>
 
-#include <cstdint>
 #include <variant>
 
 #include "rule_parts.hpp"
 
-struct Stateless {
-  template <class Pack>
-  Pack operator()(const Pack&, const Pack& g) const {
-    return g;
-  }
-};
-
-#ifdef FAIL
-using Other = Stateless;
-#else
-using Other = parts::Step<float>;
-#endif
-
 struct Kernel {
-  template <class Scalar>
-  std::variant<parts::Step<Scalar>, Other> kernel(std::int64_t) const {
-    return {};
+  auto kernel(const auto&) const {
+#ifdef FAIL
+    const auto other = [](const auto&, const auto& g) { return g; };
+#else
+    const auto other = [](const auto&, const auto& g, auto&) { return g; };
+#endif
+    return std::variant<decltype(parts::step_of_one_state), decltype(other)>(other);
   }
 };
 
-struct MyRule : parts::NamesOneState, parts::Validates, Kernel {};
+struct MyRule : parts::NamesOneState, parts::ListsNothing, Kernel {};
 
 descent::Optimizer<MyRule> optimizer;

@@ -3,19 +3,16 @@
 // names: InitialStateIfAny
 #include <descent/descent.hpp>
 
-#include <array>
-#include <cstddef>
-
 #include "rule_parts.hpp"
 
+struct Starts {
 #ifdef FAIL
-constexpr std::size_t initial_values = 2;
+  auto initial_state(const auto& list) const { return list(1.0, 2.0); }
 #else
-constexpr std::size_t initial_values = 1;
+  auto initial_state(const auto& list) const { return list(1.0); }
 #endif
-
-struct MyRule : parts::NamesOneState, parts::Validates, parts::KernelOfOneState {
-  std::array<double, initial_values> initial_state() const { return {}; }
 };
+
+struct MyRule : parts::NamesOneState, parts::ListsNothing, Starts, parts::KernelOfOneState {};
 
 descent::Optimizer<MyRule> optimizer;

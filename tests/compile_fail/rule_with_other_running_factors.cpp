@@ -1,29 +1,20 @@
 // SPDX-License-Identifier: MIT
-// A rule whose running factors are not an array of double.
+// A rule whose running factors are not what the list makes of them.
 // names: RunningFactorsIfAny
 #include <descent/descent.hpp>
 
-#include <array>
-#include <cstdint>
 #include <vector>
 
 #include "rule_parts.hpp"
 
+struct Decays {
 #ifdef FAIL
-using Factors = std::vector<double>;
+  auto running_factors(const auto&) const { return std::vector<double>{0.9}; }
 #else
-using Factors = std::array<double, 1>;
+  auto running_factors(const auto& list) const { return list(0.9); }
 #endif
-
-struct Kernel {
-  Factors running_factors() const { return {0.9}; }
-
-  template <class Scalar>
-  parts::Step<Scalar> kernel(std::int64_t, const Factors&) const {
-    return {};
-  }
 };
 
-struct MyRule : parts::NamesOneState, parts::Validates, Kernel {};
+struct MyRule : parts::NamesOneState, parts::ListsNothing, Decays, parts::KernelOfOneState {};
 
 descent::Optimizer<MyRule> optimizer;

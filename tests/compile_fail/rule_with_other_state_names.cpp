@@ -3,9 +3,6 @@
 // names: NamesItsState
 #include <descent/descent.hpp>
 
-#include <array>
-#include <string_view>
-
 #include "rule_parts.hpp"
 
 #ifdef FAIL
@@ -18,6 +15,6 @@ struct Names {
 };
 #endif
 
-struct MyRule : Names, parts::Validates, parts::KernelOfOneState {};
+struct MyRule : Names, parts::ListsNothing, parts::KernelOfOneState {};
 
 descent::Optimizer<MyRule> optimizer;

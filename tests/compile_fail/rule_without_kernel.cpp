@@ -6,9 +6,9 @@
 #include "rule_parts.hpp"
 
 #ifdef FAIL
-struct MyRule : parts::NamesOneState, parts::Validates {};
+struct MyRule : parts::NamesOneState, parts::ListsNothing {};
 #else
-struct MyRule : parts::NamesOneState, parts::Validates, parts::KernelOfOneState {};
+struct MyRule : parts::NamesOneState, parts::ListsNothing, parts::KernelOfOneState {};
 #endif
 
 descent::Optimizer<MyRule> optimizer;

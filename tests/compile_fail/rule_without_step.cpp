@@ -3,13 +3,10 @@
 // names: KernelReturnsStep
 #include <descent/descent.hpp>
 
-#include <cstdint>
-
 #include "rule_parts.hpp"
 
 struct Kernel {
-  template <class Scalar>
-  auto kernel(std::int64_t) const {
+  auto kernel(const auto&) const {
     return [](const auto&, const auto& g, auto& velocity) {
       velocity = velocity + g;
 #ifndef FAIL
@@ -19,6 +16,6 @@ struct Kernel {
   }
 };
 
-struct MyRule : parts::NamesOneState, parts::Validates, Kernel {};
+struct MyRule : parts::NamesOneState, parts::ListsNothing, Kernel {};
 
 descent::Optimizer<MyRule> optimizer;

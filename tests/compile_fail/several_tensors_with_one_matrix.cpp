@@ -3,7 +3,7 @@
 // names: OneTensorStep
 #include <tuple>
 
-#include <descent/preconditioned_descent.hpp>
+#include <descent/curvature/preconditioned_descent.hpp>
 
 void step(Eigen::VectorXd& x, Eigen::VectorXd& y, const Eigen::MatrixXd& H) {
 #ifdef FAIL

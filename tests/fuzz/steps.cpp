@@ -45,27 +45,17 @@ template <class R>
 struct Reference {
   static constexpr std::size_t slots = R::state_names.size();
 
-  std::int64_t t = 0;
-  descent::detail::RunningProducts<R> products{};
+  descent::StepCounter<R> counter;
   std::array<ColMajor, slots> state{};
 
   void step(const R& rule, ColMajor& x, const ColMajor& g) {
-    if (t == 0) {
-      std::array<double, slots> initial{};
-      if constexpr (descent::HasInitialState<R>) initial = rule.initial_state();
-      for (std::size_t k = 0; k < slots; ++k) state[k].setConstant(x.rows(), x.cols(), initial[k]);
-      products.fill(1);
-    }
-    ++t;
-    if constexpr (descent::HasRunningFactors<R>)
-      for (std::size_t i = 0; i < products.size(); ++i) {
-        products[i] *= rule.running_factors()[i];
-        if (products[i] < 0x1p-60) products[i] = 0;
-      }
-    if (t % 32 == 0)
+    if (counter.t == 0)
+      for (std::size_t k = 0; k < slots; ++k) state[k].setConstant(x.rows(), x.cols(), descent::initial_state(rule)[k]);
+    counter = counter.next(rule);
+    if (counter.t % 32 == 0)
       for (std::size_t k = 0; k < slots; ++k)
         state[k] = (state[k].array().abs() < descent::detail::state_thresholds<double, R>()[k]).select(0, state[k]);
-    descent::detail::with_kernel(descent::detail::kernel_of<double>(rule, t, products), [&](const auto& kernel) {
+    descent::detail::with_kernel<double>(rule, counter, [&](const auto& kernel) {
       [&]<std::size_t... K>(std::index_sequence<K...>) {
         using One = descent::kernel::Pack<double, 0>;
         for (Index i = 0; i < x.size(); ++i) {
@@ -198,7 +188,7 @@ class Trial {
     });
     require(accepted == is_valid(), "a step is refused where a hyperparameter is out of range, and only there");
     if (!accepted) return;
-    if (reference_.t == 0) row_major_ = last_row_major_;
+    if (reference_.counter.t == 0) row_major_ = last_row_major_;
     reference_.step(optimizer_, expected, g);
     for (Index i = 0; i < x_.size(); ++i) require(same(x_(i), expected(i)), "the parameters are the reference's");
   }
@@ -229,7 +219,7 @@ class Trial {
 
   bool is_valid() const {
     try {
-      optimizer_.template validate<double>();
+      descent::detail::validate<double>(static_cast<const R&>(optimizer_));
       return true;
     } catch (const std::invalid_argument&) {
       return false;
@@ -238,8 +228,8 @@ class Trial {
 
   /// The state, tensor after tensor in the order of the first step.
   void compare() const {
-    require(optimizer_.steps() == reference_.t, "the steps are counted");
-    if (reference_.t == 0) return;
+    require(optimizer_.steps() == reference_.counter.t, "the steps are counted");
+    if (reference_.counter.t == 0) return;
     for (std::size_t k = 0; k < R::state_names.size(); ++k) {
       const auto state = optimizer_.state(k);
       const ColMajor& expected = reference_.state[k];

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Uses everything that the library has, so that the object file holds all of its functions.
 #include <descent/checkpoint.hpp>
+#include <descent/curvature/natural_gradient.hpp>
+#include <descent/curvature/preconditioned_descent.hpp>
+#include <descent/curvature/steepest_descent.hpp>
 #include <descent/descent.hpp>
-#include <descent/natural_gradient.hpp>
-#include <descent/preconditioned_descent.hpp>
-#include <descent/steepest_descent.hpp>
 
 #include <sstream>
 #include <tuple>
@@ -22,6 +22,7 @@ template <class Optimizer>
 void use(Eigen::MatrixXd& W, Eigen::VectorXd& b) {
   Optimizer optimizer;
   optimizer.set_threads(2);
+  optimizer.set_nonfinite(descent::NonFinite::skip, 3);
   optimizer.step(b, b);
   optimizer.step(W, 2 * W);
   optimizer.step(W.row(0), W.row(1));
@@ -30,7 +31,8 @@ void use(Eigen::MatrixXd& W, Eigen::VectorXd& b) {
   Optimizer copy = optimizer;
   optimizer = copy;
   optimizer = std::move(copy);
-  b.array() += static_cast<double>(optimizer.steps()) + optimizer.state(0).sum() + optimizer.state("velocity").sum();
+  b.array() += static_cast<double>(optimizer.steps() + optimizer.skipped_steps()) + optimizer.state(0).sum() +
+               optimizer.state("velocity").sum();
   std::stringstream stream;
   descent::save(stream, optimizer, std::tie(W, b));
   descent::load(stream, optimizer, std::tie(W, b));
@@ -44,6 +46,14 @@ template <class Rule>
 void use_rule(const Rule& rule, Eigen::VectorXd& b) {
   descent::Optimizer optimizer(rule);
   optimizer.step(b, b);
+}
+
+template <class Rule>
+void use_arrays(const Rule& rule, Eigen::VectorXd& b) {
+  descent::StepCounter<Rule> counter;
+  counter.advance_to(counter.next(rule));
+  Eigen::MatrixXd state(b.size(), descent::initial_state(rule).size());
+  descent::step_arrays(rule, counter, b.data(), b.data(), {state.data(), state.data(), state.data()}, b.size());
 }
 
 }  // namespace
@@ -60,6 +70,10 @@ void use_everything(Eigen::MatrixXd& W, Eigen::VectorXd& b, std::vector<Eigen::M
   using namespace descent::presets;
   use_rule(descent::rules::WithWeightDecay{keras::with_momentum(keras::centered_rmsprop(), 0.9), 0.1}, b);
   use_rule(descent::rules::WithMomentum{pytorch::adam(), 0.9}, b);
+  use_rule(descent::rules::WithMomentum{optax::adagrad(), 0.9}, b);
+  use_rule(descent::rules::WithWeightDecay{paper::adadelta(), 0.1}, b);
+  descent::make_optimizer<float, 8>(descent::rules::CenteredRMSProp{}).step(tensors, tensors);
+  use_arrays(descent::rules::WithMomentum{descent::rules::Adam{}, 0.9}, b);
   b = descent::Nesterov<double>().lookahead(b);
   descent::Adam<float>().step(tensors, tensors);
 

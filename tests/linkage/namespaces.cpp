@@ -3,10 +3,10 @@
 // Eigen and the library used together without their namespaces: no public name is ambiguous. This file is right
 // if it compiles.
 #include <descent/checkpoint.hpp>
+#include <descent/curvature/natural_gradient.hpp>
+#include <descent/curvature/preconditioned_descent.hpp>
+#include <descent/curvature/steepest_descent.hpp>
 #include <descent/descent.hpp>
-#include <descent/natural_gradient.hpp>
-#include <descent/preconditioned_descent.hpp>
-#include <descent/steepest_descent.hpp>
 
 #include <Eigen/Eigen>
 #include <unsupported/Eigen/AlignedVector3>
@@ -25,7 +25,6 @@
 #include <unsupported/Eigen/Splines>
 
 #include <array>
-#include <cstdint>
 #include <sstream>
 #include <string_view>
 
@@ -34,10 +33,12 @@ using namespace descent;
 
 // ---- Concepts --------------------------------------------------------------------------------------
 
-static_assert(Rule<rules::Adam> && NamesItsState<rules::Adam> && ValidatesItself<rules::Adam>);
+static_assert(Rule<rules::Adam> && NamesItsState<rules::Adam>);
+static_assert(HasValidate<rules::Momentum> && ValidateIfAny<rules::Adam>);
 static_assert(HasKernel<rules::Adam> && KernelReturnsStep<rules::Adam> && LooksAhead<rules::Nesterov>);
 static_assert(HasRunningFactors<rules::Adam> && RunningFactorsIfAny<rules::SGD>);
 static_assert(HasInitialState<rules::AdaGrad> && InitialStateIfAny<rules::SGD>);
+static_assert(HasStatePowers<rules::Adam> && StatePowersIfAny<rules::SGD>);
 static_assert(HyperparameterValue<double> && NamedEnum<MomentumForm> && ListsHyperparameters<rules::Adam>);
 static_assert(TakesMomentum<rules::Adam> && !HasMomentum<rules::Adam> && TakesWeightDecay<rules::Adam>);
 static_assert(DenseTensor<MatrixXd> && Tensors<MatrixXd> && Writable<MatrixXd&> && OfScalar<MatrixXd, double>);
@@ -60,20 +61,20 @@ struct MyRule {
   MomentumForm form = MomentumForm::velocity;
 
   static constexpr std::string_view name = "MyRule";
-  static constexpr auto hyperparameters(const auto& use) { return use(Hyperparameter{"form", &MyRule::form}); }
   static constexpr std::array<std::string_view, 0> state_names{};
-  void validate() const {
-    require_in_range<double>(name, "form", static_cast<double>(form), interval::nonnegative);
-    require_choice(enumerator_names(form)[0] == "velocity", name, "form");
+  static constexpr auto hyperparameters(const auto& list) {
+    return list(Hyperparameter{"form", &MyRule::form, interval::everything});
   }
-  template <class Scalar>
-  auto kernel(std::int64_t) const {
-    return []<class Pack>(const Pack&, const Pack& g) { return max(g, min(g, abs(g))); };
+  void validate(const auto& expect) const {
+    expect(enumerator_names(MomentumForm{})[0] == "velocity", "the velocity comes first");
+  }
+  auto kernel(const auto&) const {
+    return [](const auto&, const auto& g) { return max(g, min(g, abs(g))); };
   }
 };
 
 void use_all(VectorXd& x, const MatrixXd& H) {
-  Optimizer<MyRule> own;
+  Optimizer<MyRule> own = make_optimizer<double>(MyRule{});
   own.set_nonfinite(NonFinite::reject);
   const SGD<> sgd;
   const Momentum<> momentum;
@@ -83,6 +84,13 @@ void use_all(VectorXd& x, const MatrixXd& H) {
   const CenteredRMSProp<> centered_rmsprop;
   const AdaDelta<> adadelta;
   Adam<> adam(presets::keras::adam());
+
+  const Step<double, 1> step{1, {0.5}};
+  x[0] += step.products[0];
+  StepCounter<rules::AdaGrad> counter;
+  counter = counter.next(adagrad);
+  std::array<double, 1> state = initial_state<rules::AdaGrad>(adagrad);
+  step_arrays<rules::AdaGrad>(adagrad, counter, x.data(), x.data(), {state.data()}, 1);
 
   const MinimizeOptions options{.max_steps = 3};
   const MinimizeResult<double> result = minimize(square_length, x, adam, options, stops);

@@ -4,7 +4,7 @@
 
     python3 tests/mutation/mutate.py              every mutant, for each file of FILES
     python3 tests/mutation/mutate.py --every 10   each tenth of them, always the same ones
-    python3 tests/mutation/mutate.py adam.hpp     those of one file
+    python3 tests/mutation/mutate.py rules/adam.hpp   those of one file
     python3 tests/mutation/mutate.py --list       prints the mutants and runs nothing
 
 A mutant is built, unoptimized, into the programs that its file names in FILES, one after another until
@@ -33,10 +33,10 @@ TESTS, INCLUDE = HERE.parent, HERE.parent.parent / "include"
 # clang-format leaves it; template brackets, pointers and references do not.
 END = r"(?![\w.'])"  # of a number
 WORDS = """
-    interval::nonnegative interval::positive
-    interval::positive interval::nonnegative
-    interval::unit_interval interval::below_one
-    interval::below_one interval::unit_interval
+    nonnegative positive
+    positive nonnegative
+    unit_interval below_one
+    below_one unit_interval
     EpsilonPlacement::outside EpsilonPlacement::inside
     EpsilonPlacement::inside EpsilonPlacement::outside
     EpsilonPlacement::hat EpsilonPlacement::outside
@@ -95,17 +95,19 @@ class File:
 OF_RULES = ["bits_of", "bad_input", "formulas", "bitten", "compose", "properties"]
 OF_SWEEP = ["bits_of", "sweep", "sweep_openmp", "properties"]
 FILES = {
-    "sgd.hpp": File(OF_RULES, "rules::SGD"),
-    "momentum.hpp": File(OF_RULES, "rules::Momentum"),
-    "nesterov.hpp": File(OF_RULES, "rules::Nesterov"),
-    "adagrad.hpp": File(OF_RULES, "rules::AdaGrad"),
-    "rmsprop.hpp": File(OF_RULES, "rules::RMSProp"),
-    "centered_rmsprop.hpp": File(OF_RULES, "rules::CenteredRMSProp"),
-    "adadelta.hpp": File(OF_RULES, "rules::AdaDelta"),
-    "adam.hpp": File(OF_RULES, "rules::Adam"),
-    "epsilon.hpp": File(OF_RULES, "rules::RMSProp"),
-    "compose.hpp": File(OF_RULES, "rules::WithMomentum<rules::RMSProp>,rules::WithWeightDecay<rules::AdaGrad>"),
-    "optimizer.hpp": File(["bits_of", "formulas"], "rules::Adam", r"(?s)no_products_yet.*?(?=/// The rule's)", False),
+    "rules/sgd.hpp": File(OF_RULES, "rules::SGD"),
+    "rules/momentum.hpp": File(OF_RULES, "rules::Momentum"),
+    "rules/nesterov.hpp": File(OF_RULES, "rules::Nesterov"),
+    "rules/adagrad.hpp": File(OF_RULES, "rules::AdaGrad"),
+    "rules/rmsprop.hpp": File(OF_RULES, "rules::RMSProp"),
+    "rules/centered_rmsprop.hpp": File(OF_RULES, "rules::CenteredRMSProp"),
+    "rules/adadelta.hpp": File(OF_RULES + ["nonfinite"], "rules::AdaDelta"),
+    "rules/adam.hpp": File(OF_RULES + ["nonfinite"], "rules::Adam"),
+    "rules/epsilon.hpp": File(OF_RULES, "rules::RMSProp"),
+    "transforms/with_momentum.hpp": File(OF_RULES, "rules::WithMomentum<rules::RMSProp>"),
+    "transforms/with_weight_decay.hpp": File(OF_RULES, "rules::WithWeightDecay<rules::AdaGrad>"),
+    "rule.hpp": File(["bits_of", "formulas"], "rules::Adam", r"(?s)struct StepCounter.*?\n};", False),
+    "strided.hpp": File(["arguments"], "rules::SGD", is_rule=False),
     "kernel/sweep.hpp": File(OF_SWEEP, "rules::Momentum", is_rule=False),
     "kernel/pack.inc": File(["bits_of", "pack"], "rules::CenteredRMSProp,rules::Adam", is_rule=False),
 }
@@ -251,7 +253,7 @@ class Builder:
         """The program that kills it and whether it compiles with the mutant, or None."""
         file = FILES[mutant.file]
         # Only bad_input looks at ranges.
-        programs = sorted(file.programs, key=lambda program: program != "bad_input" if "require" in mutant.old else 0)
+        programs = sorted(file.programs, key=lambda program: program != "bad_input" if "Hyperparameter" in mutant.old else 0)
         with tempfile.TemporaryDirectory(dir=self.work) as directory:
             overlay = pathlib.Path(directory)
             header = overlay / "descent" / mutant.file

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+// A rule whose kernel takes a product of running factors, of which it has none.
+// says: a step has products where its rule has running_factors
+#include <descent/descent.hpp>
+
+#include "rule_parts.hpp"
+
+struct Kernel {
+#ifndef FAIL
+  auto running_factors(const auto& list) const { return list(0.9); }
+#endif
+  auto kernel(const auto& step) const {
+    return [decay = step.real(step.products[0])](const auto&, const auto& g, auto& velocity) {
+      velocity = decay * velocity + g;
+      return velocity;
+    };
+  }
+};
+
+struct MyRule : parts::NamesOneState, parts::ListsNothing, Kernel {};
+
+descent::Optimizer<MyRule> optimizer;
