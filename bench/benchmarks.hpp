@@ -9,11 +9,13 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 #include <benchmark/benchmark.h>
 
 #include <Eigen/Core>
 
+#include "arguments.hpp"
 #include "cases.hpp"
 #include "progress.hpp"
 #include "steppers.hpp"
@@ -126,6 +128,18 @@ void add_unusual_gradients(Eigen::Index n) {
   add_steps(name(who::tiny_gradients), bytes, with_gradients(1e-25));
 }
 
+/// One element in a thousand is not 0, as those of an embedding, so that most state is on its way to 0. The size is
+/// such that touching them costs next to nothing.
+template <class Rule, class Scalar>
+void add_sparse_gradients(Eigen::Index n) {
+  const auto with = [&](std::string_view by, bool sparse) {
+    add_steps(case_name(rule_name<Rule>, scalar_name<Scalar>, n, by), bytes_per_step<Scalar>(state_count<Rule>, n),
+              [=] { return Touched<Rule, Scalar>(Rule(), n, sparse); });
+  };
+  with(who::sparse_gradients, true);
+  with(who::touched_gradients, false);
+}
+
 /// The policies that read the gradient once more.
 template <class Rule, class Scalar>
 void add_checked_gradients(Eigen::Index n) {
@@ -150,6 +164,57 @@ void add_two_threads(Eigen::Index n) {
       ->Iterations(std::max<Eigen::Index>(1, 50'000'000 / n));
 }
 
+// ---- Other arguments than one long vector ----------------------------------------------------------
+
+/// In one step, by an optimizer for each, and as one tensor of as many elements.
+template <class Rule, class Scalar>
+void add_many_tensors() {
+  const auto rule = crawling_rule<Rule>();
+  const auto add_case = [&](std::string_view by, auto make) {
+    add_steps(case_name(rule_name<Rule>, scalar_name<Scalar>, tensor_elements, by),
+              bytes_per_step<Scalar>(state_count<Rule>, tensor_elements), make);
+  };
+  add_case(who::all_tensors, [=] {
+    auto& tensors = shared<ManyTensors<Scalar>>(tensor_count);
+    return steps_on<Eigen::Dynamic, Scalar>(rule, tensors.x, tensors.gradient);
+  });
+  add_case(who::one_for_each,
+           [=] { return OneForEach<Rule, Scalar>(rule, shared<ManyTensors<Scalar>>(tensor_count)); });
+  add_case(who::descent, [=] { return ByDescent<Rule, Scalar>(rule, tensor_elements); });
+}
+
+template <class Rule, class Scalar>
+void add_layouts(Eigen::Index side) {
+  const auto rule = crawling_rule<Rule>();
+  const auto add_case = [&](std::string_view by, auto gradient) {
+    add_steps(case_name(rule_name<Rule>, scalar_name<Scalar>, side * side, by),
+              bytes_per_step<Scalar>(state_count<Rule>, side * side), [=] {
+                auto& square = shared<Square<Scalar>>(side);
+                return steps_on<Eigen::Dynamic, Scalar>(rule, square.x, square.*gradient);
+              });
+  };
+  add_case(who::one_layout, &Square<Scalar>::gradient);
+  add_case(who::two_layouts, &Square<Scalar>::transposed_in_memory);
+}
+
+/// A small vector and a map of it, by an optimizer of their fixed size and by one of any.
+template <class Rule, class Scalar, int Size>
+void add_small_vector() {
+  using Small = SmallVector<Scalar, Size>;
+  const auto rule = crawling_rule<Rule>();
+  const auto add_case = [&]<int optimizer_size>(std::string_view by, auto x, auto gradient) {
+    add_steps(case_name(rule_name<Rule>, scalar_name<Scalar>, Size, by),
+              bytes_per_step<Scalar>(state_count<Rule>, Size), [=] {
+                auto& small = shared<Small>(Size);
+                return steps_on<optimizer_size, Scalar>(rule, small.*x, small.*gradient);
+              });
+  };
+  add_case.template operator()<Eigen::Dynamic>(who::vector, &Small::x, &Small::gradient);
+  add_case.template operator()<Size>(who::fixed_vector, &Small::x, &Small::gradient);
+  add_case.template operator()<Eigen::Dynamic>(who::map, &Small::mapped_x, &Small::mapped_gradient);
+  add_case.template operator()<Size>(who::fixed_map, &Small::mapped_x, &Small::mapped_gradient);
+}
+
 // ---- All of it -------------------------------------------------------------------------------------
 
 template <class Scalar>
@@ -164,6 +229,16 @@ void add_benchmarks(const Coverage& coverage) {
   add_fixed<rules::Adam, Scalar, 2>();
   add_fixed<rules::Adam, Scalar, 10>();
   for_each_rule([&]<class Rule>() { add_unusual_gradients<Rule, Scalar>(coverage.unusual_size); });
+  for_each_rule([&]<class Rule>() { add_sparse_gradients<Rule, Scalar>(coverage.unusual_size); });
+  for (const Eigen::Index side : layout_sides) {
+    add_layouts<rules::SGD, Scalar>(side);
+    add_layouts<rules::Adam, Scalar>(side);
+  }
+  if constexpr (std::is_same_v<Scalar, float>) {
+    add_many_tensors<rules::SGD, Scalar>();
+    add_many_tensors<rules::Adam, Scalar>();
+    add_small_vector<rules::Adam, Scalar, small_vector>();
+  }
   for (const Eigen::Index n : coverage.sizes) {
     add_checked_gradients<rules::SGD, Scalar>(n);
     add_checked_gradients<rules::Adam, Scalar>(n);

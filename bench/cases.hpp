@@ -88,7 +88,15 @@ struct Coverage {
 inline constexpr int usual_steps = 10;
 inline constexpr int zero_steps = 3'000;
 
-/// Who computes the step.
+/// Many tensors, of 16 x 16 each, and the elements of all of them.
+inline constexpr Eigen::Index tensor_count = 1'000;
+inline constexpr Eigen::Index tensor_elements = tensor_count * 16 * 16;
+
+/// The sides of matrices in two storage orders, and a small vector's size.
+inline constexpr Eigen::Index layout_sides[] = {64, 1'000};
+inline constexpr int small_vector = 6;
+
+/// Who computes the step, and on what.
 namespace who {
 inline constexpr std::string_view descent = "descent";
 inline constexpr std::string_view eigen = "eigen";
@@ -98,9 +106,19 @@ inline constexpr std::string_view descent_fixed = "descent-fixed";
 inline constexpr std::string_view eigen_fixed = "eigen-fixed";
 inline constexpr std::string_view zero_gradients = "descent-zero-gradients";
 inline constexpr std::string_view tiny_gradients = "descent-tiny-gradients";
+inline constexpr std::string_view sparse_gradients = "descent-sparse-gradients";
+inline constexpr std::string_view touched_gradients = "descent-touched-gradients";
 inline constexpr std::string_view reject = "descent-reject";
 inline constexpr std::string_view skip = "descent-skip";
 inline constexpr std::string_view two_threads = "descent-2-threads";
+inline constexpr std::string_view all_tensors = "descent-1000-tensors";
+inline constexpr std::string_view one_for_each = "descent-1000-optimizers";
+inline constexpr std::string_view one_layout = "descent-row-major";
+inline constexpr std::string_view two_layouts = "descent-row-and-column-major";
+inline constexpr std::string_view vector = "descent-vector";
+inline constexpr std::string_view map = "descent-map";
+inline constexpr std::string_view fixed_vector = "descent-fixed-vector";
+inline constexpr std::string_view fixed_map = "descent-fixed-map";
 }  // namespace who
 
 inline std::string case_name(std::string_view rule, std::string_view scalar, Eigen::Index n, std::string_view by) {

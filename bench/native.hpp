@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <memory>
 
-#include <descent/adam.hpp>
+#include <descent/rules/adam.hpp>
 
 namespace bench::native {
 

@@ -122,8 +122,8 @@ class Stream {
  public:
   explicit Stream(Eigen::Index n) : problem_(shared<Problem<Scalar>>(n)), state_(n) {}
   void step() {
-    descent::kernel::sweep(kernel_, problem_.x.data(), problem_.gradient.data(), state_.arrays(), problem_.x.size(), 1,
-                           static_cast<const descent::kernel::Thresholds<Scalar, States>*>(nullptr));
+    const descent::kernel::Pass<Scalar, States> pass(kernel_, 1, nullptr);
+    pass(problem_.x.data(), problem_.gradient.data(), state_.arrays(), problem_.x.size());
   }
 
  private:

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <array>
-#include <cstdint>
 #include <string_view>
 
 #include <descent/descent.hpp>
@@ -28,42 +27,31 @@ struct Lion {
 
   static constexpr std::string_view name = "Lion";
   static constexpr std::array<std::string_view, 1> state_names{"momentum"};
+  static constexpr std::array<int, 1> state_powers{1};  // of the size of gradients, not of their squares
 
-  /// For descent::save and load; a rule that is never saved can do without.
-  static constexpr auto hyperparameters(const auto& use) {
-    return use(descent::Hyperparameter{"learning_rate", &Lion::learning_rate},
-               descent::Hyperparameter{"beta1", &Lion::beta1}, descent::Hyperparameter{"beta2", &Lion::beta2},
-               descent::Hyperparameter{"weight_decay", &Lion::weight_decay});
+  /// What is checked, saved and loaded: each member with its range.
+  static constexpr auto hyperparameters(const auto& list) {
+    using namespace descent::interval;
+    using descent::Hyperparameter;
+    return list(Hyperparameter{"learning_rate", &Lion::learning_rate, nonnegative},
+                Hyperparameter{"beta1", &Lion::beta1, below_one}, Hyperparameter{"beta2", &Lion::beta2, below_one},
+                Hyperparameter{"weight_decay", &Lion::weight_decay, nonnegative});
   }
 
-  template <class Scalar = double>
-  void validate() const {
-    descent::require_in_range<Scalar>(name, "learning_rate", learning_rate, descent::interval::nonnegative);
-    descent::require_in_range<Scalar>(name, "beta1", beta1, descent::interval::below_one);
-    descent::require_in_range<Scalar>(name, "beta2", beta2, descent::interval::below_one);
-    descent::require_in_range<Scalar>(name, "weight_decay", weight_decay, descent::interval::nonnegative);
-  }
-
-  template <class Scalar>
-  struct Kernel {
-    Scalar beta1, one_minus_beta1, beta2, one_minus_beta2, rate, weight_decay;
-
-    /// A pack holds as many parameters as a register does, so there is no `if` but `select`. Without
-    /// always_inline the step is right but slow: the operators of a pack are compiled for this CPU's
-    /// widest registers, and only where the kernel is inlined can they be inlined through it.
-    template <class Pack>
-    [[gnu::always_inline]] Pack operator()(const Pack& x, const Pack& g, Pack& m) const {
-      const Pack c = beta1 * m + one_minus_beta1 * g;
-      m = beta2 * m + one_minus_beta2 * g;
-      const Pack sign = select(c > Scalar(0), Scalar(1), select(c < Scalar(0), Scalar(-1), c));  // a NaN stays one
-      return rate * (sign + weight_decay * x);
-    }
-  };
-
-  template <class Scalar>
-  Kernel<Scalar> kernel(std::int64_t) const {
-    return {static_cast<Scalar>(beta1),     static_cast<Scalar>(1 - beta1),     static_cast<Scalar>(beta2),
-            static_cast<Scalar>(1 - beta2), static_cast<Scalar>(learning_rate), static_cast<Scalar>(weight_decay)};
+  /// The coefficients of one step, rounded to the scalar, and its formula. A pack holds as many parameters as a
+  /// register does, so there is no `if` but `select`. Without always_inline the step is right but slow: the operators
+  /// of a pack are compiled for this CPU's widest registers, and only where the kernel is inlined can they be inlined
+  /// through it.
+  auto kernel(const auto& step) const {
+    return [
+      beta1 = step.real(beta1), rest1 = step.real(1 - beta1), beta2 = step.real(beta2), rest2 = step.real(1 - beta2),
+      rate = step.real(learning_rate), decay = step.real(weight_decay)
+    ](const auto& x, const auto& g, auto& m) __attribute__((always_inline)) {
+      const auto c = beta1 * m + rest1 * g;
+      m = beta2 * m + rest2 * g;
+      const auto sign = select(c > 0, 1, select(c < 0, -1, c));  // a NaN stays one
+      return rate * (sign + decay * x);
+    };
   }
 };
 

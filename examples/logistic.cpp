@@ -12,10 +12,10 @@
 
 #include <Eigen/Core>
 
+#include <descent/curvature/natural_gradient.hpp>
+#include <descent/curvature/preconditioned_descent.hpp>
+#include <descent/curvature/steepest_descent.hpp>
 #include <descent/descent.hpp>
-#include <descent/natural_gradient.hpp>
-#include <descent/preconditioned_descent.hpp>
-#include <descent/steepest_descent.hpp>
 
 #include "output.hpp"
 
