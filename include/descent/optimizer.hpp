@@ -270,7 +270,7 @@ class Optimizer : public R {
     if (steps() == 0) return point;
     std::vector<detail::View<Scalar>> views;
     detail::for_each_tensor(point, [&](auto& tensor) { views.push_back(detail::view_of(tensor)); });
-    move_ahead({views.data(), static_cast<Eigen::Index>(views.size())});
+    move_ahead(detail::Views<Scalar>{views.data(), static_cast<Eigen::Index>(views.size())});
     return point;
   }
 
@@ -323,8 +323,8 @@ class Optimizer : public R {
   DESCENT_TAGGED [[gnu::noinline]] void step_views_of(P& params, const G& gradient) {
     constexpr std::size_t count = detail::static_count<P>;
     if constexpr (count > 0) {
-      std::array<detail::View<Scalar>, count> x;
-      std::array<detail::View<const Scalar>, count> g;
+      std::array<detail::View<Scalar>, count> x{};
+      std::array<detail::View<const Scalar>, count> g{};
       detail::place_views(params, x.data());
       step_gradient_of(Params{x.data(), count}, gradient, g.data(), false);
     } else {
@@ -424,7 +424,9 @@ class Optimizer : public R {
     }
   }
 
-  DESCENT_TAGGED void move_ahead(Params point) const requires LooksAhead<R> {
+  /// A template, as only rules that look ahead have what it calls.
+  template <class S>
+  DESCENT_TAGGED void move_ahead(detail::Views<S> point) const {
     detail::require_shapes(point, memory_.shapes);
     const auto kernel = rule().lookahead_kernel(detail::step_of<Scalar>(memory_.counter));
     const kernel::Pass<Scalar, 0> pass(kernel, threads(), nullptr);
