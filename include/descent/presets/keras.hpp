@@ -15,34 +15,34 @@
 
 namespace descent::presets::keras {
 
-consteval rules::SGD sgd() { return {.learning_rate = 0.01}; }
-consteval rules::Momentum momentum() {
+DESCENT_TAGGED constexpr rules::SGD sgd() { return {.learning_rate = 0.01}; }
+DESCENT_TAGGED constexpr rules::Momentum momentum() {
   return {.learning_rate = 0.01, .momentum = 0.9, .form = MomentumForm::velocity};
 }
-consteval rules::Nesterov nesterov() {
+DESCENT_TAGGED constexpr rules::Nesterov nesterov() {
   return {
       .learning_rate = 0.01, .momentum = 0.9, .gradient_at = GradientAt::parameters, .form = MomentumForm::velocity};
 }
-consteval rules::AdaGrad adagrad() {
+DESCENT_TAGGED constexpr rules::AdaGrad adagrad() {
   return {.learning_rate = 0.001,
           .epsilon = 1e-7,
           .epsilon_placement = EpsilonPlacement::inside,
           .initial_accumulator = 0.1};
 }
-consteval rules::RMSProp rmsprop() {
+DESCENT_TAGGED constexpr rules::RMSProp rmsprop() {
   return {.learning_rate = 0.001, .decay = 0.9, .epsilon = 1e-7, .epsilon_placement = EpsilonPlacement::inside};
 }
 /// RMSprop(centered=True).
-consteval rules::CenteredRMSProp centered_rmsprop() {
+DESCENT_TAGGED constexpr rules::CenteredRMSProp centered_rmsprop() {
   return {.learning_rate = 0.001, .decay = 0.9, .epsilon = 1e-7, .epsilon_placement = EpsilonPlacement::inside};
 }
 /// RMSprop(momentum=...), around rmsprop() or centered_rmsprop().
 template <class R>
-consteval rules::WithMomentum<R> with_momentum(const R& rule, double momentum) {
+DESCENT_TAGGED constexpr rules::WithMomentum<R> with_momentum(const R& rule, double momentum) {
   return {rule, momentum, MomentumForm::velocity};
 }
-consteval rules::AdaDelta adadelta() { return {.learning_rate = 0.001, .decay = 0.95, .epsilon = 1e-7}; }
-consteval rules::Adam adam() {
+DESCENT_TAGGED constexpr rules::AdaDelta adadelta() { return {.learning_rate = 0.001, .decay = 0.95, .epsilon = 1e-7}; }
+DESCENT_TAGGED constexpr rules::Adam adam() {
   return {.learning_rate = 0.001,
           .beta1 = 0.9,
           .beta2 = 0.999,

@@ -18,28 +18,28 @@
 
 namespace descent::presets::optax {
 
-consteval rules::SGD sgd() { return {}; }
-consteval rules::Momentum momentum() { return {.momentum = 0.9, .form = MomentumForm::accumulated}; }
-consteval rules::Nesterov nesterov() {
+DESCENT_TAGGED constexpr rules::SGD sgd() { return {}; }
+DESCENT_TAGGED constexpr rules::Momentum momentum() { return {.momentum = 0.9, .form = MomentumForm::accumulated}; }
+DESCENT_TAGGED constexpr rules::Nesterov nesterov() {
   return {.momentum = 0.9, .gradient_at = GradientAt::parameters, .form = MomentumForm::accumulated};
 }
-consteval rules::AdaGrad adagrad() {
+DESCENT_TAGGED constexpr rules::AdaGrad adagrad() {
   return {.epsilon = 1e-7, .epsilon_placement = EpsilonPlacement::inside, .initial_accumulator = 0.1};
 }
-consteval rules::RMSProp rmsprop() {
+DESCENT_TAGGED constexpr rules::RMSProp rmsprop() {
   return {.decay = 0.9, .epsilon = 1e-8, .epsilon_placement = EpsilonPlacement::inside};
 }
 /// rmsprop(centered=True).
-consteval rules::CenteredRMSProp centered_rmsprop() {
+DESCENT_TAGGED constexpr rules::CenteredRMSProp centered_rmsprop() {
   return {.decay = 0.9, .epsilon = 1e-8, .epsilon_placement = EpsilonPlacement::inside};
 }
 /// rmsprop(momentum=...), around rmsprop() or centered_rmsprop().
 template <class R>
-consteval rules::WithMomentum<R> with_momentum(const R& rule, double momentum) {
+DESCENT_TAGGED constexpr rules::WithMomentum<R> with_momentum(const R& rule, double momentum) {
   return {rule, momentum, MomentumForm::velocity};
 }
-consteval rules::AdaDelta adadelta() { return {.decay = 0.9, .epsilon = 1e-6}; }
-consteval rules::Adam adam() {
+DESCENT_TAGGED constexpr rules::AdaDelta adadelta() { return {.decay = 0.9, .epsilon = 1e-6}; }
+DESCENT_TAGGED constexpr rules::Adam adam() {
   return {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .epsilon_placement = EpsilonPlacement::outside};
 }
 

@@ -15,28 +15,30 @@
 
 namespace descent::presets::paper {
 
-consteval rules::SGD sgd() { return {}; }
+DESCENT_TAGGED constexpr rules::SGD sgd() { return {}; }
 /// Polyak: the rate in the velocity.
-consteval rules::Momentum momentum() { return {.form = MomentumForm::velocity}; }
+DESCENT_TAGGED constexpr rules::Momentum momentum() { return {.form = MomentumForm::velocity}; }
 /// Sutskever et al., equations 3 and 4: the gradient is taken at the look-ahead point. Their momentum,
 /// and Nesterov's own, grows from step to step: set the member.
-consteval rules::Nesterov nesterov() { return {.gradient_at = GradientAt::lookahead}; }
+DESCENT_TAGGED constexpr rules::Nesterov nesterov() { return {.gradient_at = GradientAt::lookahead}; }
 /// Duchi et al., Figure 1: H = delta I + diag(root of the sum).
-consteval rules::AdaGrad adagrad() {
+DESCENT_TAGGED constexpr rules::AdaGrad adagrad() {
   return {.epsilon_placement = EpsilonPlacement::outside, .initial_accumulator = 0};
 }
 /// The lecture has neither rate nor epsilon.
-consteval rules::RMSProp rmsprop() { return {.decay = 0.9, .epsilon_placement = EpsilonPlacement::outside}; }
+DESCENT_TAGGED constexpr rules::RMSProp rmsprop() {
+  return {.decay = 0.9, .epsilon_placement = EpsilonPlacement::outside};
+}
 /// Graves, equations 38 to 41, with momentum.
-consteval rules::WithMomentum<rules::CenteredRMSProp> centered_rmsprop() {
+DESCENT_TAGGED constexpr rules::WithMomentum<rules::CenteredRMSProp> centered_rmsprop() {
   return {{.learning_rate = 1e-4, .decay = 0.95, .epsilon = 1e-4, .epsilon_placement = EpsilonPlacement::inside},
           0.9,
           MomentumForm::velocity};
 }
 /// Zeiler, Algorithm 1 with the values of section 4.1, without a rate.
-consteval rules::AdaDelta adadelta() { return {.learning_rate = 1, .decay = 0.95, .epsilon = 1e-6}; }
+DESCENT_TAGGED constexpr rules::AdaDelta adadelta() { return {.learning_rate = 1, .decay = 0.95, .epsilon = 1e-6}; }
 /// Kingma and Ba, Algorithm 1.
-consteval rules::Adam adam() {
+DESCENT_TAGGED constexpr rules::Adam adam() {
   return {.learning_rate = 0.001,
           .beta1 = 0.9,
           .beta2 = 0.999,

@@ -17,36 +17,36 @@
 
 namespace descent::presets::pytorch {
 
-consteval rules::SGD sgd() { return {.learning_rate = 0.001}; }
-consteval rules::Momentum momentum() {
+DESCENT_TAGGED constexpr rules::SGD sgd() { return {.learning_rate = 0.001}; }
+DESCENT_TAGGED constexpr rules::Momentum momentum() {
   return {.learning_rate = 0.001, .momentum = 0.9, .form = MomentumForm::accumulated};
 }
-consteval rules::Nesterov nesterov() {
+DESCENT_TAGGED constexpr rules::Nesterov nesterov() {
   return {.learning_rate = 0.001,
           .momentum = 0.9,
           .gradient_at = GradientAt::parameters,
           .form = MomentumForm::accumulated};
 }
-consteval rules::AdaGrad adagrad() {
+DESCENT_TAGGED constexpr rules::AdaGrad adagrad() {
   return {.learning_rate = 0.01,
           .epsilon = 1e-10,
           .epsilon_placement = EpsilonPlacement::outside,
           .initial_accumulator = 0};
 }
-consteval rules::RMSProp rmsprop() {
+DESCENT_TAGGED constexpr rules::RMSProp rmsprop() {
   return {.learning_rate = 0.01, .decay = 0.99, .epsilon = 1e-8, .epsilon_placement = EpsilonPlacement::outside};
 }
 /// RMSprop(centered=True).
-consteval rules::CenteredRMSProp centered_rmsprop() {
+DESCENT_TAGGED constexpr rules::CenteredRMSProp centered_rmsprop() {
   return {.learning_rate = 0.01, .decay = 0.99, .epsilon = 1e-8, .epsilon_placement = EpsilonPlacement::outside};
 }
 /// RMSprop(momentum=...), around rmsprop() or centered_rmsprop().
 template <class R>
-consteval rules::WithMomentum<R> with_momentum(const R& rule, double momentum) {
+DESCENT_TAGGED constexpr rules::WithMomentum<R> with_momentum(const R& rule, double momentum) {
   return {rule, momentum, MomentumForm::accumulated};
 }
-consteval rules::AdaDelta adadelta() { return {.learning_rate = 1, .decay = 0.9, .epsilon = 1e-6}; }
-consteval rules::Adam adam() {
+DESCENT_TAGGED constexpr rules::AdaDelta adadelta() { return {.learning_rate = 1, .decay = 0.9, .epsilon = 1e-6}; }
+DESCENT_TAGGED constexpr rules::Adam adam() {
   return {.learning_rate = 0.001,
           .beta1 = 0.9,
           .beta2 = 0.999,
