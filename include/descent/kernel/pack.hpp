@@ -103,7 +103,7 @@ constexpr Scalar two_to(int exponent) {
 }
 
 /// What counts as 0, since CPUs take 10 to 100 times as long for numbers below the smallest normal one, min, be they
-/// factors or products. (bench: "zero gradients", "gradients that fade", "gradients around 1e-25")
+/// factors or products. (bench: "zero gradients", "sparse gradients", "gradients around 1e-25")
 template <class Scalar>
 struct Negligible {
   /// Times 1 - 0.999, the square of a number of this size is normal: (2^10 min)^(1/2), 2^-58 for float.
