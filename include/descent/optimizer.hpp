@@ -378,9 +378,9 @@ class Optimizer : public R {
   /// tell its rows.
   DESCENT_TAGGED void settle(Params params) {
     constexpr auto most = (std::numeric_limits<std::int32_t>::max)();
-    const detail::Shape& shape = params[0].shape;
-    const bool settles = params.count == 1 && shape.size() > 0 && shape.size() <= most / 2 &&
-                         settings_.nonfinite == NonFinite::propagate && kernel::may_use_baseline();
+    const detail::Shape shape = params.count == 1 ? params[0].shape : detail::Shape{};
+    const bool settles = shape.size() > 0 && shape.size() <= most / 2 && settings_.nonfinite == NonFinite::propagate &&
+                         kernel::may_use_baseline();
     memory_.settled_size = settles ? static_cast<std::int32_t>(shape.size()) : -1;
     memory_.settled_layout = settles ? static_cast<std::int32_t>(shape.layout()) : 0;
   }
