@@ -282,3 +282,45 @@ TEMPLATE_TEST_CASE("a gradient may read the state that it changes", "[arguments]
   };
   CHECK(same_bits(run([](const auto& map) { return map; }), run([](const auto& map) { return Vector<Scalar>(map); })));
 }
+
+TEMPLATE_TEST_CASE("gradients may read the parameters of many tensors", "[arguments]", float, double) {
+  // So many that the parameters are sorted by their place in memory.
+  using Scalar = TestType;
+  constexpr Eigen::Index count = 40;
+  using Tensor = Eigen::Map<Vector<Scalar>, Eigen::Unaligned, Eigen::InnerStride<>>;
+
+  // Tensor i reads its gradient `moved` places after `of(memory, from(i))`: in its own memory, and in a copy of it.
+  const auto run = [&](auto&& of, auto&& from, Eigen::Index moved, bool in_place) {
+    Adam<Scalar> adam;
+    Vector<Scalar> padded = start<Scalar>(4 * count + 2);
+    for (int t = 0; t < 3; ++t) {
+      Vector<Scalar> copy = padded;
+      std::vector<Tensor> params, gradients;
+      for (Eigen::Index i = 0; i < count; ++i) {
+        params.push_back(of(padded.data(), (7 * i) % count));  // in no order of memory
+        gradients.push_back(of((in_place ? padded : copy).data() + moved, (7 * from(i)) % count));
+      }
+      adam.step(params, gradients);
+    }
+    return padded;
+  };
+  const auto compare = [&](const char* name, auto&& of) {
+    INFO(name);
+    const auto own = [](Eigen::Index i) { return i; };
+    const auto next = [](Eigen::Index i) { return (i + 1) % count; };
+    const auto first = [](Eigen::Index) { return Eigen::Index{0}; };
+    CHECK(same_bits(run(of, own, 0, true), run(of, own, 0, false)));
+    CHECK(same_bits(run(of, own, 1, true), run(of, own, 1, false)));
+    CHECK(same_bits(run(of, next, 0, true), run(of, next, 0, false)));
+    CHECK(same_bits(run(of, next, 1, true), run(of, next, 1, false)));
+    CHECK(same_bits(run(of, first, 0, true), run(of, first, 0, false)));
+  };
+  compare("one after the other",
+          [](Scalar* data, Eigen::Index i) { return Tensor(data + 3 * i, 3, Eigen::InnerStride<>(1)); });
+  compare("rows of a column-major matrix, each among the others",
+          [](Scalar* data, Eigen::Index i) { return Tensor(data + i, 3, Eigen::InnerStride<>(count)); });
+  compare("one that surrounds all others", [](Scalar* data, Eigen::Index i) {
+    return i == 0 ? Tensor(data, 3, Eigen::InnerStride<>(2 * count))
+                  : Tensor(data + 4 * i - 3, 3, Eigen::InnerStride<>(1));
+  });
+}
