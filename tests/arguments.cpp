@@ -292,7 +292,7 @@ TEMPLATE_TEST_CASE("gradients may read the parameters of many tensors", "[argume
   // Tensor i reads its gradient `moved` places after `of(memory, from(i))`: in its own memory, and in a copy of it.
   const auto run = [&](auto&& of, auto&& from, Eigen::Index moved, bool in_place) {
     Adam<Scalar> adam;
-    Vector<Scalar> padded = start<Scalar>(4 * count + 2);
+    Vector<Scalar> padded = start<Scalar>(8 * count + 4);
     for (int t = 0; t < 3; ++t) {
       Vector<Scalar> copy = padded;
       std::vector<Tensor> params, gradients;
@@ -311,6 +311,7 @@ TEMPLATE_TEST_CASE("gradients may read the parameters of many tensors", "[argume
     const auto first = [](Eigen::Index) { return Eigen::Index{0}; };
     CHECK(same_bits(run(of, own, 0, true), run(of, own, 0, false)));
     CHECK(same_bits(run(of, own, 1, true), run(of, own, 1, false)));
+    CHECK(same_bits(run(of, own, 3, true), run(of, own, 3, false)));
     CHECK(same_bits(run(of, next, 0, true), run(of, next, 0, false)));
     CHECK(same_bits(run(of, next, 1, true), run(of, next, 1, false)));
     CHECK(same_bits(run(of, first, 0, true), run(of, first, 0, false)));
@@ -319,8 +320,9 @@ TEMPLATE_TEST_CASE("gradients may read the parameters of many tensors", "[argume
           [](Scalar* data, Eigen::Index i) { return Tensor(data + 3 * i, 3, Eigen::InnerStride<>(1)); });
   compare("rows of a column-major matrix, each among the others",
           [](Scalar* data, Eigen::Index i) { return Tensor(data + i, 3, Eigen::InnerStride<>(count)); });
+  // Element 160 is its own, in a gap between two others.
   compare("one that surrounds all others", [](Scalar* data, Eigen::Index i) {
-    return i == 0 ? Tensor(data, 3, Eigen::InnerStride<>(2 * count))
-                  : Tensor(data + 4 * i - 3, 3, Eigen::InnerStride<>(1));
+    return i == 0 ? Tensor(data, 3, Eigen::InnerStride<>(4 * count))
+                  : Tensor(data + 8 * i - 3, 3, Eigen::InnerStride<>(1));
   });
 }
