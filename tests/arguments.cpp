@@ -289,8 +289,8 @@ TEMPLATE_TEST_CASE("gradients may read the parameters of many tensors", "[argume
   constexpr Eigen::Index count = 40;
   using Tensor = Eigen::Map<Vector<Scalar>, Eigen::Unaligned, Eigen::InnerStride<>>;
 
-  // Tensor i reads its gradient `moved` places after `of(memory, from(i))`: in its own memory, and in a copy of it.
-  const auto run = [&](auto&& of, auto&& from, Eigen::Index moved, bool in_place) {
+  // Tensor i reads its gradient moved(i) places after that of from(i): in the memory of the parameters, or in a copy.
+  const auto run = [&](auto&& of, auto&& from, auto&& moved, bool in_place) {
     Adam<Scalar> adam;
     Vector<Scalar> padded = start<Scalar>(8 * count + 4);
     for (int t = 0; t < 3; ++t) {
@@ -298,7 +298,7 @@ TEMPLATE_TEST_CASE("gradients may read the parameters of many tensors", "[argume
       std::vector<Tensor> params, gradients;
       for (Eigen::Index i = 0; i < count; ++i) {
         params.push_back(of(padded.data(), (7 * i) % count));  // in no order of memory
-        gradients.push_back(of((in_place ? padded : copy).data() + moved, (7 * from(i)) % count));
+        gradients.push_back(of((in_place ? padded : copy).data() + moved(i), (7 * from(i)) % count));
       }
       adam.step(params, gradients);
     }
@@ -309,12 +309,13 @@ TEMPLATE_TEST_CASE("gradients may read the parameters of many tensors", "[argume
     const auto own = [](Eigen::Index i) { return i; };
     const auto next = [](Eigen::Index i) { return (i + 1) % count; };
     const auto first = [](Eigen::Index) { return Eigen::Index{0}; };
-    CHECK(same_bits(run(of, own, 0, true), run(of, own, 0, false)));
-    CHECK(same_bits(run(of, own, 1, true), run(of, own, 1, false)));
-    CHECK(same_bits(run(of, own, 3, true), run(of, own, 3, false)));
-    CHECK(same_bits(run(of, next, 0, true), run(of, next, 0, false)));
-    CHECK(same_bits(run(of, next, 1, true), run(of, next, 1, false)));
-    CHECK(same_bits(run(of, first, 0, true), run(of, first, 0, false)));
+    const auto by = [](Eigen::Index places) { return [places](Eigen::Index) { return places; }; };
+    const auto others_by_3 = [](Eigen::Index i) { return i == 0 ? 0 : 3; };
+    CHECK(same_bits(run(of, own, by(0), true), run(of, own, by(0), false)));
+    CHECK(same_bits(run(of, own, by(1), true), run(of, own, by(1), false)));
+    CHECK(same_bits(run(of, own, others_by_3, true), run(of, own, others_by_3, false)));
+    CHECK(same_bits(run(of, next, by(0), true), run(of, next, by(0), false)));
+    CHECK(same_bits(run(of, first, by(0), true), run(of, first, by(0), false)));
   };
   compare("one after the other",
           [](Scalar* data, Eigen::Index i) { return Tensor(data + 3 * i, 3, Eigen::InnerStride<>(1)); });
