@@ -189,9 +189,9 @@ void add_layouts(Eigen::Index side) {
   const auto add_case = [&](std::string_view by, auto gradient) {
     add_steps(case_name(rule_name<Rule>, scalar_name<Scalar>, side * side, by),
               bytes_per_step<Scalar>(state_count<Rule>, side * side), [=] {
-                auto& square = shared<Square<Scalar>>(side);
-                return steps_on<Eigen::Dynamic, Scalar>(rule, square.x, square.*gradient);
-              });
+      auto& square = shared<Square<Scalar>>(side);
+      return steps_on<Eigen::Dynamic, Scalar>(rule, square.x, square.*gradient);
+    });
   };
   add_case(who::one_layout, &Square<Scalar>::gradient);
   add_case(who::two_layouts, &Square<Scalar>::transposed_in_memory);
@@ -205,9 +205,9 @@ void add_small_vector() {
   const auto add_case = [&]<int optimizer_size>(std::string_view by, auto x, auto gradient) {
     add_steps(case_name(rule_name<Rule>, scalar_name<Scalar>, Size, by),
               bytes_per_step<Scalar>(state_count<Rule>, Size), [=] {
-                auto& small = shared<Small>(Size);
-                return steps_on<optimizer_size, Scalar>(rule, small.*x, small.*gradient);
-              });
+      auto& small = shared<Small>(Size);
+      return steps_on<optimizer_size, Scalar>(rule, small.*x, small.*gradient);
+    });
   };
   add_case.template operator()<Eigen::Dynamic>(who::vector, &Small::x, &Small::gradient);
   add_case.template operator()<Size>(who::fixed_vector, &Small::x, &Small::gradient);

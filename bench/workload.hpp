@@ -61,8 +61,7 @@ class AlignedState {
  public:
   explicit AlignedState(Eigen::Index n)
       : stride_((static_cast<std::size_t>(n) + line - 1) / line * line),
-        scalars_(
-            static_cast<Scalar*>(::operator new (States* stride_ * sizeof(Scalar), std::align_val_t{cache_line}))) {
+        scalars_(static_cast<Scalar*>(::operator new(States* stride_ * sizeof(Scalar), std::align_val_t{cache_line}))) {
     std::fill_n(scalars_.get(), States * stride_, Scalar(0));
   }
 
@@ -75,7 +74,7 @@ class AlignedState {
  private:
   static constexpr std::size_t line = cache_line / sizeof(Scalar);
   struct Free {
-    void operator()(Scalar* memory) const { ::operator delete (memory, std::align_val_t{cache_line}); }
+    void operator()(Scalar* memory) const { ::operator delete(memory, std::align_val_t{cache_line}); }
   };
   std::size_t stride_;
   std::unique_ptr<Scalar, Free> scalars_;

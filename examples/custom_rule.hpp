@@ -43,10 +43,9 @@ struct Lion {
   /// of a pack are compiled for this CPU's widest registers, and only where the kernel is inlined can they be inlined
   /// through it.
   auto kernel(const auto& step) const {
-    return [
-      beta1 = step.real(beta1), rest1 = step.real(1 - beta1), beta2 = step.real(beta2), rest2 = step.real(1 - beta2),
-      rate = step.real(learning_rate), decay = step.real(weight_decay)
-    ](const auto& x, const auto& g, auto& m) __attribute__((always_inline)) {
+    return [beta1 = step.real(beta1), rest1 = step.real(1 - beta1), beta2 = step.real(beta2),
+            rest2 = step.real(1 - beta2), rate = step.real(learning_rate),
+            decay = step.real(weight_decay)](const auto& x, const auto& g, auto& m) __attribute__((always_inline)) {
       const auto c = beta1 * m + rest1 * g;
       m = beta2 * m + rest2 * g;
       const auto sign = select(c > 0, 1, select(c < 0, -1, c));  // a NaN stays one

@@ -53,25 +53,23 @@ inline void explain(const Runner& runner, const Surface& surface, int steps) {
       "\n%s with %s, otherwise its defaults, on %s, %s, from (%g, %g); step t is subtracted from the parameters\n\n",
       runner.label.c_str(), runner.rates().c_str(), surface.name.c_str(), surface.text.c_str(), surface.start[0],
       surface.start[1]);
-  std::visit(
-      [&](const auto& rule) {
-        descent::Optimizer<std::remove_cvref_t<decltype(rule)>, double, 2> optimizer(rule);
-        Eigen::Vector2d x = surface.start;
-        for (int t = 1; t <= steps; ++t) {
-          const Columns columns = explained_step(optimizer, surface, x);
-          if (t == 1) {
-            std::printf("   t   ");
-            for (const auto& [name, value] : columns) std::printf(" %16s", name.c_str());
-            std::printf("\n");
-          }
-          for (const Eigen::Index i : {0, 1}) {
-            i == 0 ? std::printf("%4d  x", t) : std::printf("      y");
-            for (const auto& [name, value] : columns) std::printf(" %16.9g", value[i]);
-            std::printf("\n");
-          }
-        }
-      },
-      runner.rule);
+  std::visit([&](const auto& rule) {
+    descent::Optimizer<std::remove_cvref_t<decltype(rule)>, double, 2> optimizer(rule);
+    Eigen::Vector2d x = surface.start;
+    for (int t = 1; t <= steps; ++t) {
+      const Columns columns = explained_step(optimizer, surface, x);
+      if (t == 1) {
+        std::printf("   t   ");
+        for (const auto& [name, value] : columns) std::printf(" %16s", name.c_str());
+        std::printf("\n");
+      }
+      for (const Eigen::Index i : {0, 1}) {
+        i == 0 ? std::printf("%4d  x", t) : std::printf("      y");
+        for (const auto& [name, value] : columns) std::printf(" %16.9g", value[i]);
+        std::printf("\n");
+      }
+    }
+  }, runner.rule);
 }
 
 }  // namespace examples

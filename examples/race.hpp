@@ -45,13 +45,11 @@ struct Runner {
       std::snprintf(text.data(), text.size(), "%g", value);
       return std::string(text.data());
     };
-    return std::visit(
-        [&](const auto& r) {
-          std::string text = "η = " + short_text(r.learning_rate);
-          if constexpr (requires { r.momentum; }) text += ", μ = " + short_text(r.momentum);
-          return text;
-        },
-        rule);
+    return std::visit([&](const auto& r) {
+      std::string text = "η = " + short_text(r.learning_rate);
+      if constexpr (requires { r.momentum; }) text += ", μ = " + short_text(r.momentum);
+      return text;
+    }, rule);
   }
 };
 
@@ -81,19 +79,17 @@ struct Path {
 
 /// Ends early where the value overflows. Throws std::invalid_argument for a rate out of range.
 inline Path run(const Rule& rule, const Surface& surface, int steps) {
-  return std::visit(
-      [&](const auto& r) {
-        descent::Optimizer<std::remove_cvref_t<decltype(r)>, double, 2> optimizer(r);
-        Eigen::Vector2d x = surface.start;
-        Path path{{x}, {surface.value(x)}};
-        descent::minimize(surface, x, optimizer, {.max_steps = steps, .gradient_tolerance = 0},
-                          [&](const descent::Progress<Eigen::Vector2d>& progress) {
-                            path.points.push_back(progress.x);
-                            path.values.push_back(progress.value);
-                          });
-        return path;
-      },
-      rule);
+  return std::visit([&](const auto& r) {
+    descent::Optimizer<std::remove_cvref_t<decltype(r)>, double, 2> optimizer(r);
+    Eigen::Vector2d x = surface.start;
+    Path path{{x}, {surface.value(x)}};
+    descent::minimize(surface, x, optimizer, {.max_steps = steps, .gradient_tolerance = 0},
+                      [&](const descent::Progress<Eigen::Vector2d>& progress) {
+      path.points.push_back(progress.x);
+      path.values.push_back(progress.value);
+    });
+    return path;
+  }, rule);
 }
 
 struct Race {
@@ -108,8 +104,7 @@ struct Race {
 inline std::vector<Runner> all_seven() {
   return [&]<std::size_t... I>(std::index_sequence<I...>) {
     return std::vector<Runner>{{std::string(optimizer_names[I]), Rule(std::in_place_index<I>)}...};
-  }
-  (std::make_index_sequence<optimizer_names.size()>{});
+  }(std::make_index_sequence<optimizer_names.size()>{});
 }
 
 /// All seven at these rates.

@@ -25,8 +25,7 @@ long allocations_of(Call&& call) {
 TEST_CASE("the count sees what allocates", "[allocation]") {
   CHECK(allocations_of([] { Eigen::VectorXd x(100); }) == 1);
   CHECK(allocations_of([] { ::operator delete(::operator new(64)); }) == 1);
-  CHECK(allocations_of([] { ::operator delete (::operator new (64, std::align_val_t{64}), std::align_val_t{64}); }) ==
-        1);
+  CHECK(allocations_of([] { ::operator delete(::operator new(64, std::align_val_t{64}), std::align_val_t{64}); }) == 1);
   CHECK(allocations_of([] {}) == 0);
 }
 
@@ -38,8 +37,8 @@ TEST_CASE("only the first step allocates", "[allocation]") {
     const Vector<double> g = mixed_gradient<double>(50, 1);
     CHECK(allocations_of([&] { optimizer.step(x, g); }) <= 2);  // the state and the list of shapes
     CHECK(allocations_of([&] {
-            for (int t = 0; t < 50; ++t) optimizer.step(x, g);
-          }) == 0);
+      for (int t = 0; t < 50; ++t) optimizer.step(x, g);
+    }) == 0);
     CHECK(allocations_of([&] { optimizer.step(x, x); }) == 0);
   });
 }
@@ -58,8 +57,8 @@ TEST_CASE("only the first step allocates, whatever the arguments", "[allocation]
   };
   step_all();
   CHECK(allocations_of([&] {
-          for (int t = 0; t < 50; ++t) step_all();
-        }) == 0);
+    for (int t = 0; t < 50; ++t) step_all();
+  }) == 0);
 }
 
 TEST_CASE("a fixed size never allocates", "[allocation]") {
@@ -68,20 +67,20 @@ TEST_CASE("a fixed size never allocates", "[allocation]") {
     Eigen::Vector<float, 6> x = start<float>(6);
     const Eigen::Vector<float, 6> g = mixed_gradient<float>(6, 1);
     CHECK(allocations_of([&] {
-            Optimizer<R, float, 6> optimizer(rule);
-            for (int t = 0; t < 3; ++t) optimizer.step(x, g);
-            optimizer.step(x, x + g);
-            Optimizer<R, float, 6> copy = optimizer;
-            copy.step(x, g);
-            optimizer.reset();
-            optimizer.step(x, g);
-          }) == 0);
+      Optimizer<R, float, 6> optimizer(rule);
+      for (int t = 0; t < 3; ++t) optimizer.step(x, g);
+      optimizer.step(x, x + g);
+      Optimizer<R, float, 6> copy = optimizer;
+      copy.step(x, g);
+      optimizer.reset();
+      optimizer.step(x, g);
+    }) == 0);
   });
 
   Eigen::Vector<float, 2> a = Eigen::Vector<float, 2>::Ones();
   Eigen::Matrix<float, 2, 2> b = Eigen::Matrix<float, 2, 2>::Identity();
   CHECK(allocations_of([&] {
-          Adam<float, 6> several;
-          for (int t = 0; t < 3; ++t) several.step(std::tie(a, b), std::tie(a, b));
-        }) == 0);
+    Adam<float, 6> several;
+    for (int t = 0; t < 3; ++t) several.step(std::tie(a, b), std::tie(a, b));
+  }) == 0);
 }

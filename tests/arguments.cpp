@@ -241,28 +241,28 @@ TEMPLATE_TEST_CASE("a gradient may read the parameters that it moves", "[argumen
                     run([](auto& o, auto& x, auto&) { o.step(x.head(n - 1), Vector<Scalar>(x.tail(n - 1))); })));
     // A square matrix and its transpose.
     CHECK(both_same(run([](auto& o, auto& x, auto&) {
-                      auto m = x.head(16).reshaped(4, 4);
-                      Eigen::Map<Eigen::Matrix<Scalar, 4, 4>> map(&m(0, 0));
-                      o.step(map, map.transpose());
-                    }),
+      auto m = x.head(16).reshaped(4, 4);
+      Eigen::Map<Eigen::Matrix<Scalar, 4, 4>> map(&m(0, 0));
+      o.step(map, map.transpose());
+    }),
                     run([](auto& o, auto& x, auto&) {
-                      auto m = x.head(16).reshaped(4, 4);
-                      Eigen::Map<Eigen::Matrix<Scalar, 4, 4>> map(&m(0, 0));
-                      o.step(map, Eigen::Matrix<Scalar, 4, 4>(map.transpose()));
-                    })));
+      auto m = x.head(16).reshaped(4, 4);
+      Eigen::Map<Eigen::Matrix<Scalar, 4, 4>> map(&m(0, 0));
+      o.step(map, Eigen::Matrix<Scalar, 4, 4>(map.transpose()));
+    })));
     // A game, f = x'y: each one's gradient is the other.
     CHECK(both_same(run([](auto& o, auto& x, auto& y) { o.step(std::tie(x, y), std::tie(y, x)); }),
                     run([](auto& o, auto& x, auto& y) {
-                      o.step(std::tie(x, y), std::tuple(Vector<Scalar>(y), Vector<Scalar>(x)));
-                    })));
+      o.step(std::tie(x, y), std::tuple(Vector<Scalar>(y), Vector<Scalar>(x)));
+    })));
     CHECK(both_same(run([](auto& o, auto& x, auto& y) {
-                      std::vector<Eigen::Map<Vector<Scalar>>> params{{x.data(), n}, {y.data(), n}},
-                          gradients{{y.data(), n}, {x.data(), n}};
-                      o.step(params, gradients);
-                    }),
+      std::vector<Eigen::Map<Vector<Scalar>>> params{{x.data(), n}, {y.data(), n}},
+          gradients{{y.data(), n}, {x.data(), n}};
+      o.step(params, gradients);
+    }),
                     run([](auto& o, auto& x, auto& y) {
-                      o.step(std::tie(x, y), std::tuple(Vector<Scalar>(y), Vector<Scalar>(x)));
-                    })));
+      o.step(std::tie(x, y), std::tuple(Vector<Scalar>(y), Vector<Scalar>(x)));
+    })));
   });
 }
 

@@ -20,7 +20,7 @@ const double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
 /// That a value is refused by the constructor and by `step`, with a text that names all of it.
 template <class Scalar, class R>
-void refused(double R::*field, const std::string& optimizer, const std::string& name, double value,
+void refused(double R::* field, const std::string& optimizer, const std::string& name, double value,
              const std::string& range, const R& base = {}) {
   R rule = base;
   rule.*field = value;
@@ -46,7 +46,7 @@ void refused(double R::*field, const std::string& optimizer, const std::string& 
 }
 
 template <class Scalar, class R>
-void accepted(double R::*field, double value, const R& base = {}) {
+void accepted(double R::* field, double value, const R& base = {}) {
   R rule = base;
   rule.*field = value;
   Optimizer<R, Scalar> optimizer(rule);
@@ -65,7 +65,7 @@ void rate_is_checked(const std::string& optimizer) {
 }
 
 template <class R>
-void decay_is_checked(double R::*field, const std::string& optimizer, const std::string& name) {
+void decay_is_checked(double R::* field, const std::string& optimizer, const std::string& name) {
   for (const double bad : {-1e-300, 1.0, 1.5, infinity, not_a_number})
     refused<double>(field, optimizer, name, bad, "in [0, 1)");
   refused<float>(field, optimizer, name, 1 - 1e-9, "in [0, 1)");  // rounds to 1
@@ -116,12 +116,12 @@ TEST_CASE("hyperparameters out of range", "[bad input]") {
       refused<double>(&rules::Nesterov::momentum, "Nesterov", "momentum", bad, "in [0, 1]");
     accepted<double>(&rules::Nesterov::momentum, 1);
     CHECK(complaint([] {
-            Nesterov<>({.gradient_at = static_cast<GradientAt>(2)});
-          }).find("descent::Nesterov: gradient_at") == 0);
+      Nesterov<>({.gradient_at = static_cast<GradientAt>(2)});
+    }).find("descent::Nesterov: gradient_at") == 0);
     CHECK(complaint([] { Nesterov<>({.form = MomentumForm::averaged}); }).find("descent::Nesterov: form") == 0);
     CHECK(complaint([] {
-            Nesterov<>({.gradient_at = GradientAt::lookahead, .form = MomentumForm::accumulated});
-          }).find("descent::Nesterov: form") == 0);
+      Nesterov<>({.gradient_at = GradientAt::lookahead, .form = MomentumForm::accumulated});
+    }).find("descent::Nesterov: form") == 0);
     Nesterov<> nesterov;
     nesterov.momentum = 2;
     CHECK_THROWS_AS(nesterov.lookahead(start<double>(3)), std::invalid_argument);
@@ -145,8 +145,8 @@ TEST_CASE("hyperparameters out of range", "[bad input]") {
     epsilon_is_checked<rules::CenteredRMSProp>("CenteredRMSProp");
     decay_is_checked(&rules::CenteredRMSProp::decay, "CenteredRMSProp", "decay");
     CHECK(complaint([] {
-            CenteredRMSProp<>({.epsilon_placement = EpsilonPlacement::hat});
-          }).find("descent::CenteredRMSProp: epsilon_placement = hat; it must be outside or inside") == 0);
+      CenteredRMSProp<>({.epsilon_placement = EpsilonPlacement::hat});
+    }).find("descent::CenteredRMSProp: epsilon_placement = hat; it must be outside or inside") == 0);
   }
   SECTION("WithWeightDecay") {
     using Decayed = rules::WithWeightDecay<rules::SGD>;
@@ -154,12 +154,11 @@ TEST_CASE("hyperparameters out of range", "[bad input]") {
       refused<double>(&Decayed::weight_decay, "SGD with weight decay", "weight_decay", bad, "finite and >= 0");
     refused<float>(&Decayed::weight_decay, "SGD with weight decay", "weight_decay", 1e39, "finite and >= 0");
     // The rule inside is checked by itself.
+    CHECK(complaint([] { Optimizer<Decayed>({{.learning_rate = -1}, 0.1}); }) ==
+          "descent::SGD with weight decay: learning_rate = -1; it must be finite and >= 0");
     CHECK(complaint([] {
-            Optimizer<Decayed>({{.learning_rate = -1}, 0.1});
-          }) == "descent::SGD with weight decay: learning_rate = -1; it must be finite and >= 0");
-    CHECK(complaint([] {
-            Optimizer(rules::WithWeightDecay{rules::Nesterov{.gradient_at = GradientAt::lookahead}, 0.1});
-          }) == "descent::Nesterov with weight decay: gradient_at must be parameters with weight decay");
+      Optimizer(rules::WithWeightDecay{rules::Nesterov{.gradient_at = GradientAt::lookahead}, 0.1});
+    }) == "descent::Nesterov with weight decay: gradient_at must be parameters with weight decay");
   }
   SECTION("WithMomentum") {
     using Moving = rules::WithMomentum<rules::RMSProp>;
@@ -168,11 +167,10 @@ TEST_CASE("hyperparameters out of range", "[bad input]") {
     accepted<double>(&Moving::momentum, 1);
     accepted<double>(&Moving::momentum, 0);
     CHECK(complaint([] {
-            Optimizer<Moving>({{.epsilon = 0}, 0.9});
-          }).find("descent::RMSProp with momentum: epsilon = 0") == 0);
-    CHECK(complaint([] {
-            Optimizer<Moving>({{}, 0.9, MomentumForm::averaged});
-          }) == "descent::RMSProp with momentum: form = averaged; it must be velocity or accumulated");
+      Optimizer<Moving>({{.epsilon = 0}, 0.9});
+    }).find("descent::RMSProp with momentum: epsilon = 0") == 0);
+    CHECK(complaint([] { Optimizer<Moving>({{}, 0.9, MomentumForm::averaged}); }) ==
+          "descent::RMSProp with momentum: form = averaged; it must be velocity or accumulated");
   }
   SECTION("AdaDelta") {
     rate_is_checked<rules::AdaDelta>("AdaDelta");
@@ -185,8 +183,8 @@ TEST_CASE("hyperparameters out of range", "[bad input]") {
     decay_is_checked(&rules::Adam::beta1, "Adam", "beta1");
     decay_is_checked(&rules::Adam::beta2, "Adam", "beta2");
     CHECK(complaint([] {
-            Adam<>({.epsilon_placement = static_cast<EpsilonPlacement>(7)});
-          }).find("descent::Adam: epsilon_placement = 7; it must be outside, inside or hat") == 0);
+      Adam<>({.epsilon_placement = static_cast<EpsilonPlacement>(7)});
+    }).find("descent::Adam: epsilon_placement = 7; it must be outside, inside or hat") == 0);
   }
 }
 
@@ -202,11 +200,11 @@ TEST_CASE("what becomes of a value in the scalar is told", "[bad input]") {
 
 TEST_CASE("hat is Adam's alone", "[bad input]") {
   CHECK(complaint([] {
-          AdaGrad<>({.epsilon_placement = EpsilonPlacement::hat});
-        }).find("descent::AdaGrad: epsilon_placement = hat; it must be outside or inside") == 0);
+    AdaGrad<>({.epsilon_placement = EpsilonPlacement::hat});
+  }).find("descent::AdaGrad: epsilon_placement = hat; it must be outside or inside") == 0);
   CHECK(complaint([] {
-          RMSProp<>({.epsilon_placement = EpsilonPlacement::hat});
-        }).find("descent::RMSProp: epsilon_placement = hat; it must be outside or inside") == 0);
+    RMSProp<>({.epsilon_placement = EpsilonPlacement::hat});
+  }).find("descent::RMSProp: epsilon_placement = hat; it must be outside or inside") == 0);
   RMSProp<> rmsprop;
   rmsprop.epsilon_placement = EpsilonPlacement::hat;
   Vector<double> x = start<double>(3);
@@ -281,8 +279,8 @@ TEST_CASE("a fixed size is kept at run time too", "[bad input]") {
   many[0] = three;
   Adam<double, 3> several;
   CHECK(complaint([&] {
-          several.step(many, many);
-        }).find("4 tensors; an optimizer of the fixed size 3 takes at most 3") != std::string::npos);
+    several.step(many, many);
+  }).find("4 tensors; an optimizer of the fixed size 3 takes at most 3") != std::string::npos);
   many.pop_back();
   CHECK_NOTHROW(several.step(many, many));
 }

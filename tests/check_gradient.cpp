@@ -143,31 +143,24 @@ TEMPLATE_TEST_CASE("the rounding of a large value is no error of the gradient", 
 TEST_CASE("an objective that does not set its gradient", "[check_gradient]") {
   const VectorXd x = VectorXd::Ones(2);
   CHECK(complaint([&] {
-          check_gradient(
-              [](const VectorXd& at, VectorXd& g) {
-                g[0] = 2 * at[0];
-                return at.squaredNorm();
-              },
-              x);
-        }) ==
-        "descent::check_gradient: the objective does not set component (1, 0) of the gradient; it must assign "
+    check_gradient([](const VectorXd& at, VectorXd& g) {
+      g[0] = 2 * at[0];
+      return at.squaredNorm();
+    }, x);
+  }) == "descent::check_gradient: the objective does not set component (1, 0) of the gradient; it must assign "
         "each, and not add to what stands there");
   CHECK(complaint([&] {
-          check_gradient(
-              [](const VectorXd& at, VectorXd& g) {
-                g += 2 * at;
-                return at.squaredNorm();
-              },
-              x);
-        }).find("does not set component (0, 0)") != std::string::npos);
+    check_gradient([](const VectorXd& at, VectorXd& g) {
+      g += 2 * at;
+      return at.squaredNorm();
+    }, x);
+  }).find("does not set component (0, 0)") != std::string::npos);
   CHECK(complaint([&] {
-          check_gradient(
-              [](const VectorXd& at, VectorXd& g) {
-                g = VectorXd::Zero(3);
-                return at.squaredNorm();
-              },
-              x);
-        }) == "descent::check_gradient: the objective's gradient is 3x1, but x is 2x1");
+    check_gradient([](const VectorXd& at, VectorXd& g) {
+      g = VectorXd::Zero(3);
+      return at.squaredNorm();
+    }, x);
+  }) == "descent::check_gradient: the objective's gradient is 3x1, but x is 2x1");
 }
 
 TEST_CASE("what is not finite is named", "[check_gradient]") {
@@ -211,8 +204,8 @@ TEST_CASE("a quotient that overflows does not pass", "[check_gradient]") {
 TEST_CASE("a tolerance out of range", "[check_gradient]") {
   for (const double bad : {0.0, -1e-6, HUGE_VAL, std::nan("")})
     CHECK(complaint([&] {
-            check_gradient(curved, VectorXd::Ones(2), bad);
-          }).find("descent::check_gradient: tolerance = ") == 0);
+      check_gradient(curved, VectorXd::Ones(2), bad);
+    }).find("descent::check_gradient: tolerance = ") == 0);
   CHECK(complaint([&] { check_gradient(curved, VectorXd::Ones(2), 0); }) ==
         "descent::check_gradient: tolerance = 0; it must be finite and > 0");
 }

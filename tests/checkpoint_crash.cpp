@@ -93,16 +93,15 @@ TEST_CASE("a disk that is full after any number of bytes leaves the old checkpoi
 
   const auto saved_with_room = [&](std::size_t bytes) {
     return status_of(in_a_process([&] {
-             std::signal(SIGXFSZ, SIG_IGN);
-             const rlimit limit{bytes, bytes};
-             ::setrlimit(RLIMIT_FSIZE, &limit);
-             try {
-               save(path, adam, x);
-             } catch (const std::system_error& error) {
-               ::_exit(error.code() == std::errc::file_too_large ? 2 : 3);
-             }
-           })) >>
-           8;
+      std::signal(SIGXFSZ, SIG_IGN);
+      const rlimit limit{bytes, bytes};
+      ::setrlimit(RLIMIT_FSIZE, &limit);
+      try {
+        save(path, adam, x);
+      } catch (const std::system_error& error) {
+        ::_exit(error.code() == std::errc::file_too_large ? 2 : 3);
+      }
+    })) >> 8;
   };
   for (std::size_t room = 0; room < size; room += 61) {
     INFO(room << " bytes of room for " << size);

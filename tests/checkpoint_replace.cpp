@@ -65,7 +65,7 @@ struct Saving {
 };
 
 struct stat status_of(const std::filesystem::path& path) {
-  struct stat status {};
+  struct stat status{};
   REQUIRE(::stat(path.c_str(), &status) == 0);
   return status;
 }

@@ -354,8 +354,8 @@ TEST_CASE("matrices of extreme entries are solved, or refused", "[newton]") {
   Matrix<double> A(2, 2);
   A << 1e-300, 1e200, 1e200, 1e-300;  // whose entries overflow when scaled
   CHECK(complaint<std::domain_error>([&] {
-          PositiveDefinite<double>{A};
-        }).find("descent: the matrix is not positive definite: ") == 0);
+    PositiveDefinite<double>{A};
+  }).find("descent: the matrix is not positive definite: ") == 0);
   A << 1, 1.5e308, -1.5e308, 1;  // whose entries' difference overflows
   CHECK(complaint([&] { PositiveDefinite<double>{A}; }).find("descent: the matrix is not symmetric: ") == 0);
 }
@@ -389,9 +389,8 @@ TEST_CASE("gradients and hyperparameters that are refused", "[bad input]") {
     return newton;
   };
   CHECK(told(longer) == "descent: the gradient is 3x1, but the parameters are 2x1");
-  CHECK(complaint<std::domain_error>([&] {
-          Newton<>().step(x, vector<double>({1, HUGE_VAL}), H);
-        }) == "descent: the gradient is not finite: (1, 0) is inf");
+  CHECK(complaint<std::domain_error>([&] { Newton<>().step(x, vector<double>({1, HUGE_VAL}), H); }) ==
+        "descent: the gradient is not finite: (1, 0) is inf");
 
   CHECK(complaint([&] { PreconditionedDescent<>({.learning_rate = -1}).step(x, x, H); }) ==
         "descent::PreconditionedDescent: learning_rate = -1; it must be finite and >= 0");

@@ -183,7 +183,6 @@ TEST_CASE("indices that are refused", "[minibatches]") {
         "descent::Minibatches: index 2 is -2; it must be at least 0, and at most 9223372036854775807");
   CHECK(told(std::vector<std::uint64_t>{std::uint64_t{1} << 63}) ==
         "descent::Minibatches: index 0 is 9223372036854775808; it must be at least 0, and at most 9223372036854775807");
-  CHECK(complaint([] {
-          Minibatches batches(std::vector<int>{1, 2}, 0, 0);
-        }) == "descent::Minibatches: batch_size = 0; it must be at least 1");
+  CHECK(complaint([] { Minibatches batches(std::vector<int>{1, 2}, 0, 0); }) ==
+        "descent::Minibatches: batch_size = 0; it must be at least 1");
 }

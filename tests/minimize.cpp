@@ -288,8 +288,8 @@ TEST_CASE("a skipped step is no convergence", "[minimize]") {
   SECTION("the optimizer gives up first") {
     nesterov.set_nonfinite(NonFinite::skip);
     CHECK(complaint<std::domain_error>([&] {
-            minimize(cliff, x, nesterov, options);
-          }).find("after 10 skipped steps in a row") != std::string::npos);
+      minimize(cliff, x, nesterov, options);
+    }).find("after 10 skipped steps in a row") != std::string::npos);
     CHECK(nesterov.skipped_steps() == 10);
   }
   SECTION("the run does") {
@@ -321,13 +321,11 @@ TEST_CASE("options out of range", "[minimize]") {
   CHECK(complaint([&] { minimize(bowl, x, sgd, {.max_steps = 0, .gradient_tolerance = 0}); }).find("never end") !=
         std::string::npos);
   CHECK(complaint([&] {
-          minimize(
-              [](const VectorXd& at, VectorXd& g) {
-                g.resize(3);
-                return at[0];
-              },
-              x, sgd);
-        }) == "descent::minimize: the objective's gradient is 3x1, but x is 2x1");
+    minimize([](const VectorXd& at, VectorXd& g) {
+      g.resize(3);
+      return at[0];
+    }, x, sgd);
+  }) == "descent::minimize: the objective's gradient is 3x1, but x is 2x1");
   CHECK(x == VectorXd::Ones(2));
 }
 
@@ -413,13 +411,13 @@ TEST_CASE("a gradient that the objective does not set is an error", "[minimize]"
   CHECK(told([](const auto& at, const auto&) { return at.squaredNorm(); }).find("set component (0, 0)") !=
         std::string::npos);
   CHECK(told([](const VectorXd& at, VectorXd& gradient) {
-          gradient += 2 * at;
-          return at.squaredNorm();
-        }).find("set component (0, 0)") != std::string::npos);
+    gradient += 2 * at;
+    return at.squaredNorm();
+  }).find("set component (0, 0)") != std::string::npos);
   CHECK(told([](const VectorXd& at, VectorXd& gradient) {
-          gradient.head(2) = 2 * at.head(2);
-          return at.squaredNorm();
-        }).find("set component (2, 0)") != std::string::npos);
+    gradient.head(2) = 2 * at.head(2);
+    return at.squaredNorm();
+  }).find("set component (2, 0)") != std::string::npos);
 
   // A NaN of its own is another thing.
   const auto nan_in_gradient = [](const VectorXd& at, VectorXd& gradient) {

@@ -194,8 +194,8 @@ TEMPLATE_TEST_CASE("a gradient whose square overflows is refused by the rules th
       const Vector<TestType> g = spoilt<TestType>(9, 4, sign * overflows);
       if (squares) {
         CHECK(complaint<std::domain_error>([&] {
-                optimizer.step(x, g);
-              }).starts_with("descent: the gradient is too large: the square of (4, 0) is inf"));
+          optimizer.step(x, g);
+        }).starts_with("descent: the gradient is too large: the square of (4, 0) is inf"));
         CHECK(same_bits(x, before));
         CHECK(optimizer.steps() == 1);
         optimizer.set_nonfinite(NonFinite::skip);

@@ -92,17 +92,15 @@ void check_arithmetic() {
   check([](const auto& a, const auto&) { return Scalar(3) - a; }, [](Scalar a, Scalar) { return Scalar(3) - a; });
   check([](const auto& a, const auto&) { return a / Scalar(3); }, [](Scalar a, Scalar) { return a / Scalar(3); });
   check([](const auto& a, const auto&) { return a * -Scalar(0); }, [](Scalar a, Scalar) { return a * -Scalar(0); });
-  check([](const auto& a, const auto&) { return square(a); },
-        [](Scalar a, Scalar) {
-          constexpr Scalar smallest = std::numeric_limits<Scalar>::min() * 1024;  // min is an even power of 2
-          return a * a < smallest ? Scalar(0) : a * a;
-        });
+  check([](const auto& a, const auto&) { return square(a); }, [](Scalar a, Scalar) {
+    constexpr Scalar smallest = std::numeric_limits<Scalar>::min() * 1024;  // min is an even power of 2
+    return a * a < smallest ? Scalar(0) : a * a;
+  });
   // A product is rounded before it is added to: no fused operation.
-  check([](const auto& a, const auto& b) { return a * Scalar(0.1) + b * Scalar(0.3); },
-        [](Scalar a, Scalar b) {
-          volatile Scalar p = a * Scalar(0.1), q = b * Scalar(0.3);
-          return p + q;
-        });
+  check([](const auto& a, const auto& b) { return a * Scalar(0.1) + b * Scalar(0.3); }, [](Scalar a, Scalar b) {
+    volatile Scalar p = a * Scalar(0.1), q = b * Scalar(0.3);
+    return p + q;
+  });
 }
 
 }  // namespace

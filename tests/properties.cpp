@@ -23,9 +23,7 @@ using namespace descent::test::runs;
 
 /// Moves the parameters where the gradient is 0.
 template <class R>
-constexpr bool decays_weights = requires(const R& rule) {
-  rule.weight_decay;
-};
+constexpr bool decays_weights = requires(const R& rule) { rule.weight_decay; };
 
 /// Which rule tries what does not depend on the rule.
 template <class R>

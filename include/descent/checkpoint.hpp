@@ -302,9 +302,9 @@ concept SavedParametersOf = Tensors<Params> && SavedScalar<Scalar> && OfScalar<P
 /// path is something else than a file; std::bad_alloc where there is no memory. The old file is then as before.
 /// (Only where the folder cannot be flushed at the very end, it is the new one.)
 template <ListsHyperparameters R, class Scalar, int Size, class Params>
-requires SavedParametersOf<Params, Scalar, Size> DESCENT_TAGGED void save(const std::filesystem::path& path,
-                                                                          const Optimizer<R, Scalar, Size>& optimizer,
-                                                                          const Params& params) {
+requires SavedParametersOf<Params, Scalar, Size>
+DESCENT_TAGGED void save(const std::filesystem::path& path, const Optimizer<R, Scalar, Size>& optimizer,
+                         const Params& params) {
   detail::AtomicFile file(path);
   detail::write_checkpoint([&](const char* data, std::size_t size) { file.write(data, size); }, optimizer, params);
   file.commit();
@@ -312,12 +312,11 @@ requires SavedParametersOf<Params, Scalar, Size> DESCENT_TAGGED void save(const 
 
 /// The same to a stream, a binary one. Throws std::runtime_error where it cannot be written.
 template <ListsHyperparameters R, class Scalar, int Size, class Params>
-requires SavedParametersOf<Params, Scalar, Size> DESCENT_TAGGED void save(std::ostream& out,
-                                                                          const Optimizer<R, Scalar, Size>& optimizer,
-                                                                          const Params& params) {
-  detail::write_checkpoint(
-      [&](const char* data, std::size_t size) { out.write(data, static_cast<std::streamsize>(size)); }, optimizer,
-      params);
+requires SavedParametersOf<Params, Scalar, Size>
+DESCENT_TAGGED void save(std::ostream& out, const Optimizer<R, Scalar, Size>& optimizer, const Params& params) {
+  detail::write_checkpoint([&](const char* data, std::size_t size) {
+    out.write(data, static_cast<std::streamsize>(size));
+  }, optimizer, params);
   if (!out.flush()) detail::fail<std::runtime_error>("descent: the checkpoint cannot be written to its stream");
 }
 
@@ -338,8 +337,8 @@ requires SavedParametersOf<Params, Scalar, Size> DESCENT_TAGGED void save(std::o
 /// header says; std::invalid_argument where params do not fit a fixed Size; std::bad_alloc where there is no
 /// memory. Optimizer and params are then as before.
 template <ListsHyperparameters R, class Scalar, int Size, class Params>
-requires SavedParametersOf<Params, Scalar, Size> && Writable<Params> DESCENT_TAGGED void load(
-    const std::filesystem::path& path, Optimizer<R, Scalar, Size>& optimizer, Params&& params) {
+requires SavedParametersOf<Params, Scalar, Size> && Writable<Params>
+DESCENT_TAGGED void load(const std::filesystem::path& path, Optimizer<R, Scalar, Size>& optimizer, Params&& params) {
   std::ifstream in(path, std::ios::binary);
   if (!in) {
     const int error = errno;
@@ -351,8 +350,8 @@ requires SavedParametersOf<Params, Scalar, Size> && Writable<Params> DESCENT_TAG
 
 /// The same from a stream, a binary one, which may go on: it is left behind the checkpoint.
 template <ListsHyperparameters R, class Scalar, int Size, class Params>
-requires SavedParametersOf<Params, Scalar, Size> && Writable<Params> DESCENT_TAGGED void load(
-    std::istream& in, Optimizer<R, Scalar, Size>& optimizer, Params&& params) {
+requires SavedParametersOf<Params, Scalar, Size> && Writable<Params>
+DESCENT_TAGGED void load(std::istream& in, Optimizer<R, Scalar, Size>& optimizer, Params&& params) {
   detail::load_from("the checkpoint", in, false, optimizer, params);
 }
 

@@ -28,7 +28,7 @@ inline namespace DESCENT_FLAGS {
 inline constexpr std::size_t cache_line = 64;
 
 struct FreeLines {
-  void operator()(void* memory) const { ::operator delete (memory, std::align_val_t{cache_line}); }
+  void operator()(void* memory) const { ::operator delete(memory, std::align_val_t{cache_line}); }
 };
 template <class Scalar>
 using Lines = std::unique_ptr<Scalar[], FreeLines>;
@@ -37,7 +37,7 @@ using Lines = std::unique_ptr<Scalar[], FreeLines>;
 template <class Scalar>
 Lines<Scalar> new_lines(std::size_t n) {
   if (n > PTRDIFF_MAX / sizeof(Scalar)) fail<std::length_error>({"descent: ", n, " scalars of state are too many"});
-  return Lines<Scalar>(static_cast<Scalar*>(::operator new (n * sizeof(Scalar), std::align_val_t{cache_line})));
+  return Lines<Scalar>(static_cast<Scalar*>(::operator new(n * sizeof(Scalar), std::align_val_t{cache_line})));
 }
 
 /// `state_count` arrays of n scalars on the heap, each from a cache line on.
@@ -85,7 +85,8 @@ class StateArrays {
 
 /// The same inside the optimizer.
 template <class Scalar, std::size_t state_count, int Size>
-requires(Size != Eigen::Dynamic) class StateArrays<Scalar, state_count, Size> {
+requires(Size != Eigen::Dynamic)
+class StateArrays<Scalar, state_count, Size> {
  public:
   void fill(Eigen::Index, const std::array<double, state_count>& initial) {
     for (std::size_t slot = 0; slot < state_count; ++slot)
@@ -185,7 +186,8 @@ class TensorShapes {
 
 /// Without heap: as many tensors as scalars, at most 16, in the smallest numbers that hold them.
 template <class Scalar, int Size>
-requires(Size != Eigen::Dynamic) class TensorShapes<Scalar, Size> {
+requires(Size != Eigen::Dynamic)
+class TensorShapes<Scalar, Size> {
  public:
   static constexpr Eigen::Index max_count = (std::clamp)(Size, 1, 16);
 

@@ -201,8 +201,8 @@ class Optimizer : public R {
   /// or a hyperparameter is out of range, std::bad_alloc where there is no memory; whenever it throws,
   /// parameters, state and counter are as before.
   template <class Params, class Gradient>
-  requires ParametersOf<Params, Scalar, Size> && GradientOf<Gradient, Params, Scalar> DESCENT_TAGGED void step(
-      Params&& params, const Gradient& gradient) {
+  requires ParametersOf<Params, Scalar, Size> && GradientOf<Gradient, Params, Scalar>
+  DESCENT_TAGGED void step(Params&& params, const Gradient& gradient) {
     if constexpr (detail::contiguous_alike<Params, Gradient>) {
       constexpr bool owners = detail::Plain<Params> && detail::Plain<Gradient>;  // share all of their memory or none
       const detail::Shape shape = detail::shape_of(params);
@@ -263,8 +263,8 @@ class Optimizer : public R {
   /// Nesterov; x itself before the first step. For several tensors a tuple or a vector of them.
   /// Throws std::invalid_argument where a shape differs from that of the steps so far.
   template <class Params>
-  requires LooksAhead<R> && Tensors<Params> && OfScalar<Params, Scalar> && OfSize<Params, Size> DESCENT_TAGGED auto
-  lookahead(const Params& params) const {
+  requires LooksAhead<R> && Tensors<Params> && OfScalar<Params, Scalar> && OfSize<Params, Size>
+  DESCENT_TAGGED auto lookahead(const Params& params) const {
     detail::validate<Scalar>(rule());
     auto point = detail::copies_of(params);
     if (steps() == 0) return point;
@@ -294,10 +294,9 @@ class Optimizer : public R {
       step_contiguous(x, g, n);
     } else {
       const StepCounter<R> counter = memory_.counter.next(rule());
-      detail::with_kernel<Scalar>(
-          rule(), counter, [&](const auto& kernel) __attribute__((always_inline)) {
-            kernel::sweep_narrow(kernel, x, g, arrays(), 0, Size == Eigen::Dynamic ? n : Size);
-          });
+      detail::with_kernel<Scalar>(rule(), counter, [&](const auto& kernel) __attribute__((always_inline)) {
+        kernel::sweep_narrow(kernel, x, g, arrays(), 0, Size == Eigen::Dynamic ? n : Size);
+      });
       memory_.counter.advance_to(counter);
     }
     return true;

@@ -111,7 +111,7 @@ struct Hyperparameter {
   static_assert(HyperparameterValue<T>,
                 "descent: a hyperparameter is a float, a double, an integer, a bool or an enum with enumerator_names");
   std::string_view name;
-  T R::*member;
+  T R::* member;
   Range range{};
 };
 template <class R, class T>
@@ -193,9 +193,7 @@ struct Expect {
 };
 
 template <class R>
-concept ExpectsOfItself = requires(const R& rule, const Expect<R>& expect) {
-  rule.validate(expect);
-};
+concept ExpectsOfItself = requires(const R& rule, const Expect<R>& expect) { rule.validate(expect); };
 
 /// The rule's own check, where it has one.
 template <class R, class E>
@@ -321,9 +319,7 @@ concept ListsHyperparameters = requires {
 /// `void validate(const auto& expect) const`, for conditions between members: it calls `expect(holds, "text of the
 /// error")` for each. Or `void validate() const`, which throws by itself.
 template <class R>
-concept HasValidate = detail::ExpectsOfItself<R> || requires(const R& rule) {
-  rule.validate();
-};
+concept HasValidate = detail::ExpectsOfItself<R> || requires(const R& rule) { rule.validate(); };
 
 namespace detail {
 inline namespace DESCENT_FLAGS {
@@ -375,21 +371,13 @@ concept HasStatePowers = requires {
 
 /// A rule may do without any of these, but not have one in another form, which would count for nothing.
 template <class R>
-concept RunningFactorsIfAny = HasRunningFactors<R> || requires {
-  &detail::WithOptionalNames<R>::running_factors;
-};
+concept RunningFactorsIfAny = HasRunningFactors<R> || requires { &detail::WithOptionalNames<R>::running_factors; };
 template <class R>
-concept InitialStateIfAny = HasInitialState<R> || requires {
-  &detail::WithOptionalNames<R>::initial_state;
-};
+concept InitialStateIfAny = HasInitialState<R> || requires { &detail::WithOptionalNames<R>::initial_state; };
 template <class R>
-concept StatePowersIfAny = HasStatePowers<R> || requires {
-  &detail::WithOptionalNames<R>::state_powers;
-};
+concept StatePowersIfAny = HasStatePowers<R> || requires { &detail::WithOptionalNames<R>::state_powers; };
 template <class R>
-concept ValidateIfAny = HasValidate<R> || requires {
-  &detail::WithOptionalNames<R>::validate;
-};
+concept ValidateIfAny = HasValidate<R> || requires { &detail::WithOptionalNames<R>::validate; };
 
 namespace detail {
 inline namespace DESCENT_FLAGS {
@@ -442,10 +430,8 @@ inline constexpr bool is_step_kernel<std::variant<Ks...>, state_count> = (is_ste
 /// `auto kernel(const auto& step) const`: the kernel of one step; `step` is a Step. It is a template, as there is a
 /// kernel for each scalar.
 template <class R>
-concept HasKernel = requires(const R& rule, const detail::StepOf<R, double>& step) {
-  rule.kernel(step);
-}
-&&!requires { &R::kernel; };
+concept HasKernel =
+    requires(const R& rule, const detail::StepOf<R, double>& step) { rule.kernel(step); } && !requires { &R::kernel; };
 
 /// What `kernel` returns is called as `step = k(x, g, state...)` on packs (x and g const, each state
 /// by reference) and gives a pack. A rule that chooses among several kernels returns a std::variant of them: the choice
@@ -458,10 +444,10 @@ concept KernelReturnsStep = requires(const R& rule, const detail::StepOf<R, doub
 /// `auto lookahead_kernel(const auto& step) const`, for a rule whose gradient is to be taken ahead of the parameters:
 /// called as `step = k(x, s)` with the rule's first state s, it gives the step from the parameters to that point.
 template <class R>
-concept LooksAhead = requires(const R& rule, const detail::StepOf<R, double>& step,
-                              const kernel::Pack<double, 0>& pack) {
-  { rule.lookahead_kernel(step)(pack, pack) } -> std::convertible_to<kernel::Pack<double, 0>>;
-};
+concept LooksAhead =
+    requires(const R& rule, const detail::StepOf<R, double>& step, const kernel::Pack<double, 0>& pack) {
+      { rule.lookahead_kernel(step)(pack, pack) } -> std::convertible_to<kernel::Pack<double, 0>>;
+    };
 
 /// An update rule: its hyperparameters and its formula, without memory.
 template <class R>

@@ -34,18 +34,14 @@ template <class Derived>
 void as_plain(const Eigen::PlainObjectBase<Derived>&);
 
 template <class T>
-concept Plain = requires(const T& t) {
-  as_plain(t);
-};
+concept Plain = requires(const T& t) { as_plain(t); };
 
 }  // namespace DESCENT_FLAGS
 }  // namespace detail
 
 /// One dense Eigen object: a matrix, an array, or any expression of them.
 template <class T>
-concept DenseTensor = requires(const std::remove_cvref_t<T>& t) {
-  detail::as_dense(t);
-};
+concept DenseTensor = requires(const std::remove_cvref_t<T>& t) { detail::as_dense(t); };
 
 namespace detail {
 inline namespace DESCENT_FLAGS {
@@ -54,7 +50,7 @@ template <class T>
 using RangeElement = decltype(*std::begin(std::declval<T&>()));
 
 template <class T>
-concept TensorRange = !DenseTensor<T> && requires(T & t) {
+concept TensorRange = !DenseTensor<T> && requires(T& t) {
   std::begin(t);
   std::end(t);
   requires DenseTensor<RangeElement<T>>;
@@ -72,10 +68,8 @@ constexpr bool all_tensors(std::index_sequence<At...>) {
 }
 
 template <class T>
-concept TensorTuple = !DenseTensor<T> && !TensorRange<T> && requires {
-  std::tuple_size<std::remove_cvref_t<T>>::value;
-}
-&&all_tensors<T>(tuple_indices<T>);
+concept TensorTuple = !DenseTensor<T> && !TensorRange<T> &&
+                      requires { std::tuple_size<std::remove_cvref_t<T>>::value; } && all_tensors<T>(tuple_indices<T>);
 
 /// Whether every tensor type in T, as T hands it out, has the property.
 template <class T, class Property>
@@ -87,16 +81,14 @@ constexpr bool for_all_tensors(Property property) {
   else
     return [&]<std::size_t... At>(std::index_sequence<At...>) {
       return (property(std::type_identity<TupleElement<T, At>>{}) && ...);
-    }
-  (tuple_indices<T>);
+    }(tuple_indices<T>);
 }
 
 /// A tensor that has an address. (Eigen 3.4 sets the bit also on views by strided sequences of indices,
 /// and gives them none.)
 template <class T>
-concept TensorInMemory = (std::remove_cvref_t<T>::Flags & Eigen::DirectAccessBit) != 0 && requires(T& tensor) {
-  tensor.data();
-};
+concept TensorInMemory =
+    (std::remove_cvref_t<T>::Flags & Eigen::DirectAccessBit) != 0 && requires(T& tensor) { tensor.data(); };
 
 template <class T>
 inline constexpr bool is_writable_tensor =
@@ -128,8 +120,7 @@ constexpr int static_size() {
     return []<std::size_t... At>(std::index_sequence<At...>) {
       const bool known = ((static_size<TupleElement<T, At>>() != Eigen::Dynamic) && ...);
       return known ? (0 + ... + static_size<TupleElement<T, At>>()) : Eigen::Dynamic;
-    }
-    (tuple_indices<T>);
+    }(tuple_indices<T>);
   } else {
     return Eigen::Dynamic;
   }
@@ -161,8 +152,8 @@ concept OfScalar = detail::is_of_scalar<T, Scalar>();
 
 /// Tensors that can have `Size` elements in all (always so where either is Eigen::Dynamic).
 template <class T, int Size>
-concept OfSize = Size == Eigen::Dynamic || detail::static_size<T>() == Eigen::Dynamic
-                 || detail::static_size<T>() == Size;
+concept OfSize =
+    Size == Eigen::Dynamic || detail::static_size<T>() == Eigen::Dynamic || detail::static_size<T>() == Size;
 
 /// One gradient for each tensor of Params: a tensor for a tensor, a tuple for a tuple of the same
 /// length, a range for a range.
@@ -179,9 +170,8 @@ concept GradientOf = Tensors<Gradient> && OfScalar<Gradient, Scalar> && PairsUpW
 
 /// `optimizer.step(params, gradient)` is valid for an lvalue of Params.
 template <class O, class Params, class Gradient>
-concept OptimizerFor = requires(O& optimizer, Params& params, const Gradient& gradient) {
-  optimizer.step(params, gradient);
-};
+concept OptimizerFor =
+    requires(O& optimizer, Params& params, const Gradient& gradient) { optimizer.step(params, gradient); };
 
 // ---- Views -----------------------------------------------------------------------------------------
 
@@ -294,8 +284,8 @@ inline constexpr bool is_plain_map<Eigen::Map<T, options, Eigen::Stride<0, 0>>> 
 
 /// A tensor whose elements lie one behind the other, in the order of its type, whatever its size.
 template <class T>
-concept Contiguous = TensorInMemory<T> &&
-    (Plain<T> || is_plain_map<T> || bool(T::IsVectorAtCompileTime && T::InnerStrideAtCompileTime == 1));
+concept Contiguous = TensorInMemory<T> && (Plain<T> || is_plain_map<T> ||
+                                           bool(T::IsVectorAtCompileTime && T::InnerStrideAtCompileTime == 1));
 
 template <class P, class G>
 inline constexpr bool contiguous_alike = [] {
@@ -329,8 +319,9 @@ void for_each_pair(A&& a, B&& b, Visit&& visit) {
     auto other = std::begin(b);
     for (auto&& tensor : a) visit(tensor, *other++);
   } else {
-    [&]<std::size_t... At>(std::index_sequence<At...>) { (visit(std::get<At>(a), std::get<At>(b)), ...); }
-    (tuple_indices<A>);
+    [&]<std::size_t... At>(std::index_sequence<At...>) {
+      (visit(std::get<At>(a), std::get<At>(b)), ...);
+    }(tuple_indices<A>);
   }
 }
 

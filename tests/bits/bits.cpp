@@ -111,9 +111,8 @@ struct TakenLiterally {
   static constexpr auto hyperparameters(const auto& list) { return list(); }
 
   auto kernel(const auto& step) const {
-    return [seven = step.real(7)](const auto& x, const auto& g) __attribute__((always_inline)) {
-      return (x + g - x) / seven;
-    };
+    return [seven = step.real(7)](const auto& x, const auto& g)
+               __attribute__((always_inline)) { return (x + g - x) / seven; };
   }
 };
 

@@ -64,8 +64,7 @@ struct Reference {
           (One(x(i)) - step).store(&x(i));
           (s[K].store(&state[K](i)), ...);
         }
-      }
-      (std::make_index_sequence<slots>{});
+      }(std::make_index_sequence<slots>{});
     });
   }
 };

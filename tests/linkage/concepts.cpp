@@ -30,7 +30,7 @@ using Eigen::VectorXf;
 /// the concepts let in is known to work.
 template <class Argument, class Gradient>
 constexpr bool steps() {
-  constexpr bool valid = requires(descent::Adam<double> & adam, Argument && argument, const Gradient& gradient) {
+  constexpr bool valid = requires(descent::Adam<double>& adam, Argument&& argument, const Gradient& gradient) {
     adam.step(std::forward<Argument>(argument), gradient);
   };
   if constexpr (valid) {

@@ -130,7 +130,7 @@ class AtomicFile {
 
   std::filesystem::path path_;
   bool replaces_ = false;
-  struct stat old_ {};  ///< of the file that is replaced
+  struct stat old_{};  ///< of the file that is replaced
   OpenFile folder_;
   std::filesystem::path temporary_;
   OpenFile file_;

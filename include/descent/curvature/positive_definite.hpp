@@ -33,7 +33,8 @@ class PositiveDefinite {
   /// and std::domain_error where it is not finite, not positive definite, or singular to working
   /// precision: the reciprocal condition number of D A D, as Eigen estimates it, is below eps.
   template <DenseTensor Matrix>
-  requires OfScalar<Matrix, Scalar> PositiveDefinite(const Matrix& matrix)  // NOLINT(google-explicit-constructor)
+  requires OfScalar<Matrix, Scalar>
+  PositiveDefinite(const Matrix& matrix)  // NOLINT(google-explicit-constructor)
   {
     const detail::Square<Scalar> A = matrix.matrix();
     detail::require_symmetric(A);

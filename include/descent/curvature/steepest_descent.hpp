@@ -55,9 +55,8 @@ struct SteepestDescent {
   /// leads to is not finite or g'Hg is not > 0: along such a line a quadratic has no minimum. Parameters
   /// are then as before.
   template <class Params, class Gradient, HessianOf<Scalar> Hessian>
-  requires OneTensorStep<Params, Gradient, Scalar> Scalar step(Params&& params, const Gradient& gradient,
-                                                               const Hessian& hessian)
-  const {
+  requires OneTensorStep<Params, Gradient, Scalar>
+  Scalar step(Params&& params, const Gradient& gradient, const Hessian& hessian) const {
     using detail::Column;
     const Column<Scalar> g = detail::gradient_column(params, gradient);
     const Scalar length = g.size() == 0 ? 0 : g.cwiseAbs().maxCoeff();

@@ -51,8 +51,7 @@ template <class Pack, class Kernel, class Scalar, std::size_t state_count>
     const Pack gradient = Pack::load(g + at);
     stepped.x = stepped.x - kernel(std::as_const(stepped.x), gradient, stepped.state[K]...);
     return stepped;
-  }
-  (std::make_index_sequence<state_count>{});
+  }(std::make_index_sequence<state_count>{});
 }
 
 /// Of n >= 0, which the compiler is told here.

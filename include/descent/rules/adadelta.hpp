@@ -37,10 +37,8 @@ struct AdaDelta {
   }
 
   auto kernel(const auto& step) const {
-    return [
-      rate = step.real(learning_rate), decay = step.real(decay), rest = step.real(1 - decay),
-      epsilon = step.real(epsilon)
-    ](const auto&, const auto& g, auto& s, auto& d) __attribute__((always_inline)) {
+    return [rate = step.real(learning_rate), decay = step.real(decay), rest = step.real(1 - decay),
+            epsilon = step.real(epsilon)](const auto&, const auto& g, auto& s, auto& d) __attribute__((always_inline)) {
       // Where the square overflows, the ratio is 0, and 0 times infinity would be a NaN.
       const auto g_squared = finite(rest * square(g));
       s = decay * s + g_squared;

@@ -48,8 +48,8 @@ struct AdaGrad {
     double rate = learning_rate;
     if (learning_rate_decay != 0)  // a division that most steps need not wait for
       rate /= 1 + descent::kernel::rounded_product(static_cast<double>(step.t - 1), learning_rate_decay);
-    return [ rate = step.real(rate), epsilon = placed(step.real(epsilon), epsilon_placement) ](
-        const auto&, const auto& g, auto& s) __attribute__((always_inline)) {
+    return [rate = step.real(rate), epsilon = placed(step.real(epsilon), epsilon_placement)](
+               const auto&, const auto& g, auto& s) __attribute__((always_inline)) {
       s = s + square(g);
       return rate * g / epsilon.root(s);
     };

@@ -59,14 +59,13 @@ struct Adam {
     // Where the correction takes epsilon below the smallest normal number, 0 / 0 must not follow.
     const double folded = step.normal(inside ? epsilon * correction2 : hat ? epsilon : epsilon * root2);
     const double root = descent::kernel::rounded_product(epsilon_root, hat ? 1 : correction2);
-    return [
-      beta1 = step.real(beta1), rest1 = step.real(1 - beta1), beta2 = step.real(beta2), rest2 = step.real(1 - beta2),
-      rate = step.finite(descent::kernel::rounded(learning_rate / correction1) * root2),
-      epsilon = epsilons(step.real(root + (inside ? folded : 0)), step.real(inside ? 0 : folded))
-    ](const auto&, const auto& g, auto& m, auto& v) __attribute__((always_inline)) {
+    const auto eps = epsilons(step.real(root + (inside ? folded : 0)), step.real(inside ? 0 : folded));
+    const auto rate = step.finite(descent::kernel::rounded(learning_rate / correction1) * root2);
+    return [eps, rate, beta1 = step.real(beta1), rest1 = step.real(1 - beta1), beta2 = step.real(beta2),
+            rest2 = step.real(1 - beta2)](const auto&, const auto& g, auto& m, auto& v) __attribute__((always_inline)) {
       m = beta1 * m + rest1 * g;
       v = beta2 * v + rest2 * square(g);
-      return rate * m / epsilon.root(v);
+      return rate * m / eps.root(v);
     };
   }
 };

@@ -43,10 +43,9 @@ struct CenteredRMSProp {
   }
 
   auto kernel(const auto& step) const {
-    return [
-      rate = step.real(learning_rate), decay = step.real(decay), rest = step.real(1 - decay),
-      epsilon = placed(step.real(epsilon), epsilon_placement)
-    ](const auto&, const auto& g, auto& s, auto& m) __attribute__((always_inline)) {
+    return [rate = step.real(learning_rate), decay = step.real(decay), rest = step.real(1 - decay),
+            epsilon = placed(step.real(epsilon), epsilon_placement)](const auto&, const auto& g, auto& s, auto& m)
+               __attribute__((always_inline)) {
       s = decay * s + rest * square(g);
       m = decay * m + rest * g;
       // Where both squares overflow, their difference must not be a NaN.

@@ -54,9 +54,8 @@ struct Momentum {
     if (form == MomentumForm::velocity) std::swap(gradient_factor, step_factor);
     if (form == MomentumForm::accumulated && step.t > 1) gradient_factor = 1 - dampening;
     if (form == MomentumForm::averaged) gradient_factor = 1 - momentum;
-    return [
-      mu = step.real(momentum), gradient_factor = step.real(gradient_factor), step_factor = step.real(step_factor)
-    ](const auto&, const auto& g, auto& v) __attribute__((always_inline)) {
+    return [mu = step.real(momentum), gradient_factor = step.real(gradient_factor),
+            step_factor = step.real(step_factor)](const auto&, const auto& g, auto& v) __attribute__((always_inline)) {
       v = mu * v + gradient_factor * g;
       return step_factor * v;
     };

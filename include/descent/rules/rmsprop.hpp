@@ -38,10 +38,9 @@ struct RMSProp {
   }
 
   auto kernel(const auto& step) const {
-    return [
-      rate = step.real(learning_rate), decay = step.real(decay), rest = step.real(1 - decay),
-      epsilon = placed(step.real(epsilon), epsilon_placement)
-    ](const auto&, const auto& g, auto& s) __attribute__((always_inline)) {
+    return [rate = step.real(learning_rate), decay = step.real(decay), rest = step.real(1 - decay),
+            epsilon = placed(step.real(epsilon), epsilon_placement)](const auto&, const auto& g, auto& s)
+               __attribute__((always_inline)) {
       s = decay * s + rest * square(g);
       return rate * g / epsilon.root(s);
     };

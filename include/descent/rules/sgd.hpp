@@ -25,9 +25,8 @@ struct SGD {
   }
 
   auto kernel(const auto& step) const {
-    return [rate = step.real(learning_rate)](const auto&, const auto& g) __attribute__((always_inline)) {
-      return rate * g;
-    };
+    return [rate = step.real(learning_rate)](const auto&, const auto& g)
+               __attribute__((always_inline)) { return rate * g; };
   }
 };
 

@@ -85,8 +85,9 @@ double difference_step() {
 /// another shape or one with a component that is not set, and std::domain_error where x, the value
 /// there or at a point of the differences, or the gradient is not finite.
 template <class F, class X>
-requires DenseTensor<X> && Objective<F, typename X::PlainObject> DESCENT_TAGGED auto check_gradient(
-    F&& objective, const X& x, double tolerance = detail::difference_step<typename X::Scalar>()) {
+requires DenseTensor<X> && Objective<F, typename X::PlainObject>
+DESCENT_TAGGED auto check_gradient(F&& objective, const X& x,
+                                   double tolerance = detail::difference_step<typename X::Scalar>()) {
   using Plain = typename X::PlainObject;
   using Scalar = typename Plain::Scalar;
   detail::require_in_range<Scalar>("descent::check_gradient", "tolerance", tolerance, interval::positive);

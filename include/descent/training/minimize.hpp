@@ -92,8 +92,7 @@ struct Progress {
 
 /// Nothing, or whether to stop: a number is neither.
 template <class T>
-concept VoidOrBool = std::is_void_v<T> || std::same_as < std::remove_cvref_t<T>,
-bool > ;
+concept VoidOrBool = std::is_void_v<T> || std::same_as<std::remove_cvref_t<T>, bool>;
 
 /// `observer(progress)` after each step; it returns true to stop, false to go on, or nothing.
 template <class F, class Plain>
@@ -182,11 +181,10 @@ struct SetAtEnd {
 /// a step throws later leaves x where the optimizer's last step led: both can go on from there.
 template <class F, class X, class O, class Watch = detail::NoObserver>
 requires DenseTensor<X> && Writable<X&> && Objective<F, typename std::remove_cvref_t<X>::PlainObject> &&
-    Observer<Watch, typename std::remove_cvref_t<X>::PlainObject> && OptimizerFor < O,
-    typename std::remove_cvref_t<X>::PlainObject,
-typename std::remove_cvref_t<X>::PlainObject > DESCENT_TAGGED auto minimize(F&& objective, X&& x, O&& optimizer,
-                                                                            const MinimizeOptions& options = {},
-                                                                            Watch&& observer = {}) {
+         Observer<Watch, typename std::remove_cvref_t<X>::PlainObject> &&
+         OptimizerFor<O, typename std::remove_cvref_t<X>::PlainObject, typename std::remove_cvref_t<X>::PlainObject>
+DESCENT_TAGGED auto minimize(F&& objective, X&& x, O&& optimizer, const MinimizeOptions& options = {},
+                             Watch&& observer = {}) {
   using Plain = typename std::remove_cvref_t<X>::PlainObject;
   using Scalar = typename Plain::Scalar;
   detail::require_options(options, !std::is_same_v<std::remove_cvref_t<Watch>, detail::NoObserver>);

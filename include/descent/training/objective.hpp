@@ -47,13 +47,13 @@ constexpr bool leaves_its_argument() {
 template <class F, class Plain>
 constexpr bool leaves_the_gradient() {
   using R = std::invoke_result_t<F&, const Plain&, Plain&>;
-  if constexpr (requires(F & f) { second_parameter(f); })
+  if constexpr (requires(F& f) { second_parameter(f); })
     return leaves_its_argument<typename decltype(second_parameter(std::declval<F&>()))::type>();
   else if constexpr (requires { second_parameter(&F::operator()); })
     return leaves_its_argument<typename decltype(second_parameter(&F::operator()))::type>();
   else  // a generic lambda with `auto gradient`, or overloads: those with `auto&` or `auto&&` have no such form
-    return requires { static_cast<R (F::*)(const Plain&, Plain) const>(&F::operator()); }
-  || requires { static_cast<R (F::*)(const Plain&, Plain)>(&F::operator()); };
+    return requires { static_cast<R (F::*)(const Plain&, Plain) const>(&F::operator()); } ||
+           requires { static_cast<R (F::*)(const Plain&, Plain)>(&F::operator()); };
 }
 
 }  // namespace DESCENT_FLAGS
@@ -69,8 +69,7 @@ concept TakesGradientToWrite = !detail::leaves_the_gradient<std::remove_cvref_t<
 template <class F, class Plain>
 concept Objective = requires(F& objective, const Plain& x, Plain& gradient) {
   { objective(x, gradient) } -> std::convertible_to<typename Plain::Scalar>;
-}
-&&TakesGradientToWrite<F, Plain>;
+} && TakesGradientToWrite<F, Plain>;
 
 namespace detail {
 inline namespace DESCENT_FLAGS {

@@ -17,18 +17,12 @@ inline constexpr std::string_view with_momentum = " with momentum";
 
 /// A rule that has what WithMomentum would put beside it or hide.
 template <class R>
-concept HasMomentum = detail::names_state<R>("velocity") || requires {
-  &R::momentum;
-} || requires {
-  &R::form;
-};
+concept HasMomentum = detail::names_state<R>("velocity") || requires { &R::momentum; } || requires { &R::form; };
 
 /// A rule that momentum can be put around: with a `learning_rate`, without a look-ahead, and without the
 /// state "velocity" or the members `momentum` and `form`.
 template <class R>
-concept TakesMomentum = Rule<R> && !LooksAhead<R> && !HasMomentum<R> && requires(R & rule) {
-  rule.learning_rate = 1.0;
-};
+concept TakesMomentum = Rule<R> && !LooksAhead<R> && !HasMomentum<R> && requires(R& rule) { rule.learning_rate = 1.0; };
 
 namespace rules {
 

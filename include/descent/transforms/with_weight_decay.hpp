@@ -23,9 +23,7 @@ inline constexpr std::string_view with_weight_decay = " with weight decay";
 
 /// A rule that weight decay can be put around: without a member `weight_decay`, which would be hidden.
 template <class R>
-concept TakesWeightDecay = Rule<R> && !requires {
-  &R::weight_decay;
-};
+concept TakesWeightDecay = Rule<R> && !requires { &R::weight_decay; };
 
 namespace rules {
 
@@ -59,9 +57,8 @@ struct WithWeightDecay : R {
 
   auto kernel(const auto& step) const {
     return detail::map_kernel(R::kernel(step), [lambda = step.real(weight_decay)](const auto& inner) {
-      return [=](const auto& x, const auto& g, auto&... state) __attribute__((always_inline)) {
-        return inner(x, g + lambda * x, state...);
-      };
+      return [=](const auto& x, const auto& g, auto&... state)
+                 __attribute__((always_inline)) { return inner(x, g + lambda * x, state...); };
     });
   }
 };
