@@ -100,6 +100,14 @@ Views<const Scalar> views_in(const std::vector<View<const Scalar>>& views) {
   return {views.data(), static_cast<Index>(views.size())};
 }
 
+template <class Tensor>
+std::vector<Index> saved_shape(const Tensor& tensor) {
+  if constexpr (Tensor::IsVectorAtCompileTime)
+    return {tensor.size()};
+  else
+    return {tensor.rows(), tensor.cols()};
+}
+
 /// The parameters and the state where they lie in memory; Scalar is const where they are.
 template <class R, class Scalar, class Memory, class Params>
 SavedTensors<Scalar> tensors_of(Memory& memory, Params& params) {
@@ -108,11 +116,9 @@ SavedTensors<Scalar> tensors_of(Memory& memory, Params& params) {
   Index tensor = 0;
   Index offset = 0;
   for_each_tensor(params, [&](auto& p) {
-    constexpr bool is_vector = std::remove_cvref_t<decltype(p)>::IsVectorAtCompileTime;
     const auto add = [&](std::string_view array, Scalar* data, const Strides& strides) {
       const std::string name = std::string(array) + "." + std::to_string(tensor);
-      const auto shape = is_vector ? std::vector<Index>{p.size()} : std::vector<Index>{p.rows(), p.cols()};
-      if (!tensors.try_emplace(name, shape, data, p.rows(), p.cols(), strides).second)
+      if (!tensors.try_emplace(name, saved_shape(p), data, p.rows(), p.cols(), strides).second)
         fail<std::invalid_argument>({"descent: a checkpoint cannot have two tensors \"", name, "\""});
     };
     add("params", p.data(), {p.colStride(), p.rowStride()});
