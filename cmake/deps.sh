@@ -34,7 +34,7 @@ if command -v apt-get >/dev/null; then
     as_root apt-get update -q
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@"
   }
-  [ $# -eq 0 ] || set -- clang clang-19 llvm libclang-rt-dev libomp-dev clang-format-19 clang-tidy shellcheck valgrind \
+  [ $# -eq 0 ] || set -- clang clang-19 llvm libclang-rt-dev libomp-dev clang-format-19 clang-tidy shellcheck valgrind gcovr \
     python3-venv qemu-user g++-aarch64-linux-gnu g++-riscv64-linux-gnu
   set -- cmake ninja-build g++ pkg-config libeigen3-dev catch2 libbenchmark-dev libcli11-dev nlohmann-json3-dev \
     gnuplot-nox pngquant gifsicle "$@"

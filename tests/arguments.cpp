@@ -81,6 +81,20 @@ TEMPLATE_TEST_CASE("a step depends on no kind of argument", "[arguments]", float
       check("strided map", optimizer, x, [&](const auto& g) { optimizer.step(x, g); });
     }
     {
+      // No two elements side by side, in gradient or parameters.
+      using Strided = Eigen::Map<Matrix, 0, Eigen::Stride<Eigen::Dynamic, Eigen::Dynamic>>;
+      Optimizer<R, Scalar> optimizer(rule);
+      std::vector<Scalar> memory(100), gradient_memory(100);
+      Strided p(memory.data(), 4, 6, {16, 3}), p_gradient(gradient_memory.data(), 4, 6, {2, 12});
+      p = x0.reshaped(4, 6);
+      Vector<Scalar> x(n);
+      check("strided matrix", optimizer, x, [&](const auto& g) {
+        p_gradient = g.reshaped(4, 6);
+        optimizer.step(p, p_gradient);
+        x = p.reshaped();
+      });
+    }
+    {
       Optimizer<R, Scalar> optimizer(rule);
       Matrix m = Matrix::Zero(3, n);
       m.row(1) = x0.transpose();
@@ -234,6 +248,13 @@ TEMPLATE_TEST_CASE("a gradient may read the parameters that it moves", "[argumen
                     run([](auto& o, auto& x, auto&) { o.step(x, Vector<Scalar>(x)); })));
     CHECK(both_same(run([](auto& o, auto& x, auto&) { o.step(x, x.reverse()); }),
                     run([](auto& o, auto& x, auto&) { o.step(x, Vector<Scalar>(x.reverse())); })));
+    const auto step_fixed = [](auto& x, auto&& gradient_of) {
+      Optimizer<R, Scalar, n> fixed;
+      fixed.step(x, gradient_of(x));
+    };
+    CHECK(both_same(
+        run([&](auto&, auto& x, auto&) { step_fixed(x, [](auto& v) { return v.reverse(); }); }),
+        run([&](auto&, auto& x, auto&) { step_fixed(x, [](auto& v) { return Vector<Scalar>(v.reverse()); }); })));
     // Overlapping parts of one vector.
     CHECK(both_same(run([](auto& o, auto& x, auto&) { o.step(x.tail(n - 1), x.head(n - 1)); }),
                     run([](auto& o, auto& x, auto&) { o.step(x.tail(n - 1), Vector<Scalar>(x.head(n - 1))); })));

@@ -283,6 +283,14 @@ TEST_CASE("a fixed size is kept at run time too", "[bad input]") {
   }).find("4 tensors; an optimizer of the fixed size 3 takes at most 3") != std::string::npos);
   many.pop_back();
   CHECK_NOTHROW(several.step(many, many));
+
+  const Eigen::MatrixXd no_columns(256, 0);  // in one byte for each number of rows
+  std::vector<Eigen::MatrixXd> tall{three, no_columns};
+  Adam<double, 3> small;
+  CHECK(complaint([&] { small.step(tall, tall); }) ==
+        "descent: the parameters of tensor 1 (of 2, from 0) are 256x0; an optimizer of the fixed size 3 takes up to "
+        "255 rows "
+        "or columns");
 }
 
 TEST_CASE("threads", "[bad input]") {

@@ -8,7 +8,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <limits>
 #include <memory>
 #include <new>
@@ -224,7 +223,6 @@ class TensorShapes<Scalar, Size> {
     require_count(count);
     return {};
   }
-  std::vector<Stretch>& room_for_order() { std::abort(); }  // nobody needs it for so few tensors
 
   template <class Use>
   void with_copy(Eigen::Index, Use&& use) {

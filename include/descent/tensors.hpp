@@ -495,8 +495,8 @@ Stretch stretch_of(const View<Scalar>& view) {
 }
 
 /// Whether stepping the tensors in order could write a parameter, or state, before a gradient that shares its memory is
-/// read; a gradient that is its own parameters, element by element, is read just before. Of many tensors the
-/// parameters are sorted, in room that `shapes` has for it, so that n of them take n log n comparisons.
+/// read; a gradient that is its own parameters, element by element, is read just before. The parameters of more than 16
+/// tensors, which no optimizer of a fixed size takes, are sorted, so that n of them take n log n comparisons.
 template <class Scalar>
 bool steps_disturb(Views<Scalar> params, Views<const Scalar> gradient, const Stretch& state, auto& shapes) {
   const auto is_in_place = [&](Index i) {
@@ -504,15 +504,15 @@ bool steps_disturb(Views<Scalar> params, Views<const Scalar> gradient, const Str
     return own.data == gradient[i].data && own.row_stride == gradient[i].row_stride &&
            own.col_stride == gradient[i].col_stride;
   };
-  constexpr Index few = 16;
   const std::vector<Stretch>* sorted = nullptr;
-  if (params.count > few) {
-    std::vector<Stretch>& room = shapes.room_for_order();
-    room.clear();
-    for (const auto& view : params) room.push_back(stretch_of(view));
-    sort(room);
-    sorted = &room;
-  }
+  if constexpr (requires { shapes.room_for_order(); })
+    if (constexpr Index few = 16; params.count > few) {
+      std::vector<Stretch>& room = shapes.room_for_order();
+      room.clear();
+      for (const auto& view : params) room.push_back(stretch_of(view));
+      sort(room);
+      sorted = &room;
+    }
   for (Index i = 0; i < gradient.count; ++i) {
     const Stretch reading = stretch_of(gradient[i]);
     if (reading.meets(state)) return true;

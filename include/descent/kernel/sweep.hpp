@@ -46,7 +46,7 @@ template <class Pack, class Kernel, class Scalar, std::size_t state_count>
 [[gnu::always_inline]] inline Stepped<Pack, state_count> step_at(const Kernel& kernel, const Scalar* x, const Scalar* g,
                                                                  const Arrays<Scalar, state_count>& arrays,
                                                                  std::ptrdiff_t at) {
-  return [&]<std::size_t... K>(std::index_sequence<K...>) __attribute__((always_inline)) {
+  return [&]<std::size_t... K>(std::index_sequence<K...>) __attribute__((always_inline, flatten)) {
     Stepped<Pack, state_count> stepped{Pack::load(x + at), {Pack::load(arrays[K] + at)...}};
     const Pack gradient = Pack::load(g + at);
     stepped.x = stepped.x - kernel(std::as_const(stepped.x), gradient, stepped.state[K]...);
