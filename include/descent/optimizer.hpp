@@ -80,6 +80,16 @@ template <class Scalar, class R, class Use>
   with_chosen(rule.kernel(step_of<Scalar>(counter)), use);
 }
 
+/// use(pass), with the pass over memory that is this step.
+template <class Scalar, class R, class Use>
+[[gnu::always_inline]] inline void with_pass(const R& rule, const StepCounter<R>& counter, int threads,
+                                             const Use& use) {
+  with_kernel<Scalar>(rule, counter, [&](const auto& kernel) {
+    const auto* const flush = flushes<R>(counter.t) ? &thresholds_of<Scalar, R> : nullptr;
+    use(kernel::Pass<Scalar, R::state_names.size()>(kernel, threads, flush));
+  });
+}
+
 /// What an optimizer remembers between steps.
 template <class R, class Scalar, int Size>
 struct Memory {
@@ -125,10 +135,7 @@ inline namespace DESCENT_FLAGS {
 template <Rule R, class Scalar>
 void step_arrays(const R& rule, const StepCounter<R>& counter, Scalar* x, const Scalar* g,
                  const std::array<Scalar*, R::state_names.size()>& state, std::ptrdiff_t n, int threads = 1) {
-  detail::with_kernel<Scalar>(rule, counter, [&](const auto& kernel) {
-    const auto* const flush = detail::flushes<R>(counter.t) ? &detail::thresholds_of<Scalar, R> : nullptr;
-    kernel::Pass<Scalar, R::state_names.size()>(kernel, threads, flush)(x, g, state, n);
-  });
+  detail::with_pass<Scalar>(rule, counter, threads, [&](const auto& pass) { pass(x, g, state, n); });
 }
 
 }  // namespace DESCENT_FLAGS
@@ -404,10 +411,8 @@ class Optimizer : public R {
       for (Eigen::Index i = 0; i < gradient.count; ++i) to = detail::copy_elements(gradient[i], memory_.shapes[i], to);
     }
     const StepCounter<R> counter = memory_.counter.next(rule());
-    detail::with_kernel<Scalar>(rule(), counter, [&](const auto& kernel) {
-      const auto* const flush = detail::flushes<R>(counter.t) ? &detail::thresholds_of<Scalar, R> : nullptr;
-      sweep_all(kernel::Pass<Scalar, state_count>(kernel, threads(), flush), params, gradient, copy);
-    });
+    detail::with_pass<Scalar>(rule(), counter, threads(),
+                              [&](const auto& pass) { sweep_all(pass, params, gradient, copy); });
     memory_.counter.advance_to(counter);
   }
 

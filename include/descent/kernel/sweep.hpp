@@ -104,7 +104,8 @@ template <class Pack, class Kernel, class Scalar, std::size_t state_count>
 
 // One function for each kind of pack, behind a pointer that knows nothing of the kernel, so that all that follows is
 // compiled once for all kernels. They read the kernel in place: a copy through the stack would wait for the stores that
-// made it (bench/DEAD_ENDS.md). `flatten` inlines a user's kernel that is not marked always_inline, with g++ at least.
+// made it (bench/DEAD_ENDS.md). By `flatten`, here and in step_at, clang++ inlines a user's kernel that is not marked
+// always_inline. g++ gives it up before, as the kernel alone is compiled for older CPUs; README.md has a check for it.
 
 template <class Scalar, std::size_t state_count>
 using SweepFunction = void (*)(const void* kernel, Scalar* x, const Scalar* g, Arrays<Scalar, state_count> arrays,
