@@ -130,7 +130,7 @@ class TensorShapes {
   ~TensorShapes() = default;
 
   template <class S>
-  void remember(Views<S> views) {
+  [[gnu::cold]] void remember(Views<S> views) {
     std::vector<Shape> others(static_cast<std::size_t>(views.count > 0 ? views.count - 1 : 0));
     for (Eigen::Index i = 1; i < views.count; ++i) others[static_cast<std::size_t>(i - 1)] = views[i].shape;
     kept().others = std::move(others);
@@ -191,7 +191,7 @@ class TensorShapes<Scalar, Size> {
   static constexpr Eigen::Index max_count = (std::clamp)(Size, 1, 16);
 
   template <class S>
-  void remember(Views<S> views) {
+  [[gnu::cold]] void remember(Views<S> views) {
     require_count(views.count);
     constexpr Eigen::Index most = (std::numeric_limits<Extent>::max)();
     for (Eigen::Index i = 0; i < views.count; ++i)

@@ -84,7 +84,7 @@ template <class Scalar, class R, class Use>
 template <class Scalar, class R, class Use>
 [[gnu::always_inline]] inline void with_pass(const R& rule, const StepCounter<R>& counter, int threads,
                                              const Use& use) {
-  with_kernel<Scalar>(rule, counter, [&](const auto& kernel) {
+  with_kernel<Scalar>(rule, counter, [&](const auto& kernel) __attribute__((always_inline)) {
     const auto* const flush = flushes<R>(counter.t) ? &thresholds_of<Scalar, R> : nullptr;
     use(kernel::Pass<Scalar, R::state_names.size()>(kernel, threads, flush));
   });

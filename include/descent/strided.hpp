@@ -23,10 +23,10 @@ struct Tile {
 
   Scalar* run(Index number) { return elements.data() + number * most_in_run; }
 
-  void read(const Scalar* from, Index runs, Index in_run, Index outer_stride, Index inner_stride) {
+  [[gnu::noinline]] void read(const Scalar* from, Index runs, Index in_run, Index outer_stride, Index inner_stride) {
     walk(from, runs, in_run, outer_stride, inner_stride, [](Scalar& here, const Scalar& there) { here = there; });
   }
-  void write(Scalar* to, Index runs, Index in_run, Index outer_stride, Index inner_stride) {
+  [[gnu::noinline]] void write(Scalar* to, Index runs, Index in_run, Index outer_stride, Index inner_stride) {
     walk(to, runs, in_run, outer_stride, inner_stride, [](Scalar& here, Scalar& there) { there = here; });
   }
 
