@@ -102,6 +102,21 @@ concept NamedEnum = std::is_enum_v<T> && requires {
 template <class T>
 concept HyperparameterValue = NamedEnum<T> || std::integral<T> || std::same_as<T, float> || std::same_as<T, double>;
 
+namespace detail {
+template <class Range, class T>
+inline constexpr bool is_choice_of = false;
+template <class T, T... values>
+inline constexpr bool is_choice_of<interval::OneOf<values...>, T> = true;
+}  // namespace detail
+
+/// The range of a hyperparameter of type T: some of its values for an enum, an interval for a number, or everything.
+template <class Range, class T>
+concept RangeOf = std::same_as<Range, interval::Everything> || detail::is_choice_of<Range, T> ||
+                  (std::is_arithmetic_v<T> && requires(T value) {
+                    { Range::contains(value) } -> std::same_as<bool>;
+                    { Range::text } -> std::convertible_to<std::string_view>;
+                  });
+
 inline namespace DESCENT_FLAGS {
 
 /// One hyperparameter of a rule: its name, the member that holds it, and its range. Validation, saving and the texts
@@ -110,6 +125,7 @@ template <class R, class T, class Range = interval::Everything>
 struct Hyperparameter {
   static_assert(HyperparameterValue<T>,
                 "descent: a hyperparameter is a float, a double, an integer, a bool or an enum with enumerator_names");
+  static_assert(RangeOf<Range, T>, "descent: the range of a number is an interval, that of an enum one_of its values");
   std::string_view name;
   T R::* member;
   Range range{};
