@@ -263,7 +263,8 @@ class Optimizer : public R {
   /// Nesterov; x itself before the first step. For several tensors a tuple or a vector of them.
   /// Throws std::invalid_argument where a shape differs from that of the steps so far.
   template <class Params>
-  requires LooksAhead<R> && Tensors<Params> && OfScalar<Params, Scalar> && OfSize<Params, Size>
+  requires LooksAhead<R> && Tensors<Params> && ReadableWhenConst<Params> && OfScalar<Params, Scalar> &&
+           OfSize<Params, Size>
   DESCENT_TAGGED auto lookahead(const Params& params) const {
     detail::validate<Scalar>(rule());
     auto point = detail::copies_of(params);
