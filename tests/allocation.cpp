@@ -2,8 +2,10 @@
 //
 // No allocation after the first step, and none at all with a fixed size; that the count works is checked
 // first. A program of its own, as it replaces malloc.
+#include <ranges>
 #include <span>
 #include <tuple>
+#include <type_traits>
 #include <vector>
 
 #include "catch.hpp"
@@ -54,6 +56,33 @@ TEST_CASE("only the first step allocates, whatever the arguments", "[allocation]
     several.step(std::tie(x, y), std::tie(g, g));
     range.step(params, std::span(gradients));
     strided.step(m.row(1), g.transpose());
+  };
+  step_all();
+  CHECK(allocations_of([&] {
+    for (int t = 0; t < 50; ++t) step_all();
+  }) == 0);
+}
+
+TEST_CASE("a gradient expression costs memory once, not at every step", "[allocation]") {
+  Adam<double> one, matrix, several, range, in_view, by_filter, overlapping;
+  Vector<double> x = start<double>(50), y = x, z = x;
+  Eigen::MatrixXd W = x.reshaped(5, 10);
+  const Vector<double> g = mixed_gradient<double>(50, 1);
+  const Eigen::MatrixXd dW = g.reshaped(5, 10);
+  std::vector<Vector<double>> params(20, x), viewed = params, filtered = params;
+  const std::vector<Vector<double>> gradients(20, g);
+  using Doubled = std::remove_const_t<decltype(2 * g)>;
+  const std::vector<Doubled> expressions(20, 2 * g);
+  const auto doubled = std::views::transform([](const Vector<double>& of) { return 2 * of; });
+  const auto all = std::views::filter([](const Vector<double>& of) { return of.size() > 0; });
+  const auto step_all = [&] {
+    one.step(x, 2 * g);
+    matrix.step(W, -dW.cwiseProduct(dW));
+    several.step(std::tie(y, W), std::tuple(2 * g, 2 * dW));
+    range.step(params, expressions);
+    in_view.step(viewed, gradients | doubled);
+    by_filter.step(filtered | all, gradients | all);
+    overlapping.step(z.tail(40), z.head(40));
   };
   step_all();
   CHECK(allocations_of([&] {

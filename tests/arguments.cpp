@@ -3,6 +3,9 @@
 // Every kind of argument gives the same bits: Eigen's kinds of objects, tuples, ranges, fixed sizes,
 // storage orders, and gradients that read the parameters which they move.
 #include <array>
+#include <deque>
+#include <list>
+#include <ranges>
 #include <span>
 #include <tuple>
 #include <type_traits>
@@ -28,6 +31,27 @@ void for_each_tried_variant(Visit&& visit) {
     if constexpr (std::is_same_v<R, rules::Adam> || (in_float && std::is_same_v<Scalar, float>)) visit(name, rule);
   });
 }
+
+/// Parameters or gradients, handed out by value as views of them.
+template <class Scalar>
+struct Net {
+  using Matrix = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic>;
+  using Ref = Eigen::Ref<Matrix>;
+  using Map = Eigen::Map<Matrix>;
+
+  Matrix W, b;
+
+  explicit Net(const Vector<Scalar>& flat) : W(flat.head(20).reshaped(4, 5)), b(flat.tail(4)) {}
+  std::vector<Ref> refs() { return {W, b}; }
+  std::vector<Map> maps() { return {Map(W.data(), 4, 5), Map(b.data(), 4, 1)}; }
+  std::array<Ref, 2> array() { return {W, b}; }
+  std::tuple<Ref, Ref> tuple() { return {W, b}; }
+  Vector<Scalar> flat() const {
+    Vector<Scalar> all(24);
+    all << W.reshaped(), b;
+    return all;
+  }
+};
 
 }  // namespace
 
@@ -176,6 +200,76 @@ TEMPLATE_TEST_CASE("a step depends on no kind of argument", "[arguments]", float
         const std::array<Vector<Scalar>, 3> gradients{g.head(1), g.segment(1, 7), g.tail(16)};
         optimizer.step(std::span(tensors), std::span(gradients));
         x << tensors[0], tensors[1], tensors[2];
+      });
+    }
+    {
+      Optimizer<R, Scalar> optimizer(rule);
+      std::list<Vector<Scalar>> tensors{x0.head(5), x0.tail(19)};
+      Vector<Scalar> x(n);
+      check("list of vectors, deque of gradients", optimizer, x, [&](const auto& g) {
+        optimizer.step(tensors, std::deque<Vector<Scalar>>{g.head(5), g.tail(19)});
+        x << tensors.front(), tensors.back();
+      });
+    }
+    {
+      Optimizer<R, Scalar> as_refs(rule), as_maps(rule), as_array(rule), as_tuple(rule);
+      std::vector<Net<Scalar>> nets(4, Net<Scalar>(x0));
+      Vector<Scalar> x(n);
+      check("what a network returns by value", as_refs, x, [&](const auto& g) {
+        Net<Scalar> gradient(g);
+        as_refs.step(nets[0].refs(), gradient.refs());
+        as_maps.step(nets[1].maps(), gradient.maps());
+        as_array.step(nets[2].array(), gradient.array());
+        as_tuple.step(nets[3].tuple(), gradient.tuple());
+        x = nets[0].flat();
+        for (const auto& net : nets) CHECK(same_bits(net.flat(), x));
+      });
+    }
+    {
+      // Of three tensors the second has no part in it.
+      Optimizer<R, Scalar> by_filter(rule), by_named_filter(rule), by_transform(rule), by_take(rule), by_reverse(rule);
+      using Tensors = std::vector<Vector<Scalar>>;
+      const Vector<Scalar> frozen = Vector<Scalar>::Ones(3);
+      const Tensors start{x0.head(5), frozen, x0.tail(19)};
+      Tensors filtered = start, named = start, transformed = start;
+      Tensors taken{x0.head(5), x0.tail(19), frozen}, reversed{x0.tail(19), x0.head(5)};
+      const auto moves = std::views::filter([](const auto& tensor) { return tensor.size() != 3; });
+      const auto as_map =
+          std::views::transform([](auto& tensor) { return Eigen::Map<Vector<Scalar>>(tensor.data(), tensor.size()); });
+      Vector<Scalar> x(n);
+      check("views of ranges", by_filter, x, [&](const auto& g) {
+        Tensors gradients{g.head(5), frozen, g.tail(19)};
+        by_filter.step(filtered | moves, gradients | moves);
+        auto params = named | moves;
+        auto named_gradients = gradients | moves;
+        by_named_filter.step(params, named_gradients);
+        by_transform.step(transformed | moves | as_map, gradients | moves | as_map);
+        Tensors both{g.head(5), g.tail(19)};
+        const auto stays = [](const auto& tensor) { return tensor.size() != 3; };
+        by_take.step(taken | std::views::take_while(stays), both | std::views::take(2));
+        by_reverse.step(reversed | std::views::reverse, both);
+        x << filtered[0], filtered[2];
+        CHECK(same_bits(filtered[1], frozen));
+        for (std::size_t i = 0; i < 3; ++i) {
+          CHECK(same_bits(named[i], filtered[i]));
+          CHECK(same_bits(transformed[i], filtered[i]));
+        }
+        CHECK(same_bits(taken[0], filtered[0]));
+        CHECK(same_bits(taken[1], filtered[2]));
+        CHECK(same_bits(taken[2], frozen));
+        CHECK(same_bits(reversed[1], filtered[0]));
+        CHECK(same_bits(reversed[0], filtered[2]));
+      });
+    }
+    {
+      Optimizer<R, Scalar> optimizer(rule);
+      Vector<Scalar> a = x0.head(5), b = x0.tail(19), x(n);
+      check("gradients computed by a view", optimizer, x, [&](const auto& g) {
+        const std::vector<Vector<Scalar>> halves{Scalar(0.5) * g.head(5), Scalar(0.5) * g.tail(19)};
+        const auto doubled = [](const auto& half) -> Vector<Scalar> { return Scalar(2) * half; };
+        std::vector<Eigen::Ref<Vector<Scalar>>> params{a, b};
+        optimizer.step(params, halves | std::views::transform(doubled));
+        x << a, b;
       });
     }
     {

@@ -2,6 +2,8 @@
 //
 // For each thing that can be wrong with an argument: the exception, and that its text names what is
 // wrong. That nothing changes is a property of all optimizers: see properties.cpp.
+#include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <stdexcept>
 #include <string>
@@ -303,4 +305,35 @@ TEST_CASE("threads", "[bad input]") {
 TEST_CASE("an unknown DESCENT_ISA", "[.isa]") {
   CHECK(complaint([] { SGD<>(); }) ==
         "descent: the environment variable DESCENT_ISA is \"sse\"; it must be lanes, baseline or wide");
+}
+
+namespace {
+
+float read(const char* digits, float) { return std::strtof(digits, nullptr); }
+double read(const char* digits, double) { return std::strtod(digits, nullptr); }
+long double read(const char* digits, long double) { return std::strtold(digits, nullptr); }
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("numbers in a text have the digits that tell them from their neighbours", "[bad input]", float,
+                   double, long double) {
+  using Limits = std::numeric_limits<TestType>;
+  const auto text = [](TestType number) { return std::string(descent::detail::Text{number}.c_str()); };
+  for (const char* digits : {"0", "-0", "1", "0.1", "-0.001", "0.999", "1e-08", "6.5e+20", "1.5e-30", "123456"})
+    CHECK(text(read(digits, TestType())) == digits);
+  CHECK(text(Limits::infinity()) == "inf");
+  CHECK(text(-Limits::infinity()) == "-inf");
+
+  // All sizes down to the smallest: first digits of their own, and then no more than the type is sure to keep.
+  for (int exponent = Limits::min_exponent10 - Limits::digits10; exponent < Limits::max_exponent10; ++exponent) {
+    const std::string e = "e" + std::to_string(exponent);
+    for (const std::string& digits : {"1" + e, "1.3" + e, "-7.25" + e, "9.99999" + e}) {
+      const TestType number = read(digits.c_str(), TestType());
+      for (const TestType other : {number, std::nextafter(number, TestType(0)), number / 3})
+        if (read(text(other).c_str(), TestType()) != other) {
+          CAPTURE(digits, text(other));
+          FAIL("another number is told");
+        }
+    }
+  }
 }

@@ -248,6 +248,7 @@ TEST_CASE("optax", "[golden]") {
   optax.takes("adam_betas_eps",
               with(adam(), [](auto& rule) { rule.beta1 = 0.5, rule.beta2 = 0.9, rule.epsilon = 1e-3; }));
   optax.takes("adam_eps_root", with(adam(), [](auto& rule) { rule.epsilon_placement = inside; }));
+  optax.takes("adam_eps_and_eps_root", with(adam(), [](auto& rule) { rule.epsilon = 1e-3, rule.epsilon_root = 1e-6; }));
   CHECK(optax.left() == "");
 }
 

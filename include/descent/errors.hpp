@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <cstdio>
@@ -97,15 +98,21 @@ class Text {
     add_characters(digits, static_cast<std::size_t>(std::snprintf(digits, sizeof digits, format, value)));
   }
   template <class Scalar>
-  static bool is_written_by(const char* digits, long double value) {
-    return static_cast<Scalar>(std::strtold(digits, nullptr)) == static_cast<Scalar>(value);
-  }
-  template <class Scalar>
   void add_number(long double value) {
     using Limits = std::numeric_limits<Scalar>;
-    add_number(value, Limits::digits10, Limits::max_digits10, is_written_by<Scalar>);
+    const Scalar size = std::abs(static_cast<Scalar>(value));
+    const bool few_tell = tells(value, Limits::digits10, size - std::nextafter(size, Scalar(0)));
+    add_rounded(value, few_tell ? Limits::digits10 : Limits::max_digits10);
   }
-  void add_number(long double value, int precision, int enough, bool (*suffices)(const char*, long double));
+  void add_rounded(long double value, int digits);
+
+  /// Eighteen digits of a number, and the exponent of its first one.
+  struct Digits {
+    Digits(long double value, int skipped);
+    unsigned long long number = 0;
+    int exponent = 0;
+  };
+  static bool tells(long double value, int digits, long double gap);
 
   std::size_t size_ = 0;
   char characters_[1001];
@@ -126,18 +133,39 @@ inline void Text::add_one(const Part& part) {
     case Part::Kind::extended:
       return add_number<long double>(part.number_);
     case Part::Kind::rounded:
-      return add_number(part.number_, part.digits_, 0, [](const char*, long double) { return true; });
+      return add_rounded(part.number_, part.digits_);
   }
 }
 
-[[gnu::cold]] inline void Text::add_number(long double value, int precision, int enough,
-                                           bool (*suffices)(const char*, long double)) {
-  char digits[64];
-  std::snprintf(digits, sizeof digits, "%.*Lg", precision, value);
-  if (!suffices(digits, value)) std::snprintf(digits, sizeof digits, "%.*Lg", enough, value);
-  for (char* c = digits; *c != 0; ++c)  // another locale's decimal point
+[[gnu::cold]] inline void Text::add_rounded(long double value, int digits) {
+  char characters[64];
+  std::snprintf(characters, sizeof characters, "%.*Lg", digits, value);
+  for (char* c = characters; *c != 0; ++c)  // another locale's decimal point
     if (std::strchr("0123456789+-einfa", *c) == nullptr) *c = '.';
-  add_characters(digits, std::strlen(digits));
+  add_characters(characters, std::strlen(characters));
+}
+
+[[gnu::cold]] inline Text::Digits::Digits(long double value, int skipped) {
+  char characters[96];
+  std::snprintf(characters, sizeof characters, "%.*Le", skipped + 17, value);
+  const char* c = characters;
+  for (; *c != 'e'; ++c)
+    if (*c >= '0' && *c <= '9' && --skipped < 0) number = 10 * number + static_cast<unsigned>(*c - '0');
+  exponent = std::atoi(c + 1);
+}
+
+/// Whether the value rounded to so many digits is nearer to it than to its neighbour, which is `gap` away: whether the
+/// digits that are left out are less than half of that. (To read the digits back takes strtold, which is 40 KB of a
+/// small program.)
+[[gnu::cold]] inline bool Text::tells(long double value, int digits, long double gap) {
+  if (!std::isfinite(value)) return true;
+  const Digits behind(value, digits);
+  constexpr unsigned long long one_more = 1'000'000'000'000'000'000;  // in the last of the digits that stay
+  const unsigned long long left_out = (std::min)(behind.number, one_more - behind.number);
+  Digits between(gap, 0);
+  int shift = between.exponent - (behind.exponent - digits);
+  for (; shift < 0; ++shift) between.number /= 10;
+  return left_out == 0 || shift > 0 || 2 * left_out < between.number;
 }
 
 /// Throws an Error with that text; without exceptions calls the handler.

@@ -149,9 +149,9 @@ void step_arrays(const R& rule, const StepCounter<R>& counter, Scalar* x, const 
 /// Scalar is float, double or long double, for parameters, gradient and state alike. State: one
 /// scalar per parameter for each of R::state_names. With a fixed Size, the number of parameters in
 /// all tensors together, the optimizer itself never allocates on the heap; with Eigen::Dynamic only at the
-/// first step after construction or `reset`. Beside that a step allocates only for copies of a gradient: one
-/// that is an expression, or that overlaps parameters other than element by element, is copied at each step,
-/// on the heap where its size is dynamic. Tuples and ranges of gradients in memory are not copied.
+/// first step after construction or `reset`. Beside that only the first gradient that must be copied costs memory, or a
+/// longer one: one that is an expression, or that overlaps parameters other than element by element, is copied at each
+/// step, to memory that the optimizer keeps. Tuples and ranges of gradients in memory are not copied.
 ///
 /// CPUs are slow below the smallest normal number, min. So what is near it counts as 0 (for float, double):
 ///
@@ -270,7 +270,8 @@ class Optimizer : public R {
   /// Nesterov; x itself before the first step. For several tensors a tuple or a vector of them.
   /// Throws std::invalid_argument where a shape differs from that of the steps so far.
   template <class Params>
-  requires LooksAhead<R> && Tensors<Params> && OfScalar<Params, Scalar> && OfSize<Params, Size>
+  requires LooksAhead<R> && Tensors<Params> && ReadableWhenConst<Params> && OfScalar<Params, Scalar> &&
+           OfSize<Params, Size>
   DESCENT_TAGGED auto lookahead(const Params& params) const {
     detail::validate<Scalar>(rule());
     auto point = detail::copies_of(params);

@@ -12,7 +12,7 @@
 #include <functional>
 #include <iterator>
 #include <stdexcept>
-#include <string_view>
+#include <string_view>  // and std::ranges::enable_view; <ranges> takes a fifth of all to compile
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -56,6 +56,17 @@ concept TensorRange = !DenseTensor<T> && requires(T& t) {
   requires DenseTensor<RangeElement<T>>;
 };
 
+/// A range such as std::views::filter, which nobody can walk through where it is const: but through a copy, which costs
+/// nothing, as it owns no tensors.
+template <class T>
+concept WalkedAsCopy =
+    !DenseTensor<T> && !TensorRange<const std::remove_reference_t<T>> && TensorRange<std::remove_cvref_t<T>> &&
+    std::ranges::enable_view<std::remove_cvref_t<T>> && std::copyable<std::remove_cvref_t<T>>;
+
+/// T, or what stands in for a const T.
+template <class T>
+using Walked = std::conditional_t<WalkedAsCopy<T>, std::remove_cvref_t<T>, T>;
+
 template <class T, std::size_t At>
 using TupleElement = decltype(std::get<At>(std::declval<T>()));
 
@@ -98,10 +109,11 @@ inline constexpr bool is_writable_tensor =
 template <class T>
 constexpr bool is_writable() {
   // A range that dies with the call must not own what is written: its elements are views, or stay writable where the
-  // range itself is const.
+  // range itself is const or copied.
   if constexpr (TensorRange<T> && !std::is_lvalue_reference_v<T>)
-    return is_writable_tensor<RangeElement<T>> && (!Plain<std::remove_cvref_t<RangeElement<T>>> ||
-                                                   requires { requires is_writable_tensor<RangeElement<const T>>; });
+    return is_writable_tensor<RangeElement<T>> && (!Plain<std::remove_cvref_t<RangeElement<T>>> || requires {
+             requires is_writable_tensor<RangeElement<Walked<const T>>>;
+           });
   else
     return for_all_tensors<T>([]<class E>(std::type_identity<E>) { return is_writable_tensor<E>; });
 }
@@ -141,6 +153,11 @@ constexpr bool pairs_up() {
 template <class T>
 concept Tensors = DenseTensor<T> || detail::TensorRange<T> || detail::TensorTuple<T>;
 
+/// Tensors that can be read where they, or the range that has them, are const. std::views::filter can, unless it owns
+/// the tensors that it chooses from.
+template <class T>
+concept ReadableWhenConst = Tensors<detail::Walked<const std::remove_reference_t<T>>>;
+
 /// Tensors that can be written in place: not const, not a temporary that owns its numbers, not an
 /// expression.
 template <class T>
@@ -166,7 +183,8 @@ concept ParametersOf = Tensors<Params> && Writable<Params> && OfScalar<Params, S
 
 /// What `step` takes as their gradient.
 template <class Gradient, class Params, class Scalar>
-concept GradientOf = Tensors<Gradient> && OfScalar<Gradient, Scalar> && PairsUpWith<Gradient, Params>;
+concept GradientOf =
+    Tensors<Gradient> && ReadableWhenConst<Gradient> && OfScalar<Gradient, Scalar> && PairsUpWith<Gradient, Params>;
 
 /// `optimizer.step(params, gradient)` is valid for an lvalue of Params.
 template <class O, class Params, class Gradient>
@@ -306,6 +324,8 @@ template <class T, class Visit>
     visit(tensors);
   else if constexpr (TensorRange<T>)
     for (auto&& tensor : tensors) visit(tensor);
+  else if constexpr (WalkedAsCopy<T>)
+    for (auto copy = tensors; auto&& tensor : copy) visit(tensor);
   else
     std::apply([&](auto&&... tensor) { (visit(tensor), ...); }, tensors);
 }
@@ -326,13 +346,17 @@ void for_each_pair(A&& a, B&& b, Visit&& visit) {
 }
 
 template <class T>
-Index count_tensors(const T& tensors) {
-  if constexpr (DenseTensor<T>)
+Index count_tensors(T&& tensors) {
+  if constexpr (DenseTensor<T>) {
     return 1;
-  else if constexpr (TensorRange<T>)
-    return static_cast<Index>(std::distance(std::begin(tensors), std::end(tensors)));
-  else
-    return static_cast<Index>(std::tuple_size_v<T>);
+  } else if constexpr (TensorRange<T>) {
+    return static_cast<Index>(std::ranges::distance(std::begin(tensors), std::end(tensors)));
+  } else if constexpr (WalkedAsCopy<T>) {
+    auto copy = tensors;
+    return count_tensors(copy);
+  } else {
+    return static_cast<Index>(std::tuple_size_v<std::remove_cvref_t<T>>);
+  }
 }
 
 /// The same tensors as objects that own their numbers: a plain object, a tuple or a vector of them.
@@ -341,9 +365,9 @@ auto copies_of(const T& tensors) {
   if constexpr (DenseTensor<T>)
     return typename T::PlainObject(tensors);
   else if constexpr (TensorRange<T>) {
-    std::vector<typename std::remove_cvref_t<RangeElement<const T>>::PlainObject> copies;
+    std::vector<typename std::remove_cvref_t<RangeElement<Walked<const T>>>::PlainObject> copies;
     copies.reserve(static_cast<std::size_t>(count_tensors(tensors)));
-    for (auto&& tensor : tensors) copies.emplace_back(tensor);
+    for_each_tensor(tensors, [&](const auto& tensor) { copies.emplace_back(tensor); });
     return copies;
   } else
     return std::apply([](const auto&... tensor) { return std::tuple(copies_of(tensor)...); }, tensors);
@@ -357,7 +381,7 @@ inline constexpr bool is_ref_to_const<Eigen::Ref<const T, options, Stride>> = tr
 /// Whether every tensor lies in memory, so that nothing needs to be evaluated, and stays there while it is read: a
 /// temporary that owns its numbers, as a Ref to something const may, does not.
 template <class T>
-inline constexpr bool in_memory = for_all_tensors<const T&>([]<class E>(std::type_identity<E>) {
+inline constexpr bool in_memory = for_all_tensors<Walked<const T&>>([]<class E>(std::type_identity<E>) {
   return TensorInMemory<E> && (std::is_lvalue_reference_v<E> || !(Plain<E> || is_ref_to_const<std::remove_cv_t<E>>));
 });
 

@@ -28,6 +28,7 @@ CASES = {
     "adam": (optax.adam, 0.001, {}),
     "adam_betas_eps": (optax.adam, 0.001, {"b1": 0.5, "b2": 0.9, "eps": 1e-3}),
     "adam_eps_root": (optax.adam, 0.001, {"eps": 0.0, "eps_root": 1e-8}),
+    "adam_eps_and_eps_root": (optax.adam, 0.001, {"eps": 1e-3, "eps_root": 1e-6}),
 }
 
 

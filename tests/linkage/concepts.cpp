@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 #include <list>
+#include <ranges>
 #include <span>
 #include <string_view>
 #include <tuple>
@@ -182,6 +183,24 @@ static_assert(!accepted<std::vector<Eigen::MatrixXf>, std::vector<Eigen::MatrixX
 static_assert(!accepted<std::vector<Matrices>, std::vector<Matrices>>);
 static_assert(!accepted<Matrices, MatrixXd>);
 static_assert(!accepted<Matrices, std::tuple<MatrixXd, MatrixXd>>);
+
+// Views of ranges; those that keep something while they are walked through, as well.
+using Chosen = decltype(std::declval<Matrices&>() | std::views::filter([](const MatrixXd& m) { return m.size() > 1; }));
+using ChosenOfOwn =
+    decltype(std::declval<Matrices>() | std::views::filter([](const MatrixXd& m) { return m.size() > 1; }));
+using ChosenOfConst =
+    decltype(std::declval<const Matrices&>() | std::views::filter([](const MatrixXd& m) { return m.size() > 1; }));
+using Reversed = decltype(std::declval<Matrices&>() | std::views::reverse);
+static_assert(accepted<Chosen, Chosen> && accepted_as_it_comes<Chosen, Chosen>);
+static_assert(accepted<Matrices, ChosenOfConst>);
+static_assert(accepted<ChosenOfOwn, Matrices>);
+static_assert(accepted<Reversed, Reversed> && accepted_as_it_comes<Reversed, Reversed>);
+static_assert(!accepted<const Chosen, Matrices>);
+static_assert(!accepted_as_it_comes<ChosenOfOwn, Matrices>);
+static_assert(!accepted<Matrices, ChosenOfOwn>);
+static_assert(!accepted<ChosenOfConst, Matrices>);
+static_assert(!accepted<const std::vector<Map<MatrixXd>>, Matrices>);
+static_assert(accepted<Matrices, const std::vector<Map<MatrixXd>>>);
 
 // ---- The optimizer ---------------------------------------------------------------------------------
 

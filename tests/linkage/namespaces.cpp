@@ -42,7 +42,7 @@ static_assert(HasStatePowers<rules::Adam> && StatePowersIfAny<rules::SGD>);
 static_assert(HyperparameterValue<double> && NamedEnum<MomentumForm> && ListsHyperparameters<rules::Adam>);
 static_assert(TakesMomentum<rules::Adam> && !HasMomentum<rules::Adam> && TakesWeightDecay<rules::Adam>);
 static_assert(DenseTensor<MatrixXd> && Tensors<MatrixXd> && Writable<MatrixXd&> && OfScalar<MatrixXd, double>);
-static_assert(OfSize<Vector3d, 3> && PairsUpWith<VectorXd, VectorXd>);
+static_assert(OfSize<Vector3d, 3> && PairsUpWith<VectorXd, VectorXd> && ReadableWhenConst<VectorXd>);
 static_assert(ParametersOf<VectorXd&, double, Dynamic> && GradientOf<VectorXd, VectorXd&, double>);
 static_assert(OptimizerFor<Adam<double>, VectorXd, VectorXd> && OneTensorStep<VectorXd&, VectorXd, double>);
 static_assert(HessianOf<MatrixXd, double> && HessianProduct<VectorXd (*)(const VectorXd&), double>);

@@ -3,9 +3,10 @@
 // The tag of the compiler flags of a translation unit.
 //
 // A program may link files that were compiled for different CPUs. The linker keeps one copy of each
-// inline function, and if that is the copy with AVX-512 the program dies on a CPU without it. So all
-// that the flags change carries their name: namespaces by `inline namespace DESCENT_FLAGS`, members of
-// classes that stay one type for all files by DESCENT_TAGGED. tests/linkage shows that it works.
+// inline function, and if that is the copy with AVX-512 the program dies on a CPU without it; and if it is
+// the copy that was compiled without exceptions, it aborts where a file with them catches. So all that the
+// flags change carries their name: namespaces by `inline namespace DESCENT_FLAGS`, members of classes that
+// stay one type for all files by DESCENT_TAGGED. tests/linkage shows that it works.
 #pragma once
 
 // Every header includes this one before any code of its own, so an older standard gets one error and not
@@ -41,10 +42,16 @@
 #define DESCENT_THREADS
 #endif
 
+#if defined(__cpp_exceptions)
+#define DESCENT_ERRORS
+#else
+#define DESCENT_ERRORS _no_exceptions  // errors.hpp
+#endif
+
 #define DESCENT_JOIN_EXPANDED(a, b) a##b
 #define DESCENT_JOIN(a, b) DESCENT_JOIN_EXPANDED(a, b)
 #define DESCENT_STRING_EXPANDED(a) #a
 #define DESCENT_STRING(a) DESCENT_STRING_EXPANDED(a)
 
-#define DESCENT_FLAGS DESCENT_JOIN(DESCENT_ISA, DESCENT_THREADS)
+#define DESCENT_FLAGS DESCENT_JOIN(DESCENT_JOIN(DESCENT_ISA, DESCENT_THREADS), DESCENT_ERRORS)
 #define DESCENT_TAGGED [[gnu::abi_tag(DESCENT_STRING(DESCENT_FLAGS))]]
