@@ -99,7 +99,7 @@ TEST_CASE("hyperparameters out of range", "[bad input]") {
       refused<double>(&rules::Momentum::dampening, "Momentum", "dampening", bad, "in [0, 1]", accumulated);
     accepted<double>(&rules::Momentum::dampening, 1, accumulated);
     CHECK(complaint([] { Momentum<>({.dampening = 0.5}); }) ==
-          "descent::Momentum: dampening must be 0 where form is not accumulated");
+          "descent::Momentum: dampening must be 0 unless form is accumulated");
   }
   SECTION("a choice, during a run") {
     Momentum<> running;

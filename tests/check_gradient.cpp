@@ -148,7 +148,7 @@ TEST_CASE("an objective that does not set its gradient", "[check_gradient]") {
       return at.squaredNorm();
     }, x);
   }) == "descent::check_gradient: the objective does not set component (1, 0) of the gradient; it must assign "
-        "each, and not add to what stands there");
+        "each, and not add to what is there");
   CHECK(complaint([&] {
     check_gradient([](const VectorXd& at, VectorXd& g) {
       g += 2 * at;
@@ -184,7 +184,7 @@ TEST_CASE("what is not finite is named", "[check_gradient]") {
     return at[1] > 1 ? std::nan("") : at.sum();
   };
   CHECK(told(ends_at_one) ==
-        "descent::check_gradient: the value is nan near x, where component (1, 0) is 1.00001 in place of 1; it must be "
+        "descent::check_gradient: the value is nan near x, where component (1, 0) is 1.00001 instead of 1; it must be "
         "finite");
   x[1] = std::nan("");
   CHECK(told(curved) == "descent::check_gradient: x is not finite: (1, 0) is nan");

@@ -508,7 +508,7 @@ TEST_CASE("brackets within brackets, wherever they stand", "[checkpoint]") {
   Parts other = parts;
   other.header = "{\"a\":[[[" + std::string(100'000, '[');
   CHECK(loading.complaint(other.together()) ==
-        "descent: the checkpoint: its header has brackets within brackets, more than 3 deep");
+        "descent: the checkpoint: its header has brackets nested more than 3 deep");
 }
 
 TEST_CASE("errors are short, whatever a file holds", "[checkpoint]") {

@@ -407,7 +407,7 @@ TEST_CASE("a gradient that the objective does not set is an error", "[minimize]"
   };
   CHECK(told([](const VectorXd& at, VectorXd&) { return at.squaredNorm(); }) ==
         "descent::minimize: the objective does not set component (0, 0) of the gradient; it must assign each, and not "
-        "add to what stands there");
+        "add to what is there");
   CHECK(told([](const auto& at, const auto&) { return at.squaredNorm(); }).find("set component (0, 0)") !=
         std::string::npos);
   CHECK(told([](const VectorXd& at, VectorXd& gradient) {

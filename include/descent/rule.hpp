@@ -126,7 +126,8 @@ template <class R, class T, class Range = interval::Everything>
 struct Hyperparameter {
   static_assert(HyperparameterValue<T>,
                 "descent: a hyperparameter is a float, a double, an integer, a bool or an enum with enumerator_names");
-  static_assert(RangeOf<Range, T>, "descent: the range of a number is an interval, that of an enum one_of its values");
+  static_assert(RangeOf<Range, T>,
+                "descent: the range of a number is an interval, the range of an enum is one_of its values");
   std::string_view name;
   T R::* member;
   Range range{};
@@ -262,7 +263,7 @@ struct Numbers<0> {
   constexpr Numbers(double) {}
   template <class Index>
   double operator[](Index) const {
-    static_assert(sizeof(Index) == 0, "descent: a step has products where its rule has running_factors");
+    static_assert(sizeof(Index) == 0, "descent: a step has products only if its rule has running_factors");
     return 0;
   }
 };

@@ -5,7 +5,7 @@
 #pragma once
 
 #if !defined(__unix__) && !defined(__APPLE__)
-#error "descent/checkpoint.hpp replaces files by the means of POSIX (fsync, rename), which this system lacks"
+#error "descent/checkpoint.hpp replaces files with POSIX functions (fsync, rename), which this system lacks"
 #endif
 
 #include <fcntl.h>

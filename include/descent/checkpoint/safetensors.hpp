@@ -25,7 +25,7 @@ namespace descent::detail {
 inline namespace DESCENT_FLAGS {
 
 static_assert(std::endian::native == std::endian::little,
-              "descent/checkpoint.hpp: the numbers of safetensors are little-endian, those of this machine are not");
+              "descent/checkpoint.hpp: safetensors numbers are little-endian, but those of this machine are not");
 
 /// A tensor's entry in the header, except for where its data lie: JSON texts, and the size of the data.
 struct Entry {
@@ -64,7 +64,7 @@ inline constexpr std::uint64_t longest_header = 100'000'000;  // in the referenc
 
 inline void require_length_of_header(std::uint64_t length, std::uint64_t longest = longest_header) {
   if (length > longest)
-    throw Refused("its header would be of " + std::to_string(length) + " bytes; safetensors allows at most " +
+    throw Refused("its header would have " + std::to_string(length) + " bytes; safetensors allows at most " +
                   std::to_string(longest));
 }
 

@@ -76,8 +76,8 @@ json json_of(T value) {
     const auto names = enumerator_names(T{});
     const auto index = static_cast<std::size_t>(value);
     if (index >= names.size())
-      throw std::invalid_argument("descent: a checkpoint cannot hold the value " + std::to_string(index) +
-                                  " of an enum, of which enumerator_names has no name");
+      throw std::invalid_argument("descent: a checkpoint cannot hold the enum value " + std::to_string(index) +
+                                  ", for which enumerator_names has no name");
     return names[index];
   } else {
     if constexpr (std::floating_point<T>) {  // JSON has neither
@@ -149,7 +149,7 @@ class Parts {
       refuse_kind();
     constexpr int deepest = 3;  // the shape of a tensor in the header
     if (++depth_ > deepest)
-      throw Refused(what_ + " has brackets within brackets, more than " + std::to_string(deepest) + " deep");
+      throw Refused(what_ + " has brackets nested more than " + std::to_string(deepest) + " deep");
     return true;
   }
   bool close(std::string_view bracket) {

@@ -45,7 +45,7 @@ struct Momentum {
                 Hyperparameter{"dampening", &Momentum::dampening, unit_interval});
   }
   void validate(const auto& expect) const {
-    expect(dampening == 0 || form == MomentumForm::accumulated, "dampening must be 0 where form is not accumulated");
+    expect(dampening == 0 || form == MomentumForm::accumulated, "dampening must be 0 unless form is accumulated");
   }
 
   /// Covers all three forms: multiplying by a factor of 1 is exact.

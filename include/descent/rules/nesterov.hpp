@@ -51,7 +51,7 @@ struct Nesterov {
   }
   void validate(const auto& expect) const {
     expect(form == MomentumForm::velocity || gradient_at == GradientAt::parameters,
-           "form must be velocity where gradient_at is lookahead");
+           "form must be velocity if gradient_at is lookahead");
   }
 
   auto kernel(const auto& step) const {

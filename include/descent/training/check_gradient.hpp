@@ -108,7 +108,7 @@ DESCENT_TAGGED auto check_gradient(F&& objective, const X& x,
     if (!std::isfinite(nearby.value)) {
       detail::fail<std::domain_error>({"descent::check_gradient: the value is ", nearby.value,
                                        " near x, where component ", detail::to_text(row, col), " is ",
-                                       detail::Rounded{component, 6}, " in place of ", here.x(row, col),
+                                       detail::Rounded{component, 6}, " instead of ", here.x(row, col),
                                        "; it must be finite"});
     }
     return nearby.value;

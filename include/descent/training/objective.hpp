@@ -119,7 +119,7 @@ void require_gradient_set(std::string_view caller, const Evaluated<Plain>& evalu
     for (Index row = 0; row < evaluated.x.rows(); ++row)
       if (std::isnan(evaluated.gradient(row, col)) && !std::isnan(with_zero.gradient(row, col)))
         fail<std::invalid_argument>({caller, ": the objective does not set component ", to_text(row, col),
-                                     " of the gradient; it must assign each, and not add to what stands there"});
+                                     " of the gradient; it must assign each, and not add to what is there"});
 }
 
 }  // namespace DESCENT_FLAGS
