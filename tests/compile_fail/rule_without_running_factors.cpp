@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A rule whose kernel takes a product of running factors, of which it has none.
+// A rule without running factors, whose kernel takes a product of them.
 // says: a step has products only if its rule has running_factors
 #include <descent/descent.hpp>
 
