@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// For each thing that can be wrong with an argument: the exception, and that its text names what is
-// wrong. That nothing changes is a property of all optimizers: see properties.cpp.
+// For each thing that can be wrong with an argument: an exception is thrown, and its text says what is wrong. That
+// nothing changes is a property of all optimizers: see properties.cpp.
 #include <limits>
 #include <stdexcept>
 #include <string>
@@ -18,7 +18,7 @@ using namespace descent::test;
 constexpr double infinity = std::numeric_limits<double>::infinity();
 const double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
-/// That a value is refused by the constructor and by `step`, with a text that names all of it.
+/// Checks that the constructor and `step` refuse a value, with a text that names all of it.
 template <class Scalar, class R>
 void refused(double R::* field, const std::string& optimizer, const std::string& name, double value,
              const std::string& range, const R& base = {}) {
@@ -153,7 +153,7 @@ TEST_CASE("hyperparameters out of range", "[bad input]") {
     for (const double bad : {-1e-300, infinity, not_a_number})
       refused<double>(&Decayed::weight_decay, "SGD with weight decay", "weight_decay", bad, "finite and >= 0");
     refused<float>(&Decayed::weight_decay, "SGD with weight decay", "weight_decay", 1e39, "finite and >= 0");
-    // The rule inside is checked by itself.
+    // The inner rule checks itself.
     CHECK(complaint([] { Optimizer<Decayed>({{.learning_rate = -1}, 0.1}); }) ==
           "descent::SGD with weight decay: learning_rate = -1; it must be finite and >= 0");
     CHECK(complaint([] {
@@ -284,7 +284,7 @@ TEST_CASE("a fixed size is kept at run time too", "[bad input]") {
   many.pop_back();
   CHECK_NOTHROW(several.step(many, many));
 
-  const Eigen::MatrixXd no_columns(256, 0);  // in one byte for each number of rows
+  const Eigen::MatrixXd no_columns(256, 0);  // with a fixed size of 3, a number of rows is one byte
   std::vector<Eigen::MatrixXd> tall{three, no_columns};
   Adam<double, 3> small;
   CHECK(complaint([&] { small.step(tall, tall); }) ==
@@ -299,7 +299,7 @@ TEST_CASE("threads", "[bad input]") {
   CHECK_NOTHROW(sgd.set_threads(0));
 }
 
-// Hidden: ctest runs it where DESCENT_ISA is sse.
+// Hidden: ctest runs it with DESCENT_ISA set to sse.
 TEST_CASE("an unknown DESCENT_ISA", "[.isa]") {
   CHECK(complaint([] { SGD<>(); }) ==
         "descent: the environment variable DESCENT_ISA is \"sse\"; it must be lanes, baseline or wide");
