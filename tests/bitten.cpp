@@ -2,11 +2,12 @@
 //
 // What users of other libraries were bitten by, each ruled out by a test that names it. Some are ruled out by tests of
 // wider claims:
-//     from the next step", and golden.cpp, where it is halved in every run
-//   - a beta that rounds to 1, an epsilon that rounds to 0: bad_input.cpp, "what becomes of a value in the
-//     scalar is told"
-//   - other bits in the vector body than in the tail: sweep.cpp, "every length, misalignment and number of
-//     state arrays"
+//   - copies that share state: properties.cpp, "a copy goes on exactly as the original would"
+//   - a rate that cannot change during a run: formulas.cpp, "a hyperparameter changed during a run counts from the next
+//     step", and golden.cpp, where it is halved in every run
+//   - a beta that rounds to 1, an epsilon that rounds to 0: bad_input.cpp, "an error says what the scalar makes of a
+//     value"
+//   - other bits in the vector body than in the tail: sweep.cpp, "every length, misalignment and number of state arrays"
 #include <cmath>
 #include <limits>
 #include <tuple>

@@ -11,7 +11,8 @@
 #error "<complex.h> has no I, so that it tests nothing"
 #endif
 
-// None has its real meaning here: a 0 does not fit anywhere that a name does.
+// None of these has its real meaning here: a 0 does not fit anywhere that a name does.
+// Qt:
 #define slots 0
 #define signals 0
 #define emit 0
