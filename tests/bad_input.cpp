@@ -188,7 +188,7 @@ TEST_CASE("hyperparameters out of range", "[bad input]") {
   }
 }
 
-TEST_CASE("what becomes of a value in the scalar is told", "[bad input]") {
+TEST_CASE("an error says what the scalar makes of a value", "[bad input]") {
   CHECK(complaint([] { Adam<float>({.epsilon = 1e-46}); }) ==
         "descent::Adam: epsilon = 1e-46 becomes 0 as float; it must be finite and > 0");
   CHECK(complaint([] { Adam<double>({.epsilon = 0}); }) == "descent::Adam: epsilon = 0; it must be finite and > 0");
@@ -212,7 +212,7 @@ TEST_CASE("hat is Adam's alone", "[bad input]") {
   CHECK(same_bits(x, start<double>(3)));
 }
 
-TEST_CASE("shapes that do not fit are told, both", "[bad input]") {
+TEST_CASE("an error names both shapes if they do not match", "[bad input]") {
   Eigen::VectorXd x = start<double>(3), longer = start<double>(4);
   Eigen::MatrixXd W = Eigen::MatrixXd::Ones(2, 3), transposed = W.transpose();
   Adam<> adam;
@@ -237,7 +237,7 @@ TEST_CASE("shapes that do not fit are told, both", "[bad input]") {
         "anew");
 }
 
-TEST_CASE("after many good steps a bad one is told all the same", "[bad input]") {
+TEST_CASE("after many good steps, a bad one is still an error", "[bad input]") {
   Eigen::MatrixXd W = Eigen::MatrixXd::Ones(2, 3), wider = Eigen::MatrixXd::Ones(2, 4), higher = wider.transpose();
   Adam<> adam;
   const auto many = [&](auto&& params) {

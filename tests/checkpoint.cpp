@@ -480,7 +480,7 @@ TEST_CASE("headers with surprises", "[checkpoint]") {
   }
 }
 
-TEST_CASE("brackets within brackets, wherever they stand", "[checkpoint]") {
+TEST_CASE("nested brackets, wherever they are", "[checkpoint]") {
   Loading loading;
   const Parts parts(good());
   const json header = json::parse(parts.header);
@@ -567,7 +567,7 @@ TEST_CASE("absurd lengths take no memory", "[checkpoint]") {
   CHECK(loading.complaint(sealed(bytes)) == "descent: the checkpoint: it ends within its header");
 }
 
-TEST_CASE("what a file does not know takes its default", "[checkpoint]") {
+TEST_CASE("what a file lacks takes its default", "[checkpoint]") {
   Run<double, rules::Adam> saved_run{rules::Adam{.learning_rate = 0.25, .beta2 = 0.5}};
   saved_run.go(1, 2);
   const Parts parts(saved(saved_run.optimizer, saved_run.x));

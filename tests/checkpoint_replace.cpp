@@ -72,7 +72,7 @@ struct stat status_of(const std::filesystem::path& path) {
 mode_t mode_of(const std::filesystem::path& path) { return status_of(path).st_mode & 07777; }
 void set_mode(const std::filesystem::path& path, mode_t mode) { REQUIRE(::chmod(path.c_str(), mode) == 0); }
 
-TEST_CASE("a file hands down its mode", "[replace]") {
+TEST_CASE("a file passes on its mode", "[replace]") {
   const Saving saving;
   for (const mode_t mode : {0600u, 0664u, 0666u, 0640u, 0777u, 0200u}) {
     INFO("mode " << std::oct << mode);
@@ -102,7 +102,7 @@ TEST_CASE("a file that is read-only is not replaced", "[replace]") {
   }
 }
 
-TEST_CASE("a file that others may write is not replaced by who may not", "[replace]") {
+TEST_CASE("a file is not replaced by a user who may not write it", "[replace]") {
   if (::geteuid() != root) return;
   const Saving saving;
   set_mode(saving.folder / "", 0777);

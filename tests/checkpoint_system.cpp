@@ -112,14 +112,14 @@ TEST_CASE("what cannot be flushed to the disk does not replace the file", "[syst
   CHECK(saving.folder.count() == 1);
 }
 
-TEST_CASE("where the folder cannot be flushed, the file is the new one", "[system]") {
+TEST_CASE("if the folder cannot be flushed, the file is the new one", "[system]") {
   Saving saving;
   CHECK(saving.error_with({.fails_to_flush = 2}) == std::errc::io_error);
   CHECK(content(saving.path) == saving.after);
   CHECK(saving.folder.count() == 1);
 }
 
-TEST_CASE("a system that knows no flush of folders is no error", "[system]") {
+TEST_CASE("a system that cannot flush folders is no error", "[system]") {
   Saving saving;
   CHECK_FALSE(saving.error_with({.fails_to_flush = 2, .error = EINVAL}));
   CHECK(mocked.flushes == 2);

@@ -500,7 +500,7 @@ TEST_CASE("an objective takes its gradient in any way that can write it", "[mini
   CHECK(ends([](auto&&... arguments) { return bowl(std::forward<decltype(arguments)>(arguments)...); }));
 }
 
-TEST_CASE("an objective that takes a copy of its gradient, or a const one, is none", "[minimize]") {
+TEST_CASE("an objective that takes a copy of its gradient, or a const one, is refused", "[minimize]") {
   STATIC_REQUIRE(!takes(by_value));
   STATIC_REQUIRE(!takes(&by_value));
   STATIC_REQUIRE(!Objective<std::function<double(const VectorXd&, VectorXd)>, VectorXd>);

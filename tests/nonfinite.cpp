@@ -107,7 +107,7 @@ TEST_CASE("the error names tensor, place and value", "[nonfinite]") {
   CHECK_THROWS_AS(adam.step(W.block(1, 1, 2, 3), dW.block(1, 1, 2, 3)), std::domain_error);
 }
 
-TEST_CASE("skip passes over steps, counts them, and throws after so many in a row", "[nonfinite]") {
+TEST_CASE("skip skips steps, counts them, and throws after too many in a row", "[nonfinite]") {
   for_each_variant([](const char* name, const auto& rule) {
     INFO(name);
     using O = Optimizer<std::remove_cvref_t<decltype(rule)>, double>;
