@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The races of the examples: the surfaces' gradients and minima are right, and the numbers behind each picture bear out
+// The races of the examples: the surfaces' gradients and minima are right, and the numbers of each picture bear out
 // what its caption claims.
 #include <algorithm>
 #include <cmath>

@@ -478,7 +478,7 @@ Stretch stretch_of(const View<Scalar>& view) {
   return {begin, end};
 }
 
-/// Sorts by where they begin, then moves each end to the furthest end so far.
+/// Sorts by beginning, then sets each end to the furthest end so far.
 [[gnu::cold, gnu::noinline]] inline void sort(std::vector<Stretch>& stretches) {
   std::make_heap(stretches.begin(), stretches.end());
   std::sort_heap(stretches.begin(), stretches.end());

@@ -17,7 +17,7 @@ namespace rules {
 ///     outside:  step = learning_rate * g / (sqrt(s) + epsilon)
 ///     inside:   step = learning_rate * g / sqrt(s + epsilon)
 ///
-/// Frameworks differ in decay (PyTorch 0.99, Keras and optax 0.9) and in where epsilon stands (PyTorch
+/// Frameworks differ in decay (PyTorch 0.99, Keras and optax 0.9) and in where epsilon is added (PyTorch
 /// outside, Keras and optax inside).
 ///
 /// State: "squared_gradient", one scalar per parameter, starting at 0.
