@@ -7,8 +7,8 @@
 //     step", and golden.cpp, where it is halved in every run
 //   - a beta that rounds to 1, an epsilon that rounds to 0: bad_input.cpp, "an error says what the scalar makes of a
 //     value"
-//   - other bits in the vector body than in the tail: sweep.cpp, "every length, misalignment and number of state
-//   arrays"
+//   - other bits in the vector body than in the tail: sweep.cpp, "every length, misalignment and number of
+//     state arrays"
 #include <cmath>
 #include <limits>
 #include <tuple>
