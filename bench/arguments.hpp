@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Steps on other arguments than one long vector: many tensors, two storage orders, a small vector and a map of it, a
-// gradient that is zero nearly everywhere. Whoever is compared works on the same parameters and gradient.
+// Steps on arguments other than one long vector: many tensors, two storage orders, a small vector and a map of it, a
+// gradient that is zero nearly everywhere. All that are compared work on the same parameters and gradient.
 #pragma once
 
 #include <algorithm>
@@ -17,7 +17,7 @@
 
 namespace bench {
 
-/// One optimizer on parameters and a gradient that outlive it.
+/// One optimizer, on parameters and a gradient that outlive it.
 template <class Rule, class Scalar, class Params, class Gradient, int Size = Eigen::Dynamic>
 class StepsOn {
  public:
@@ -37,7 +37,7 @@ StepsOn<Rule, Scalar, Params, Gradient, Size> steps_on(const Rule& rule, Params&
 
 // ---- Many tensors ----------------------------------------------------------------------------------
 
-/// So many matrices of 16 x 16.
+/// `count` matrices of 16 x 16.
 template <class Scalar>
 struct ManyTensors {
   static constexpr Eigen::Index side = 16;
@@ -70,7 +70,7 @@ class OneForEach {
 
 // ---- Two storage orders, a small vector, a map -----------------------------------------------------
 
-/// A square matrix, row-major, with its gradient in either order.
+/// A square row-major matrix, with its gradient in either order.
 template <class Scalar>
 struct Square {
   using RowMajor = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
@@ -84,7 +84,7 @@ struct Square {
         transposed_in_memory(gradient) {}
 };
 
-/// A vector of fixed size, and it as a map.
+/// A vector of fixed size, and a map of it.
 template <class Scalar, int Size>
 struct SmallVector {
   using Vector = Eigen::Vector<Scalar, Size>;
@@ -101,12 +101,12 @@ struct SmallVector {
 
 // ---- Sparse gradients ------------------------------------------------------------------------------
 
-/// A gradient of which each step writes one element in a thousand, another one each time until all have had their turn.
-/// Before and after its turn an element is 0 (sparse), or what it always is (not sparse: the same work, but usual
-/// gradients). Made in the steady state, when each element has had its turn three times.
+/// A gradient in which each step writes one element in a thousand, each time another one until all have had their turn.
+/// Before and after its turn, an element is 0 (sparse) or its usual value (not sparse: the same work, but usual
+/// gradients). It starts in the steady state, when each element has had its turn three times.
 template <class Rule, class Scalar>
 class Touched {
-  static constexpr Eigen::Index period = 1000, stride = 617;  // with no common divisor
+  static constexpr Eigen::Index period = 1000, stride = 617;  // without a common divisor
 
  public:
   Touched(const Rule& rule, Eigen::Index n, bool sparse)

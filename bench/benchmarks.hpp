@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Registers what is measured for one scalar with Google Benchmark: each rule at each size by everyone
-// who is compared, the small and fixed sizes, unusual gradients, two threads.
+// Registers with Google Benchmark what is measured for one scalar: each rule at each size with every implementation
+// that is compared, the small and fixed sizes, unusual gradients, two threads.
 #pragma once
 
 #include <algorithm>
@@ -23,7 +23,7 @@
 
 namespace bench {
 
-/// Steps so short that parameters keep their size for as long as anyone measures.
+/// Steps so short that the parameters keep their size for as long as the measurement lasts.
 template <class Rule>
 Rule crawling_rule() {
   Rule rule;
@@ -31,13 +31,13 @@ Rule crawling_rule() {
   return rule;
 }
 
-/// What a step must move: it reads x, g and the states, and writes x and the states.
+/// The bytes that a step must move: it reads x, g and the states, and writes x and the states.
 template <class Scalar>
 std::int64_t bytes_per_step(std::size_t states, Eigen::Index n) {
   return static_cast<std::int64_t>((3 + 2 * states) * sizeof(Scalar)) * n;
 }
 
-/// Times `work(stepper)`, which takes `steps` steps, on a stepper made anew and warm.
+/// Times `work(stepper)`, which takes `steps` steps, on a new, warmed-up stepper.
 template <class Make, class Work>
 benchmark::internal::Benchmark* add(const std::string& name, std::int64_t bytes, Make make, Work work,
                                     std::int64_t steps = 1) {
@@ -113,8 +113,8 @@ class WithScaledGradient {
   const Eigen::ArrayX<Scalar>& usual_;
 };
 
-/// Gradients that turn 0, as those of a feature that occurs no more, so that the state decays towards
-/// the subnormal numbers; and gradients whose squares are too small for float.
+/// Gradients that turn 0, like those of a feature that no longer occurs, so that the state decays towards the subnormal
+/// numbers; and gradients whose squares are too small for float.
 template <class Rule, class Scalar>
 void add_unusual_gradients(Eigen::Index n) {
   const auto name = [&](std::string_view by) { return case_name(rule_name<Rule>, scalar_name<Scalar>, n, by); };
@@ -128,8 +128,8 @@ void add_unusual_gradients(Eigen::Index n) {
   add_steps(name(who::tiny_gradients), bytes, with_gradients(1e-25));
 }
 
-/// One element in a thousand is not 0, as those of an embedding, so that most state is on its way to 0. The size is
-/// such that touching them costs next to nothing.
+/// One element in a thousand is not 0, as in the gradient of an embedding, so that most state is on its way to 0. At
+/// this size, touching these elements costs next to nothing.
 template <class Rule, class Scalar>
 void add_sparse_gradients(Eigen::Index n) {
   const auto with = [&](std::string_view by, bool sparse) {
@@ -152,8 +152,8 @@ void add_checked_gradients(Eigen::Index n) {
   with(who::skip, descent::NonFinite::skip);
 }
 
-/// So many steps and no more, about 50 ms: enough for the other thread to wake up and to fetch its part, and
-/// no more, as on a busy machine each step can wait for that thread as long as a few of them take.
+/// A fixed number of steps, about 50 ms: enough for the other thread to wake up and to fetch its part, but no more,
+/// because on a busy machine each step can wait for that thread as long as several steps take.
 template <class Rule, class Scalar>
 void add_two_threads(Eigen::Index n) {
   const auto rule = crawling_rule<Rule>();
@@ -166,7 +166,7 @@ void add_two_threads(Eigen::Index n) {
 
 // ---- Other arguments than one long vector ----------------------------------------------------------
 
-/// In one step, by an optimizer for each, and as one tensor of as many elements.
+/// In one step, with one optimizer per tensor, and as one tensor with the same number of elements.
 template <class Rule, class Scalar>
 void add_many_tensors() {
   const auto rule = crawling_rule<Rule>();
@@ -197,7 +197,7 @@ void add_layouts(Eigen::Index side) {
   add_case(who::two_layouts, &Square<Scalar>::transposed_in_memory);
 }
 
-/// A small vector and a map of it, by an optimizer of their fixed size and by one of any.
+/// A small vector and a map of it, with an optimizer of their fixed size and one of dynamic size.
 template <class Rule, class Scalar, int Size>
 void add_small_vector() {
   using Small = SmallVector<Scalar, Size>;

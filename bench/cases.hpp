@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What is measured: the rules, the scalars, the sizes, who computes, and the name of each measurement.
-// The benchmarks register under these names, the report looks its numbers up by them.
+// What is measured: the rules, the scalars, the sizes, the implementations, and the name of each measurement. The
+// benchmarks register under these names, and the report looks its numbers up by them.
 #pragma once
 
 #include <cstddef>
@@ -56,7 +56,7 @@ inline constexpr std::size_t state_count = Rule::state_names.size();
 template <class Scalar>
 inline constexpr std::string_view scalar_name = std::is_same_v<Scalar, float> ? "float" : "double";
 
-/// visit.operator()<Rule>() for each rule.
+/// Calls visit.operator()<Rule>() for each rule.
 template <class Visit>
 void for_each_rule(Visit&& visit) {
   visit.template operator()<rules::SGD>();
@@ -68,7 +68,7 @@ void for_each_rule(Visit&& visit) {
   visit.template operator()<rules::Adam>();
 }
 
-/// visit.operator()<Scalar>() for each scalar.
+/// Calls visit.operator()<Scalar>() for each scalar.
 template <class Visit>
 void for_each_scalar(Visit&& visit) {
   visit.template operator()<float>();
@@ -88,15 +88,15 @@ struct Coverage {
 inline constexpr int usual_steps = 10;
 inline constexpr int zero_steps = 3'000;
 
-/// Many tensors, of 16 x 16 each, and the elements of all of them.
+/// The number of many tensors, of 16 x 16 each, and of all their elements.
 inline constexpr Eigen::Index tensor_count = 1'000;
 inline constexpr Eigen::Index tensor_elements = tensor_count * 16 * 16;
 
-/// The sides of matrices in two storage orders, and a small vector's size.
+/// The side of the matrices in two storage orders, and the size of a small vector.
 inline constexpr Eigen::Index layout_sides[] = {64, 1'000};
 inline constexpr int small_vector = 6;
 
-/// Who computes the step, and on what.
+/// The implementations of a step, and what they work on.
 namespace who {
 inline constexpr std::string_view descent = "descent";
 inline constexpr std::string_view eigen = "eigen";
@@ -125,13 +125,13 @@ inline std::string case_name(std::string_view rule, std::string_view scalar, Eig
   return std::string(rule) + "/" + std::string(scalar) + "/" + std::to_string(n) + "/" + std::string(by);
 }
 
-/// The stream depends on the number of state arrays alone: rules that have equally many share it.
+/// The stream depends only on the number of state arrays: rules with the same number share it.
 inline std::string stream_name(std::size_t states, std::string_view scalar, Eigen::Index n) {
   return case_name("stream", scalar, n, std::to_string(states) + "-state");
 }
 
-/// Throws std::runtime_error where implementations of a rule disagree. For float and double, in files
-/// of their own, which compile side by side.
+/// Throws std::runtime_error if implementations of a rule disagree. For float and double, in files of their own that
+/// compile in parallel.
 template <class Scalar>
 void check_steppers();
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The self-check: before anything is timed, all implementations of a rule must agree to rounding, so
-// that nobody benchmarks a wrong formula.
+// The self-check: before anything is timed, all implementations of a rule must agree up to rounding, so that no wrong
+// formula is measured.
 #pragma once
 
 #include <algorithm>
@@ -18,7 +18,7 @@
 
 namespace bench {
 
-/// Hyperparameters under which every term counts, epsilon too.
+/// Hyperparameters with which every term matters, epsilon too.
 template <class Rule>
 Rule telling_rule() {
   Rule rule;
@@ -27,7 +27,7 @@ Rule telling_rule() {
   return rule;
 }
 
-/// Where 20 steps with gradients that change sign and size lead.
+/// The parameters after 20 steps with gradients that change sign and size.
 template <class Scalar, class Stepper>
 Eigen::ArrayX<Scalar> end_of(Stepper stepper, Eigen::Index n) {
   Eigen::Map<Eigen::ArrayX<Scalar>> x(stepper.parameters(), n), g(stepper.gradient(), n);
@@ -65,7 +65,7 @@ void check_rule(Eigen::Index n) {
 
 template <class Scalar>
 void check_steppers() {
-  // Sizes that are not measured: the check leaves its own numbers in what is shared.
+  // Sizes that are not measured, because the check leaves its own numbers in the shared memory.
   for (const Eigen::Index n : {1, 3, 37, 999}) for_each_rule([&]<class Rule>() { check_rule<Rule, Scalar>(n); });
   check_rule<rules::SGD, Scalar, 2>(2);
   check_rule<rules::Adam, Scalar, 2>(2);

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# What descent costs to compile, with -O2: user seconds, the fastest of five interleaved rounds, beside those of
-# Eigen/Core; and the machine code that an optimizer is.
+# What descent costs to compile with -O2: user seconds, the fastest of five interleaved rounds, relative to those of
+# Eigen/Core; and the size of an optimizer's machine code.
 #
 #     compile_time.sh COMPILER FLAG...     flags that find descent and Eigen
 set -eu
@@ -43,7 +43,7 @@ for _ in 1 2 3 4 5; do
 done
 fastest() { sort -n "$work/$1.seconds" | head -n 1; }
 
-# KB of all sections of functions.
+# KB of all sections that hold functions.
 machine_code() { size -A "$work/$1.o" | awk '$1 ~ /^\.text/ { bytes += $2 } END { print bytes / 1024 }'; }
 
 printf '\nTo compile, %s -O2, user seconds in times of Eigen/Core\n\n' "${1##*/}"

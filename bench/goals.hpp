@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The goals, and of each the case that is furthest from it. (compile_time.sh has those of compilers.)
+// The goals, and for each the case that is furthest from it. (compile_time.sh has the goals for compilers.)
 #pragma once
 
 #include <cmath>
@@ -49,7 +49,7 @@ class Goals {
   }
 
  private:
-  using Where = std::string_view;  // a rule's name, or a scalar's
+  using Where = std::string_view;  // the name of a rule or a scalar
   enum class Goal { at_most, at_least };
   using enum Goal;
   static constexpr double nan = std::numeric_limits<double>::quiet_NaN();
@@ -58,14 +58,14 @@ class Goals {
     return medians_.cpu(rule, scalar, n, by);
   }
 
-  /// How many times as long one takes as another.
+  /// How many times as long `of` takes as `to`.
   auto ratio(std::string_view of, std::string_view to) const {
     return [=, this](Where rule, Where scalar, Eigen::Index n) {
       return cpu(rule, scalar, n, of) / cpu(rule, scalar, n, to);
     };
   }
 
-  /// A value for those rules alone; NaN for others.
+  /// A value only for those rules; NaN for others.
   template <class Value>
   static auto only(std::initializer_list<Where> rules, Value value) {
     const std::vector<Where> chosen = rules;
@@ -81,7 +81,7 @@ class Goals {
                 cell(value, 8, 2).c_str(), where.c_str());
   }
 
-  /// A goal for value(rule, scalar, n), wherever it was measured.
+  /// A goal for value(rule, scalar, n) in all cases that were measured.
   template <class Value>
   static void print_goal(const char* what, Goal goal, double bound, std::initializer_list<Eigen::Index> sizes,
                          Value&& value) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// The seven rules in AVX2 and FMA intrinsics, as an expert writes them for a CPU that has both: the
-// measure of what a step can cost. Two registers at a time, the remainder by one, by half a one and by
-// single elements; products are fused into sums, so the last bits differ from descent's.
+// The seven rules in AVX2 and FMA intrinsics, as an expert writes them for a CPU that has both: they show what a step
+// has to cost. Two registers at a time, the remainder by one, by half a register and by single elements; products are
+// fused into sums, so the last bits differ from descent's.
 #pragma once
 
 #if defined(__x86_64__)
@@ -15,7 +15,7 @@
 
 #include <descent/descent.hpp>
 
-// Attributes cannot be handed on by templates.
+// Templates cannot pass attributes on.
 #define BENCH_AVX2 gnu::target("avx2,fma")
 
 namespace bench::avx2 {
@@ -275,7 +275,7 @@ struct Update<descent::rules::Adam, Scalar> {
     rate = static_cast<Scalar>(rule.learning_rate * root2 / (1 - beta1_power));
     folded_epsilon = static_cast<Scalar>(rule.epsilon * root2);
   }
-  /// 0 once it is nothing next to 1, and before it gets subnormal and slow.
+  /// 0 once it is negligible next to 1, before it becomes subnormal and slow.
   static double next_power(double power, double beta) { return power < 0x1p-60 ? 0 : power * beta; }
 
   template <class V>
@@ -289,7 +289,7 @@ struct Update<descent::rules::Adam, Scalar> {
 
 // ---- The loop --------------------------------------------------------------------------------------
 
-/// The registers of one place in memory.
+/// The registers for one place in memory.
 template <class V, std::size_t States>
 struct Place {
   typename V::Register x, g, state[States == 0 ? 1 : States];
@@ -337,7 +337,7 @@ template <class Rule, class Scalar, std::size_t States = Rule::state_names.size(
                                          const std::array<Scalar*, States>& state, std::ptrdiff_t n) {
   using Whole = typename RegistersFor<Scalar>::Whole;
   using Half = typename RegistersFor<Scalar>::Half;
-  // Copies of our own: no store to an array can change them.
+  // Local copies: no store to an array can change them.
   const Update<Rule, Scalar> rule = update;
   const Memory<Scalar, States> memory{x, g, state};
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// descent_bench: measures every rule against hand-written Eigen expressions, hand-written intrinsics
-// and memory itself, in one process, interleaved, and prints tables.
+// descent_bench: measures every rule against hand-written Eigen expressions, hand-written intrinsics and memory itself,
+// interleaved in one process, and prints tables.
 //
 //     descent_bench            all of it, about five minutes
 //     descent_bench --quick    every rule at a few sizes, well under a minute
 //
-// The flags of Google Benchmark work too (--benchmark_filter=Adam/float, --benchmark_out=file.json, ...);
-// with --benchmark_format the library's own output takes the place of the tables.
+// The flags of Google Benchmark work too (--benchmark_filter=Adam/float, --benchmark_out=file.json, ...); with
+// --benchmark_format, the library's own output replaces the tables.
 #include <algorithm>
 #include <cstdio>
 #include <exception>
@@ -36,7 +36,7 @@ class Arguments {
     return true;
   }
 
-  /// The flag's value, where it is given; else the default, which is then passed on.
+  /// The flag's value if it is given; else the default, which is then passed on.
   std::string value_or(std::string_view flag, const std::string& usual) {
     const auto at = find(flag);
     if (at != arguments_.end()) return at->substr(std::min(at->size(), flag.size() + 1));
@@ -44,7 +44,7 @@ class Arguments {
     return usual;
   }
 
-  /// Google Benchmark takes its own flags and reports those that nobody knows.
+  /// Google Benchmark takes its own flags and reports unknown ones.
   bool initialize_benchmark() {
     std::vector<char*> pointers;
     for (std::string& argument : arguments_) pointers.push_back(argument.data());

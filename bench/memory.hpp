@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What an optimizer asks of the heap, counted rather than timed: in its first step beyond one scalar for
-// each parameter and state array, and in the steps after it.
+// What an optimizer allocates on the heap, counted rather than timed: in its first step beyond one scalar for each
+// parameter and state array, and in the steps after it.
 #pragma once
 
 #include <string_view>
@@ -15,10 +15,10 @@ struct HeapUse {
   double later_allocations;  ///< in the next hundred
 };
 
-/// One more parameter than fills its cache lines.
+/// One parameter more than fills whole cache lines.
 inline constexpr Eigen::Index n_of_heap_use = 10'001;
 
-/// NaN where it cannot be counted: elsewhere than with the C library of GNU.
+/// NaN if it cannot be counted: with any C library other than GNU's.
 HeapUse heap_use(std::string_view rule, std::string_view scalar);
 
 }  // namespace bench

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The hand-written Adam of rules.hpp once more, compiled with -march=native.
+// The hand-written Adam of rules.hpp again, compiled with -march=native.
 #include "native.hpp"
 
 #include "steppers.hpp"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Adam in three Eigen expressions, compiled with -march=native: the interface of a library of its
-// own, so that the linker cannot mix up two versions of Eigen's templates. No type of Eigen crosses
-// it: their alignment changes with the flags.
+// Adam in three Eigen expressions, compiled with -march=native: the interface of a separate library, so that the linker
+// cannot mix up two versions of Eigen's templates. No Eigen type crosses it, because their alignment changes with the
+// flags.
 #pragma once
 
 #include <cstddef>

@@ -24,7 +24,7 @@ namespace bench {
 class Medians : public benchmark::BenchmarkReporter {
  public:
   struct Time {
-    double cpu;   ///< of the thread that measures; what others do on the machine counts less
+    double cpu;   ///< of the measuring thread; less disturbed by other work on the machine
     double real;  ///< for comparisons of several threads
   };
 
@@ -38,7 +38,7 @@ class Medians : public benchmark::BenchmarkReporter {
     }
   }
 
-  /// NaN for what was not measured.
+  /// NaN if it was not measured.
   Time operator[](const std::string& name) const {
     constexpr double nan = std::numeric_limits<double>::quiet_NaN();
     const auto found = times_.find(name);
@@ -53,7 +53,7 @@ class Medians : public benchmark::BenchmarkReporter {
   std::map<std::string, Time> times_;
 };
 
-/// visit(rule, states, scalar, bytes of a scalar) for all combinations.
+/// Calls visit(rule, states, scalar, bytes of a scalar) for all combinations.
 template <class Visit>
 void for_each_combination(Visit&& visit) {
   for_each_rule([&]<class Rule>() {
@@ -68,7 +68,7 @@ inline std::string size_text(Eigen::Index n) {
   return std::to_string(n);
 }
 
-/// A number in a column, or a dash where nothing was measured.
+/// A number in a column, or a dash if nothing was measured.
 inline std::string cell(double value, int width, int digits) {
   char text[32];
   if (std::isnan(value))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// A line on the terminal that says how far the run is; in a log, a line now and then.
+// A line on the terminal that says how far the run is; in a log, a line from time to time.
 #pragma once
 
 #include <unistd.h>
@@ -19,11 +19,11 @@ class Progress {
  public:
   void add_benchmark() { ++benchmarks_; }
 
-  /// Every benchmark will run, so often: only then is it known how much is to come.
+  /// Every benchmark will run this often: only with this number is it known how much is to come.
   void expect(int repetitions) { expected_ = benchmarks_ * repetitions; }
 
-  /// A benchmark ran that many iterations. Google Benchmark looks for the number that fills the time
-  /// asked for with more and more of them, and then repeats with the same number.
+  /// A benchmark ran that many iterations. Google Benchmark runs more and more of them until they fill the requested
+  /// time, and then repeats with that number.
   void count(const std::string& name, std::int64_t iterations) {
     std::int64_t& before = iterations_[name];
     if (before == 0 || iterations == before) ++done_;

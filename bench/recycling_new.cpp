@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// operator new for aligned memory, which keeps large blocks for the next who asks for as much: whoever
-// is measured gets its state in the same pages as those before. Where physical memory lies can make a
-// third of the speed, and fresh pages cost more than a step.
+// operator new for aligned memory. It keeps large blocks for the next request of the same size, so that every
+// implementation measured gets its state in the same pages as the ones before. The place in physical memory can change
+// the speed by a third, and fresh pages cost more than a step.
 #include <cstddef>
 #include <cstdlib>
 #include <map>

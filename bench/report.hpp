@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// The tables at the end of a run: medians over the repetitions, and ratios of medians. A ratio says
-// how many times as long the other one takes (against Eigen, more is better) or how many times as
-// long descent takes (against intrinsics and memory, 1 is the limit).
+// The tables at the end of a run: medians over the repetitions, and ratios of medians. A ratio says how many times as
+// long the other one takes (against Eigen, more is better), or how many times as long descent takes (against intrinsics
+// and memory, where 1 is the limit).
 #pragma once
 
 #include <cmath>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// What a careful user of Eigen writes without descent: each rule as a few statements over whole
-// arrays that exist already. The formulas stand in descent's rules; the coefficients are rounded from
-// double, the bias corrections of Adam folded into rate and epsilon, so that nobody divides twice.
+// What a careful user of Eigen writes without descent: each rule as a few statements over whole, preallocated arrays.
+// The formulas are those in descent's rules; the coefficients are rounded from double, and Adam's bias corrections are
+// folded into rate and epsilon, so that nobody divides twice.
 #pragma once
 
 #include <cmath>
@@ -13,8 +13,8 @@
 
 namespace bench {
 
-/// step(x, g, arrays...) on Eigen arrays: the state from zero and, for AdaDelta, one array more for
-/// what is needed twice.
+/// step(x, g, arrays...) on Eigen arrays: the state, starting at zero, and for AdaDelta one more array for what is
+/// needed twice.
 template <class Rule, class Scalar>
 struct ByHand;
 

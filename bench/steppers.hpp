@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// One step of a rule by everyone who is compared, with the same interface for the self-check and for
-// the clock: made of a rule and n, with state from zero; step(); and where parameters and gradient
-// lie. Those of one scalar and n work on the same parameters and gradient, unless the size is fixed.
+// One step of a rule by each implementation, all with the same interface for the self-check and for the clock:
+// constructed from a rule and n, with state starting at zero; step(); and access to parameters and gradient. Those with
+// the same scalar and n work on the same parameters and gradient, unless the size is fixed.
 #pragma once
 
 #include <array>
@@ -28,7 +28,7 @@
 
 namespace bench {
 
-/// The shared ones by reference; of a fixed size a copy, as a member.
+/// The shared ones, by reference; with a fixed size, a copy as a member.
 template <class Scalar, int Size>
 using SharedOrOwn = std::conditional_t<Size == Eigen::Dynamic, Eigen::ArrayX<Scalar>&, Eigen::Array<Scalar, Size, 1>>;
 
@@ -116,7 +116,7 @@ class ByNativeEigen {
 };
 #endif
 
-/// Reads and writes what a rule with that many states does, with next to no arithmetic.
+/// Reads and writes what a rule with that many states does, with almost no arithmetic.
 template <std::size_t States, class Scalar>
 class Stream {
  public:

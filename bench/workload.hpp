@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What a step works on: parameters and gradient, one of each for a scalar and a size, shared by
-// everyone who is measured there. Allocated and touched once, since the first touch of fresh memory
-// costs more than the step.
+// What a step works on: one set of parameters and one gradient for each scalar and size, shared by everything measured
+// there. They are allocated and touched once, because the first touch of fresh memory costs more than the step.
 #pragma once
 
 #include <algorithm>
@@ -22,9 +21,9 @@ namespace bench {
 
 inline constexpr std::size_t cache_line = 64;
 
-/// An array of Eigen's own. malloc puts large ones 16 bytes behind a cache line, and Eigen leaves them
-/// there when it is compiled with default flags; small ones are put at the same place here, as the
-/// place counts and should not depend on chance.
+/// An array of Eigen's own. malloc puts large ones 16 bytes after the start of a cache line, and Eigen leaves them
+/// there when compiled with default flags. Small ones are put at the same place here, because the place matters and
+/// should not depend on chance.
 template <class Scalar>
 Eigen::ArrayX<Scalar> usual_array(Eigen::Index n) {
   constexpr std::size_t usual_place = EIGEN_MAX_ALIGN_BYTES % cache_line;
@@ -41,7 +40,7 @@ template <class Scalar>
 struct Problem {
   Eigen::ArrayX<Scalar> x, gradient;
 
-  /// Random parameters and a random gradient of mixed sizes, none zero; the same in every run.
+  /// Random parameters and a random gradient, of widely varying sizes, none zero; the same in every run.
   explicit Problem(Eigen::Index n) : x(usual_array<Scalar>(n)), gradient(usual_array<Scalar>(n)) {
     std::mt19937_64 random(20);
     std::uniform_real_distribution<double> unit(0, 1);
@@ -54,8 +53,7 @@ struct Problem {
   }
 };
 
-/// Zeroed state for those who write their own loops, laid out as an optimizer lays out its own: each
-/// array at a cache line, one behind the other.
+/// Zeroed state for hand-written loops, laid out as in an optimizer: each array at a cache line, one after the other.
 template <class Scalar, std::size_t States>
 class AlignedState {
  public:

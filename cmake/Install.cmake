@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# Installs the headers, the CMake package and the pkg-config file, and lets cpack pack them; where they are
-# installed to is left to CMAKE_INSTALL_*DIR, and what is installed can be moved as a whole.
+# Installs the headers, the CMake package and the pkg-config file, and lets cpack package them. CMAKE_INSTALL_*DIR
+# decide where; the installed tree can be moved as a whole.
 include(GNUInstallDirs)
 
 install(DIRECTORY include/descent DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
@@ -19,7 +19,7 @@ install(
     cmake/descent-eigen.cmake
   DESTINATION ${descent_package_dir})
 
-# The .pc file finds the headers from its own place, unless one of the two was put at a place by name.
+# The .pc file finds the headers relative to itself, unless one of the two has an absolute path.
 if(IS_ABSOLUTE "${CMAKE_INSTALL_DATADIR}" OR IS_ABSOLUTE "${CMAKE_INSTALL_INCLUDEDIR}")
   set(descent_pc_prefix ${CMAKE_INSTALL_PREFIX})
   set(descent_pc_includedir ${CMAKE_INSTALL_FULL_INCLUDEDIR})

@@ -1,14 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Installs what the demo, the tests, the benchmarks and the pictures need, with the machine's package
-# manager, as root or through sudo. Installs nothing that is there already, and says what it does.
+# Installs what the demo, the tests, the benchmarks and the pictures need, with the machine's package manager, as root
+# or through sudo. It installs nothing that is already there, and says what it does.
 #
 #     sh cmake/deps.sh
-#     sh cmake/deps.sh --checks    with apt: what .ci/run needs besides, compilers, linters, a Python with numpy
+#     sh cmake/deps.sh --checks    with apt: what .ci/run needs as well: compilers, linters, a Python with numpy
 #                                  and safetensors in build/python, and CMake 3.21 in build/cmake-3.21
 #
-# Where CMake is older than the presets need, as on Ubuntu 22.04, it puts a newer one into build/tools, and ends
-# with status 1 and the line that makes the shell use it.
+# If CMake is older than the presets need, as on Ubuntu 22.04, it puts a newer one into build/tools, and ends with
+# status 1 and the line that makes the shell use it.
 set -eu
 
 checks=$*
@@ -27,7 +27,7 @@ as_root() {
   fi
 }
 
-# Each package manager: has PACKAGE, install PACKAGE..., and the names of its packages.
+# For each package manager: has PACKAGE, install PACKAGE..., and the names of its packages.
 if command -v apt-get >/dev/null; then
   has() { dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'install ok installed'; }
   install() {
@@ -55,7 +55,7 @@ else
   die "there is no apt-get, dnf, pacman or brew; needed are a C++20 compiler, CMake 3.25, Ninja, pkg-config, Eigen 3.4, Catch2, Google Benchmark, CLI11, nlohmann-json and gnuplot; pngquant and gifsicle make pictures small"
 fi
 
-# Leaves in "$@" what is missing.
+# Leaves only the missing packages in "$@".
 for package in "$@"; do
   shift
   has "$package" || set -- "$@" "$package"
@@ -67,7 +67,7 @@ else
   say "every package is there already"
 fi
 
-# from_pypi NAME PACKAGE...: a Python with these packages, and their programs, in build/NAME.
+# from_pypi NAME PACKAGE...: puts a Python with these packages, and their programs, into build/NAME.
 build=$(cd "$(dirname "$0")/.." && pwd)/build
 from_pypi() {
   folder=$build/$1

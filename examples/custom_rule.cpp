@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A rule of one's own, Lion (custom_rule.hpp), at work: it fits a parabola to samples of one, and
-// the program ends with exit status 1 unless it finds the coefficients.
+// A rule of your own, Lion (custom_rule.hpp), at work: it fits a parabola to samples of one. The program ends with exit
+// status 1 unless it finds the coefficients.
 
 #include <cstdio>
 #include <exception>
@@ -25,7 +25,7 @@ int main() try {
   for (int i = 0; i < 2000; ++i) {
     const Eigen::VectorXf error = powers * coefficients - samples;
     lion.step(coefficients, powers.transpose() * error / static_cast<float>(t.size()));
-    lion.learning_rate *= 0.995;  // a step of Lion is as long as the rate, near the minimum too
+    lion.learning_rate *= 0.995;  // a step of Lion is as long as the rate, even near the minimum
   }
 
   const float off = (coefficients - truth).cwiseAbs().maxCoeff();

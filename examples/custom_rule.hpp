@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// A rule of one's own: what stands here is all that descent::Optimizer<Lion, float> needs.
+// A rule of your own: what is here is all that descent::Optimizer<Lion, float> needs.
 #pragma once
 
 #include <array>
@@ -18,7 +18,7 @@ namespace examples {
 ///
 /// Every parameter moves by learning_rate, whatever the size of its gradient.
 ///
-/// State: "momentum" (m), one scalar per parameter, from 0.
+/// State: "momentum" (m), one scalar per parameter, starting at 0.
 struct Lion {
   double learning_rate = 1e-4;  ///< eta, finite and >= 0
   double beta1 = 0.9;           ///< weight of the momentum in the step, in [0, 1)
@@ -27,9 +27,9 @@ struct Lion {
 
   static constexpr std::string_view name = "Lion";
   static constexpr std::array<std::string_view, 1> state_names{"momentum"};
-  static constexpr std::array<int, 1> state_powers{1};  // of the size of gradients, not of their squares
+  static constexpr std::array<int, 1> state_powers{1};  // momentum is of the size of gradients, not of their squares
 
-  /// What is checked, saved and loaded: each member with its range.
+  /// What is checked, saved and loaded: every member, with its range.
   static constexpr auto hyperparameters(const auto& list) {
     using namespace descent::interval;
     using descent::Hyperparameter;
@@ -38,17 +38,16 @@ struct Lion {
                 Hyperparameter{"weight_decay", &Lion::weight_decay, nonnegative});
   }
 
-  /// The coefficients of one step, rounded to the scalar, and its formula. A pack holds as many parameters as a
-  /// register does, so there is no `if` but `select`. Without always_inline the step is right but slow: the operators
-  /// of a pack are compiled for this CPU's widest registers, and only where the kernel is inlined can they be inlined
-  /// through it.
+  /// The coefficients of one step, rounded to the scalar, and its formula. A pack holds as many parameters as fit in a
+  /// register, so `select` replaces `if`. Without always_inline the step is right but slow: the operators of a pack are
+  /// compiled for this CPU's widest registers, and can be inlined only if the kernel is inlined.
   auto kernel(const auto& step) const {
     return [beta1 = step.real(beta1), rest1 = step.real(1 - beta1), beta2 = step.real(beta2),
             rest2 = step.real(1 - beta2), rate = step.real(learning_rate),
             decay = step.real(weight_decay)](const auto& x, const auto& g, auto& m) __attribute__((always_inline)) {
       const auto c = beta1 * m + rest1 * g;
       m = beta2 * m + rest2 * g;
-      const auto sign = select(c > 0, 1, select(c < 0, -1, c));  // a NaN stays one
+      const auto sign = select(c > 0, 1, select(c < 0, -1, c));  // a NaN stays NaN
       return rate * (sign + decay * x);
     };
   }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// Trains a small neural network to read handwritten digits, once with each optimizer of descent, and
-// compares them: a table, a picture (digits.png) and the numbers behind it (digits_history.csv).
+// Trains a small neural network to read handwritten digits, once with each optimizer of descent, and compares them: a
+// table, a picture (digits.png) and its numbers (digits_history.csv).
 //
-// What is to be learnt here about the library stands in `train` and in `train_all`.
+// What there is to learn about the library is in `train` and in `train_all`.
 
 #include <unistd.h>
 
@@ -49,7 +49,7 @@ struct Split {
   Digits training, test;
 };
 
-/// Four fifths to learn from and one fifth to test with: the two batches of one shuffled epoch.
+/// Four fifths to train on and one fifth to test on: the two batches of one shuffled epoch.
 Split split(const Digits& all) {
   descent::Minibatches shuffled(all.count(), all.count() * 4 / 5, 1);
   const auto batches = shuffled.epoch();
@@ -70,7 +70,7 @@ struct Run {
 
 bool on_terminal() { return isatty(STDOUT_FILENO) == 1; }
 
-/// On a terminal one line, refreshed in place; into a file a few lines for each optimizer.
+/// On a terminal, one line that is refreshed in place; in a file, a few lines per optimizer.
 void show_progress(const Run& run, int epochs) {
   const int epoch = static_cast<int>(run.history.size()) - 1;
   const bool quarter_done = epoch % ((epochs + 3) / 4) == 0 || epoch == epochs;
@@ -82,7 +82,7 @@ void show_progress(const Run& run, int epochs) {
   std::fflush(stdout);
 }
 
-/// The loop is yours: take a batch, compute the gradient, make a step.
+/// The loop is yours: take a batch, compute the gradient, take a step.
 template <class Optimizer>
 Run train(const std::string& name, Optimizer optimizer, const Split& data, int epochs) {
   Network network = examples::initial_network();
@@ -105,8 +105,8 @@ Run train(const std::string& name, Optimizer optimizer, const Split& data, int e
   return run;
 }
 
-/// Each learning rate is one of those, among 1, 2 and 5 times powers of ten, that do well on a fifth
-/// of the training digits, held out.
+/// Each learning rate is one of those among 1, 2 and 5 times powers of ten that do well on a held-out fifth of the
+/// training digits.
 std::vector<Run> train_all(const Split& data, int epochs) {
   return {
       train("SGD", descent::SGD<float>({.learning_rate = 0.5}), data, epochs),
@@ -164,7 +164,7 @@ Digits load(const std::string& file) {
   return digits;
 }
 
-/// Whether all went well: every optimizer reached the goal, and the picture is drawn.
+/// Whether all went well: every optimizer reached the goal, and the picture was drawn.
 bool compare(const Options& options) {
   const Split data = split(load(options.data));
   const path output = options.output, history = output / "digits_history.csv", picture = output / "digits.png";

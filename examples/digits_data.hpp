@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The reader of digits.csv: a handwritten digit per line, 64 pixels from 0 to 16 and then its class
-// from 0 to 9. What is wrong with a file is told by its name and the number of the line.
+// Reads digits.csv: a handwritten digit per line, 64 pixels from 0 to 16 and then its class from 0 to 9. Errors give
+// the name of the file and the number of the line.
 #pragma once
 
 #include <charconv>
@@ -29,7 +29,7 @@ struct Digits {
 
   Eigen::Index count() const { return images.cols(); }
 
-  /// Those digits, in that order. (All rows have a name of their own in Eigen: another one in 5 than in 3.4.)
+  /// The given digits, in that order. (Eigen names "all rows" differently in 5 and in 3.4.)
   Digits at(std::span<const Eigen::Index> which) const {
     return {images(Eigen::seqN(0, images.rows()), which), labels(which)};
   }
@@ -57,8 +57,8 @@ inline std::optional<int> whole_number(std::string_view text, int largest) {
 
 }  // namespace detail
 
-/// Reads digits until the end of the stream; `name` is what messages call it. Lines may end in CR LF.
-/// Throws std::runtime_error, such as "digits.csv:17: 63 values, expected 65".
+/// Reads digits until the end of the stream; error messages call it `name`. Lines may end in CR LF. Throws
+/// std::runtime_error, such as "digits.csv:17: 63 values, expected 65".
 inline Digits read_digits(std::istream& in, const std::string& name) {
   std::vector<float> values;
   std::vector<int> labels;

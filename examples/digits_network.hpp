@@ -16,7 +16,7 @@ namespace examples {
 
 inline constexpr int hidden_units = 32;
 
-/// 64 pixels -> 32 rectified linear units -> 10 scores. Its gradient has the same shape.
+/// 64 pixels -> 32 rectified linear units -> 10 scores. The gradient has the same shape.
 struct Network {
   Eigen::MatrixXf W1, W2;
   Eigen::VectorXf b1, b2;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The first steps of an optimizer as a textbook would print them: a table of gradient, state, step
-// and parameters, a line for each coordinate.
+// The first steps of an optimizer as a textbook would print them: a table of gradient, state, step and parameters, with
+// a line for each coordinate.
 #pragma once
 
 #include <cmath>
@@ -25,7 +25,7 @@ namespace examples {
 /// The columns of one step: a name, and the value for each coordinate.
 using Columns = std::vector<std::pair<std::string, Eigen::Vector2d>>;
 
-/// Adam's moments divided by 1 - beta^t, which the library folds into the rate and so keeps nowhere.
+/// Adam's moments divided by 1 - beta^t. The library folds that division into the rate, so it stores them nowhere.
 inline void add_corrected_moments(const auto& adam, Columns& columns) {
   const auto corrected = [&](std::string_view moment, double beta) {
     return Eigen::Vector2d(adam.state(moment) / (1 - std::pow(beta, adam.steps())));
@@ -34,7 +34,7 @@ inline void add_corrected_moments(const auto& adam, Columns& columns) {
   columns.emplace_back("second corrected", corrected("second_moment", adam.beta2));
 }
 
-/// Takes a step from x, and tells what was computed.
+/// Takes a step from x, and returns what was computed.
 inline Columns explained_step(auto& optimizer, const Surface& surface, Eigen::Vector2d& x) {
   Columns columns;
   const Eigen::Vector2d before = x;

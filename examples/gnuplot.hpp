@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Draws pictures: runs a script of this folder with gnuplot.
+// Draws pictures: runs a script in this folder with gnuplot.
 #pragma once
 
 #include <spawn.h>
@@ -20,7 +20,7 @@ extern char** environ;  // POSIX leaves this to programs. NOLINT(readability-red
 
 namespace examples {
 
-/// Whether a PNG or GIF has its end.
+/// Whether a PNG or GIF is complete.
 inline bool is_complete(const std::filesystem::path& picture) {
   const std::string expected = picture.extension() == ".gif" ? std::string("\0;", 2) : "IEND\xAE\x42\x60\x82";
   std::string end(expected.size(), '\0');
@@ -29,11 +29,11 @@ inline bool is_complete(const std::filesystem::path& picture) {
   return in.read(end.data(), static_cast<std::streamsize>(end.size())) && end == expected;
 }
 
-/// Draws the pictures with a script, to which the paths are handed as ARG1 and so on.
+/// Draws the pictures with a script, which gets the paths as ARG1 and so on.
 ///
-/// Starts gnuplot itself, without a shell that would read spaces and quotes in a path its own way, and with absolute
-/// paths, which gnuplot can only take for files: "|command" and "<command" it would run, "~" is a home to it.
-/// Throws std::runtime_error where there is no gnuplot, the script fails, or a picture is incomplete.
+/// Starts gnuplot directly, without a shell that would interpret spaces and quotes in a path, and with absolute paths,
+/// which gnuplot can only read as files: it would run "|command" and "<command", and replace "~" by a home folder.
+/// Throws std::runtime_error if there is no gnuplot, the script fails, or a picture is incomplete.
 inline void gnuplot(const std::string& script, std::initializer_list<std::filesystem::path> paths,
                     std::initializer_list<std::filesystem::path> pictures) {
   std::vector<std::string> command{"gnuplot", "-c", std::string(DESCENT_EXAMPLES_DIR) + "/" + script};
@@ -42,14 +42,14 @@ inline void gnuplot(const std::string& script, std::initializer_list<std::filesy
   for (std::string& word : command) arguments.push_back(word.data());
   arguments.push_back(nullptr);
 
-  setenv("LC_ALL", "C.UTF-8", 1);  // elsewhere gnuplot 6 warns that it cannot show a degree sign
+  setenv("LC_ALL", "C.UTF-8", 1);  // in other locales gnuplot 6 warns that it cannot show a degree sign
 
   pid_t process = 0;
   int status = 0;
   if (const int error = posix_spawnp(&process, "gnuplot", nullptr, nullptr, arguments.data(), environ); error != 0)
     throw std::runtime_error(std::string("gnuplot does not start: ") + std::strerror(error));
   if (waitpid(process, &status, 0) != process || status != 0) throw std::runtime_error("gnuplot failed");
-  for (const std::filesystem::path& picture : pictures)  // of a full disk gnuplot says nothing
+  for (const std::filesystem::path& picture : pictures)  // gnuplot does not report a full disk
     if (!is_complete(picture)) throw std::runtime_error("gnuplot could not write " + picture.string());
 }
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What knowing the curvature is worth: logistic regression by the neighbours of the seven, from exact
-// line search to Newton, after a check of its gradient. The program ends with exit status 1 unless
-// all find the same minimum.
+// What knowing the curvature is worth: logistic regression with the methods beside the seven, from exact line search to
+// Newton, after a check of its gradient. The program ends with exit status 1 unless all find the same minimum.
 
 #include <algorithm>
 #include <cstdio>
@@ -26,7 +25,7 @@ using Eigen::Matrix3d;
 using Eigen::Vector3d;
 using Samples = Eigen::Matrix<double, 3, Eigen::Dynamic>;
 
-/// Whether a part fails, by its temperature (in 10 °C) and its load: P(fails) = 1 / (1 + exp(-w'x)).
+/// Whether a part fails, depending on its temperature (in 10 °C) and its load: P(fails) = 1 / (1 + exp(-w'x)).
 struct Parts {
   Samples x;  ///< one column for each part: 1, temperature, load
   ArrayXd failed;
@@ -41,7 +40,7 @@ struct Parts {
 
   ArrayXd probability(const Vector3d& w) const { return 1 / (1 + (-(x.transpose() * w)).array().exp()); }
 
-  /// The gradient of each part's -log P, of which the objective's is the mean.
+  /// The gradient of each part's -log P; the objective's gradient is their mean.
   Samples gradients(const Vector3d& w) const { return x * (probability(w) - failed).matrix().asDiagonal(); }
 
   /// The mean of -log P.
@@ -51,7 +50,7 @@ struct Parts {
     return -(failed * p.log() + (1 - failed) * (1 - p).log()).mean();
   }
 
-  /// Of the objective; and the Fisher matrix of the model, as w are its natural parameters.
+  /// The Hessian of the objective, which is also the model's Fisher matrix, because w are its natural parameters.
   Matrix3d hessian(const Vector3d& w) const {
     const ArrayXd p = probability(w);
     return x * (p * (1 - p)).matrix().asDiagonal() * x.transpose() / static_cast<double>(x.cols());
@@ -63,7 +62,7 @@ struct Fit {
   int steps = 0;
 };
 
-/// step(w, gradient) until no component of the gradient is above 1e-8.
+/// Calls step(w, gradient) until no component of the gradient is above 1e-8.
 template <class Step>
 Fit fit(const char* name, const char* given, const Parts& parts, Step&& step) {
   Fit fit;

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 #
-# What the pictures share: the terminal, and for each optimizer a line type, in the order of this list.
-# The colours are those of Okabe and Ito, which the colour-blind can tell apart; dashes and, where a
-# path ends, point types are a second cue.
+# What the pictures share: the terminal, and a line type for each optimizer, in the order of this list. The colours are
+# those of Okabe and Ito, which the colour-blind can tell apart; dashes and, where a path ends, point types are a second
+# cue.
 
 optimizers = "SGD Momentum Nesterov AdaGrad RMSProp AdaDelta Adam"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What values the options of digits and race take, for CLI11 to check. Its messages begin with the name of the
+// The values that the options of digits and race take, for CLI11 to check. Its messages begin with the name of the
 // option: --steps: "1x" is not a whole number from 1 to 100000.
 #pragma once
 

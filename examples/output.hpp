@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Files and standard output of the examples: where a byte could not be written, as on a full disk, there is an
-// exception, and not a program that ends as if all were well.
+// Files and standard output of the examples: if a byte cannot be written, as on a full disk, an exception is thrown, so
+// that the program does not end as if all were well.
 #pragma once
 
 #include <cerrno>
@@ -14,7 +14,7 @@
 
 namespace examples {
 
-/// Hands write(out) a std::ofstream of that file, and closes it. Throws std::runtime_error, such as
+/// Calls write(out) with a std::ofstream for that file, and closes it. Throws std::runtime_error, such as
 /// "out/bowl.csv: No space left on device".
 template <class Write>
 void write_file(const std::filesystem::path& file, Write&& write) {
@@ -25,7 +25,7 @@ void write_file(const std::filesystem::path& file, Write&& write) {
   if (!out) throw std::runtime_error(file.string() + ": " + (errno != 0 ? std::strerror(errno) : "cannot be written"));
 }
 
-/// To be called when all is printed. Throws std::runtime_error where some of it is lost.
+/// To be called when everything is printed. Throws std::runtime_error if some of it is lost.
 inline void finish_standard_output() {
   errno = 0;
   if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)

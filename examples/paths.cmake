@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
-# Folders whose names gnuplot or a shell could take for something else are folders all the same, and nothing is
-# run because of them:
+# Folders whose names gnuplot or a shell could take for something else must be treated as folders, and nothing may run
+# because of them:
 #
 #     cmake -DRACE=<program> -DDIGITS=<program> -DDATA=<csv> -DFOLDER=<folder> -P paths.cmake
 cmake_minimum_required(VERSION 3.21)

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// Races the optimizers of descent down surfaces over the plane. For each surface: a table, a picture
-// (map and values), an animated one in which the paths grow, and the numbers behind both.
+// Races the optimizers of descent down surfaces over the plane. For each surface: a table, a picture (map and values),
+// an animation in which the paths grow, and the numbers for both.
 //
 //     race --surface saddle himmelblau --optimizer SGD Adam --rate Adam 0.05 --output out
 //     race --explain adam
 //
-// The races stand in race.hpp, the surfaces in surfaces.hpp, the drawing in race.gp.
+// The races are in race.hpp, the surfaces in surfaces.hpp, the drawing in race.gp.
 
 #include <algorithm>
 #include <cstdint>
@@ -41,7 +41,7 @@ using std::filesystem::path;
 
 // ---- What runs -------------------------------------------------------------------------------------
 
-using NamedRate = std::pair<std::string, double>;
+using NamedRate = std::pair<std::string, std::string>;  // as text: g++ warns of CLI11's pairs with numbers
 
 struct Options {
   std::vector<std::string> surfaces, optimizers;
@@ -55,7 +55,7 @@ struct Options {
 
 bool contains(const auto& names, std::string_view name) { return std::ranges::find(names, name) != names.end(); }
 
-/// The runners of these names; one that has no place in the race comes with its default rate.
+/// The runners with these names; one that is not in the race gets its default rate.
 void select(std::vector<Runner>& runners, const std::vector<std::string>& names) {
   std::erase_if(runners, [&](const Runner& r) { return !contains(names, optimizer_names[r.rule.index()]); });
   for (const Runner& newcomer : all_seven()) {
@@ -64,20 +64,20 @@ void select(std::vector<Runner>& runners, const std::vector<std::string>& names)
   }
 }
 
-/// Throws std::invalid_argument for a rate that no runner has a use for.
+/// Throws std::invalid_argument for a rate that no runner uses.
 void change_rates(std::vector<Runner>& runners, const std::vector<NamedRate>& rates) {
   for (const auto& [name, rate] : rates) {
     bool used = false;
     for (Runner& runner : runners)
       if (optimizer_names[runner.rule.index()] == name) {
-        set_rate(runner.rule, rate);
+        set_rate(runner.rule, std::stod(rate));
         used = true;
       }
     if (!used) throw std::invalid_argument("--rate: " + name + " does not run");
   }
 }
 
-/// A caption tells of its own race only: a race that was changed has none.
+/// A caption describes only its own race, so a race that was changed has none.
 std::vector<Race> chosen_races(const Options& options) {
   std::vector<Race> races = all_races(options.seed);
   if (!options.surfaces.empty())
@@ -137,8 +137,8 @@ void write_csv(const Race& race, const std::vector<Path>& paths, const path& fil
   });
 }
 
-/// For each point of a grid over the view, row by row from the lower left: the part of the view that
-/// lies lower, from 0 to 1. Lines of equal f are then spread evenly over any surface.
+/// For each point of a grid over the view, row by row from the lower left: the part of the view that is lower, from 0
+/// to 1. This spreads lines of equal f evenly over any surface.
 std::vector<double> ranks(const Surface& surface, int cells) {
   std::vector<double> values;
   for (int j = 0; j <= cells; ++j)
@@ -179,7 +179,7 @@ void write_picture(std::ofstream& out, const Race& race, const std::vector<Path>
   out << "END\n";
 }
 
-/// The numbers of every race first, so that they lie there whatever becomes of the pictures.
+/// Writes the numbers of every race first, so that they are there even if a picture fails.
 void hold(const std::vector<Race>& races, const Options& options) {
   const path output = options.output;
   create_directories(output);

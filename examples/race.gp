@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
-# Draws one race from out/bowl.gp, which the program race writes: the picture out/bowl.png, with the
-# paths on a map of the surface and beside it the values, and out/bowl.gif, in which the paths grow.
+# Draws one race from out/bowl.gp, which the program race writes: the picture out/bowl.png, with the paths on a map of
+# the surface and the values beside it, and out/bowl.gif, in which the paths grow.
 #
 #     gnuplot -c race.gp out/bowl
 
@@ -20,7 +20,7 @@ set table $lines
 splot $ranks matrix using (across($1)):(along($2)):3
 unset table
 
-# Colours as such, since a palette would leave the animation none for the paths.
+# Explicit colours, because a palette would leave the animation none for the paths.
 shade(rank, darkest) = darkest + (255 - darkest) * floor(10 * rank) / 9.
 
 # ---- What is drawn of runner i, up to step t -----------------------------------------------------------
@@ -31,7 +31,7 @@ excess(i) = column(3 * i + 1) > lowest ? column(3 * i + 1) - lowest : NaN
 upto(t, value) = column(1) <= t ? value : NaN
 only(t, value) = column(1) == t ? value : NaN
 
-# Where an optimizer runs a second time, its line is thinner.
+# If an optimizer runs a second time, its line is thinner.
 width(i) = i > 1 && linetype_of[i] == linetype_of[i > 1 ? i - 1 : 1] ? 1 : 2
 
 # ---- Where: maps on the left, in one column or two; values on the right; below them all rates ----------

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The races: which optimizers run on which surface, at which rates and for how many steps, what is to
-// be seen there, and the paths, which descent::minimize takes.
+// The races: which optimizers run on which surface, at which rates and for how many steps, what there is to see, and
+// the paths, which descent::minimize takes.
 #pragma once
 
 #include <algorithm>
@@ -23,7 +23,7 @@
 
 namespace examples {
 
-/// The seven; their order is that of the names, and of the colours in optimizers.gp.
+/// The seven, in the order of their names, and of the colours in optimizers.gp.
 using Rule =
     std::variant<descent::rules::SGD, descent::rules::Momentum, descent::rules::Nesterov, descent::rules::AdaGrad,
                  descent::rules::RMSProp, descent::rules::AdaDelta, descent::rules::Adam>;
@@ -35,10 +35,10 @@ inline void set_rate(Rule& rule, double rate) {
 }
 
 struct Runner {
-  std::string label;  ///< the optimizer's name, with what sets it apart where it runs twice
+  std::string label;  ///< the optimizer's name, and what sets it apart if it runs twice
   Rule rule;
 
-  /// "η = 0.1, μ = 0.9": what is listed under a picture; all else has its default.
+  /// "η = 0.1, μ = 0.9": what is listed under a picture; everything else has its default.
   std::string rates() const {
     const auto short_text = [](double value) {
       std::array<char, 32> text;
@@ -53,7 +53,7 @@ struct Runner {
   }
 };
 
-/// The points that an optimizer went through, points[0] the start, and the value at each.
+/// The points that an optimizer went through, starting at points[0], and the value at each.
 struct Path {
   std::vector<Eigen::Vector2d> points;
   std::vector<double> values;
@@ -62,14 +62,14 @@ struct Path {
 
   double step_length(std::size_t t) const { return (points[t] - points[t - 1]).norm(); }
 
-  /// From start to end as the crow flies, over the length of the path: 1 for a straight one.
+  /// The distance from start to end, divided by the length of the path: 1 for a straight path.
   double straightness() const {
     double length = 0;
     for (std::size_t t = 1; t < points.size(); ++t) length += step_length(t);
     return length == 0 ? 1 : (end() - points.front()).norm() / length;
   }
 
-  /// The first step from which on the path stays within the radius; -1 where its end lies outside.
+  /// The first step after which the path stays within the radius; -1 if it ends outside.
   int arrival(const Eigen::Vector2d& goal, double radius = 0.1) const {
     auto t = points.size();
     while (t > 0 && (points[t - 1] - goal).norm() <= radius) --t;
@@ -77,7 +77,7 @@ struct Path {
   }
 };
 
-/// Ends early where the value overflows. Throws std::invalid_argument for a rate out of range.
+/// Ends early if the value overflows. Throws std::invalid_argument for a rate out of range.
 inline Path run(const Rule& rule, const Surface& surface, int steps) {
   return std::visit([&](const auto& r) {
     descent::Optimizer<std::remove_cvref_t<decltype(r)>, double, 2> optimizer(r);
@@ -96,8 +96,8 @@ struct Race {
   Surface surface;
   int steps;
   std::vector<Runner> runners;
-  std::string caption;        ///< tests/race.cpp holds it against the numbers
-  bool side_by_side = false;  ///< a map for each path, rather than one for all
+  std::string caption;        ///< tests/race.cpp checks it against the numbers
+  bool side_by_side = false;  ///< a map for each path instead of one for all
 };
 
 /// All seven with their defaults, in the order of their names.

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 #
-# Runs a short race, in which SGD ends early, and checks what lies in its folder afterwards:
+# Runs a short race, in which SGD ends early, and checks the contents of its folder afterwards:
 #
 #     cmake -DRACE=<program> -DFOLDER=<folder> -P race_files.cmake
 file(REMOVE_RECURSE ${FOLDER})
@@ -23,7 +23,7 @@ if(NOT start MATCHES "^0,-4,0.8[0-9]*,48[0-9.]*,-4,0.8[0-9]*,48[0-9.]*$" OR NOT 
   message(SEND_ERROR "zigzag.csv starts with ${start} and ends with ${end}")
 endif()
 
-# What the caption claims is true of the race as it is set, not of this one.
+# The caption's claims hold for the race as defined, not for this one.
 file(STRINGS ${FOLDER}/zigzag.gp caption REGEX "^caption = ")
 if(NOT caption STREQUAL "caption = \"\"")
   message(SEND_ERROR "${caption}")

@@ -17,7 +17,7 @@
 
 namespace {
 
-/// What `minimize` asks for: writes the gradient and returns the value.
+/// What `minimize` requires: writes the gradient and returns the value.
 double objective(const Eigen::Vector2d& x, Eigen::Vector2d& gradient) {
   using Dual = Eigen::AutoDiffScalar<Eigen::Vector2d>;  // a value, and its derivatives by x and y
   const Dual value = examples::Rosenbrock{}.value(Dual(x[0], 2, 0), Dual(x[1], 2, 1));
@@ -25,8 +25,8 @@ double objective(const Eigen::Vector2d& x, Eigen::Vector2d& gradient) {
   return value.value();
 }
 
-/// After each step the learning rate is multiplied by `decay`; the observer may do so, since the
-/// optimizer is still in the caller's hands.
+/// After each step the learning rate is multiplied by `decay`; the observer can do this because the optimizer belongs
+/// to the caller.
 template <class Optimizer>
 void walk(const char* name, Optimizer optimizer, double decay = 1) {
   Eigen::Vector2d x(-1.2, 1);
@@ -47,7 +47,7 @@ int main() try {
   walk("Momentum", descent::Momentum<double, 2>({.learning_rate = 0.001}));
   walk("Nesterov", descent::Nesterov<double, 2>({.learning_rate = 0.001}));
   walk("AdaGrad", descent::AdaGrad<double, 2>({.learning_rate = 0.5}));
-  // The steps of these two do not shrink with the gradient: without a decay they hover about the minimum.
+  // The steps of these two do not shrink with the gradient: without a decay they would hover around the minimum.
   walk("RMSProp", descent::RMSProp<double, 2>({.learning_rate = 0.01}), 0.999);
   walk("AdaDelta", descent::AdaDelta<double, 2>({.learning_rate = 1}), 0.9995);
   walk("Adam", descent::Adam<double, 2>({.learning_rate = 0.02}));

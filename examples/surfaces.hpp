@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The surfaces over the plane that pictures, tests and benchmarks descend: each with its formula, its
-// gradient, its minima, a place to start from and the part of the plane to look at.
+// The surfaces over the plane that pictures, tests and benchmarks descend: each with its formula, its gradient, its
+// minima, a starting point and the part of the plane to look at.
 #pragma once
 
 #include <algorithm>
@@ -21,7 +21,7 @@ namespace examples {
 
 // ---- Formulas: value(x, y) for numbers of any kind, dual ones too, and gradient(x, y) -----------------
 
-/// height exp(-((x - cx)^2 + (y - cy)^2) / (2 width^2)); a negative height is a hollow.
+/// height exp(-((x - cx)^2 + (y - cy)^2) / (2 width^2)); a negative height makes a hollow.
 struct Bump {
   double cx, cy, height, width;
 
@@ -36,7 +36,7 @@ struct Bump {
   }
 };
 
-/// a x^2 + b y^2, and bumps on it.
+/// a x^2 + b y^2 with bumps on it.
 struct Bowl {
   double a, b;
   std::vector<Bump> bumps = {};
@@ -54,7 +54,7 @@ struct Bowl {
   }
 };
 
-/// x^2 - y^2 + y^4 / 18: a saddle in the origin, bounded below by the quartic; minima at (0, -3) and (0, 3).
+/// x^2 - y^2 + y^4 / 18: a saddle at the origin, bounded below by the quartic term; minima at (0, -3) and (0, 3).
 struct Saddle {
   template <class Number>
   Number value(const Number& x, const Number& y) const {
@@ -127,11 +127,11 @@ struct View {
 
 struct Surface {
   std::string name;
-  std::string text;  ///< the formula, to be read
+  std::string text;  ///< the formula as text
   Formula formula;
   Eigen::Vector2d start;
   View view;
-  std::vector<Eigen::Vector2d> minima;  ///< all those in view, the deepest first
+  std::vector<Eigen::Vector2d> minima;  ///< all that are in view, the deepest first
 
   double value(const Eigen::Vector2d& x) const {
     return std::visit([&](const auto& f) { return f.value(x[0], x[1]); }, formula);
@@ -146,8 +146,8 @@ struct Surface {
   }
 };
 
-/// For formulas whose minima have no closed form: from every point of a grid that lies lower than its
-/// neighbours, down to where the gradient is 1e-10.
+/// For formulas whose minima have no closed form: descends from every grid point that is lower than its neighbours
+/// until the gradient is 1e-10.
 inline Surface with_minima(Surface surface) {
   constexpr int cells = 100;
   const auto height = [&](int i, int j) { return surface.value(surface.view.point(i, j, cells)); };
@@ -168,7 +168,7 @@ inline Surface with_minima(Surface surface) {
 
 /// A shallow bowl with 40 bumps and hollows, the same on every platform for the same seed.
 inline Bowl random_bumps(std::uint32_t seed) {
-  std::mt19937 random(seed);  // the engine's numbers are prescribed, those of the distributions are not
+  std::mt19937 random(seed);  // the standard prescribes the engine's numbers, but not those of its distributions
   const auto uniform = [&](double from, double to) {
     return from + (to - from) * (static_cast<double>(random()) * 0x1p-32);
   };
@@ -180,7 +180,7 @@ inline Bowl random_bumps(std::uint32_t seed) {
   return bowl;
 }
 
-/// All surfaces; the seed is that of "bumps".
+/// All surfaces; the seed is for "bumps".
 inline std::vector<Surface> all_surfaces(std::uint32_t seed = 1) {
   return {
       {"bowl", "f = 0.1 x² + 2 y²", Bowl{0.1, 2}, {-5, -2}, {-6, 3, -3, 3}, {{0, 0}}},

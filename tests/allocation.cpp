@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// No allocation after the first step, and none at all with a fixed size; that the count works is checked
-// first. A program of its own, as it replaces malloc.
+// No allocation after the first step, and none at all with a fixed size; the first test checks that the count works. A
+// program of its own, because it replaces malloc.
 #include <ranges>
 #include <span>
 #include <tuple>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Every kind of argument gives the same bits: Eigen's kinds of objects, tuples, ranges, fixed sizes,
-// storage orders, and gradients that read the parameters which they move.
+// Every kind of argument gives the same bits: Eigen's kinds of objects, tuples, ranges, fixed sizes, storage orders,
+// and gradients that read the parameters that they move.
 #include <array>
 #include <deque>
 #include <list>
@@ -21,9 +21,9 @@ using namespace descent;
 using namespace descent::test;
 using namespace descent::test::runs;
 
-/// Each kind of argument is a template to compile for each rule, and all that it has to do with the rule is
-/// the state that goes along. So it is tried with rules that have none, one array that does not start at 0,
-/// and two, in float, whose packs have the most lanes, and with Adam in double.
+/// Each kind of argument is a template to compile for each rule, but only the state depends on the rule. So it is tried
+/// with rules that have no state, one array that does not start at 0, and two, in float, whose packs have the most
+/// lanes, and with Adam in double.
 template <class Scalar, class Visit>
 void for_each_tried_variant(Visit&& visit) {
   for_each_variant([&]<class R>(const char* name, const R& rule) {
@@ -105,7 +105,7 @@ TEMPLATE_TEST_CASE("a step depends on no kind of argument", "[arguments]", float
       check("strided map", optimizer, x, [&](const auto& g) { optimizer.step(x, g); });
     }
     {
-      // No two elements side by side, in gradient or parameters.
+      // No two elements are adjacent, in gradient or parameters.
       using Strided = Eigen::Map<Matrix, 0, Eigen::Stride<Eigen::Dynamic, Eigen::Dynamic>>;
       Optimizer<R, Scalar> optimizer(rule);
       std::vector<Scalar> memory(100), gradient_memory(100);
@@ -159,7 +159,7 @@ TEMPLATE_TEST_CASE("a step depends on no kind of argument", "[arguments]", float
       });
     }
     {
-      // Small enough to be stepped in place: the first six parameters, then all for the comparison.
+      // Small enough for an inlined step: the first six parameters, then all for the comparison.
       Optimizer<R, Scalar> optimizer(rule), few(rule);
       Vector<Scalar> x = x0;
       Matrix small = x0.head(6).reshaped(2, 3);
@@ -292,7 +292,7 @@ TEMPLATE_TEST_CASE("a step depends on no kind of argument", "[arguments]", float
 }
 
 TEMPLATE_TEST_CASE("row-major parameters", "[arguments]", float, double) {
-  // The state follows the order of the first step, whatever the order of later arguments.
+  // The state keeps the order of the first step, whatever the order of later arguments.
   using Scalar = TestType;
   for_each_tried_variant<Scalar>([]<class R>(const char* name, const R& rule) {
     INFO(name);
@@ -337,7 +337,7 @@ TEMPLATE_TEST_CASE("a gradient may read the parameters that it moves", "[argumen
       return same_bits(a.first, b.first) && same_bits(a.second, b.second);
     };
 
-    // The parameters themselves, and an expression of them that reads other places.
+    // The parameters themselves, and an expression of them that reads other positions.
     CHECK(both_same(run([](auto& o, auto& x, auto&) { o.step(x, x); }),
                     run([](auto& o, auto& x, auto&) { o.step(x, Vector<Scalar>(x)); })));
     CHECK(both_same(run([](auto& o, auto& x, auto&) { o.step(x, x.reverse()); }),
@@ -365,7 +365,7 @@ TEMPLATE_TEST_CASE("a gradient may read the parameters that it moves", "[argumen
       Eigen::Map<Eigen::Matrix<Scalar, 4, 4>> map(&m(0, 0));
       o.step(map, Eigen::Matrix<Scalar, 4, 4>(map.transpose()));
     })));
-    // A game, f = x'y: each one's gradient is the other.
+    // A game, f = x'y: the gradient of each is the other.
     CHECK(both_same(run([](auto& o, auto& x, auto& y) { o.step(std::tie(x, y), std::tie(y, x)); }),
                     run([](auto& o, auto& x, auto& y) {
       o.step(std::tie(x, y), std::tuple(Vector<Scalar>(y), Vector<Scalar>(x)));
@@ -390,7 +390,7 @@ TEMPLATE_TEST_CASE("a gradient may read the state that it changes", "[arguments]
       const Vector<Scalar> g = mixed_gradient<Scalar>(n, t);
       if (t % 2 == 0)
         adam.step(x, g);
-      else  // One element further: what the step before has just written, and the first of the next array.
+      else  // One element further: what the previous step has just written, and the first element of the next array.
         adam.step(x, gradient_of(Eigen::Map<const Vector<Scalar>>(adam.state(0).data() + 1, n)));
     }
     return x;
@@ -399,7 +399,7 @@ TEMPLATE_TEST_CASE("a gradient may read the state that it changes", "[arguments]
 }
 
 TEMPLATE_TEST_CASE("gradients may read the parameters of many tensors", "[arguments]", float, double) {
-  // So many that the parameters are sorted by their place in memory.
+  // So many that the parameters are sorted by address.
   using Scalar = TestType;
   constexpr Eigen::Index count = 40;
   using Tensor = Eigen::Map<Vector<Scalar>, Eigen::Unaligned, Eigen::InnerStride<>>;
@@ -412,7 +412,7 @@ TEMPLATE_TEST_CASE("gradients may read the parameters of many tensors", "[argume
       Vector<Scalar> copy = padded;
       std::vector<Tensor> params, gradients;
       for (Eigen::Index i = 0; i < count; ++i) {
-        params.push_back(of(padded.data(), (7 * i) % count));  // in no order of memory
+        params.push_back(of(padded.data(), (7 * i) % count));  // not in the order of addresses
         gradients.push_back(of((in_place ? padded : copy).data() + moved(i), (7 * from(i)) % count));
       }
       adam.step(params, gradients);
@@ -436,7 +436,7 @@ TEMPLATE_TEST_CASE("gradients may read the parameters of many tensors", "[argume
           [](Scalar* data, Eigen::Index i) { return Tensor(data + 3 * i, 3, Eigen::InnerStride<>(1)); });
   compare("rows of a column-major matrix, each among the others",
           [](Scalar* data, Eigen::Index i) { return Tensor(data + i, 3, Eigen::InnerStride<>(count)); });
-  // Element 160 is its own, in a gap between two others.
+  // Element 160 belongs to tensor 0, in a gap between two others.
   compare("one that surrounds all others", [](Scalar* data, Eigen::Index i) {
     return i == 0 ? Tensor(data, 3, Eigen::InnerStride<>(4 * count))
                   : Tensor(data + 8 * i - 3, 3, Eigen::InnerStride<>(1));

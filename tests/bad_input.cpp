@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// For each thing that can be wrong with an argument: the exception, and that its text names what is
-// wrong. That nothing changes is a property of all optimizers: see properties.cpp.
+// For each thing that can be wrong with an argument: an exception is thrown, and its text says what is wrong. That
+// nothing changes is a property of all optimizers: see properties.cpp.
 #include <cmath>
 #include <cstdlib>
 #include <limits>
@@ -20,7 +20,7 @@ using namespace descent::test;
 constexpr double infinity = std::numeric_limits<double>::infinity();
 const double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
-/// That a value is refused by the constructor and by `step`, with a text that names all of it.
+/// Checks that the constructor and `step` refuse a value, with a text that names all of it.
 template <class Scalar, class R>
 void refused(double R::* field, const std::string& optimizer, const std::string& name, double value,
              const std::string& range, const R& base = {}) {
@@ -101,7 +101,7 @@ TEST_CASE("hyperparameters out of range", "[bad input]") {
       refused<double>(&rules::Momentum::dampening, "Momentum", "dampening", bad, "in [0, 1]", accumulated);
     accepted<double>(&rules::Momentum::dampening, 1, accumulated);
     CHECK(complaint([] { Momentum<>({.dampening = 0.5}); }) ==
-          "descent::Momentum: dampening must be 0 where form is not accumulated");
+          "descent::Momentum: dampening must be 0 unless form is accumulated");
   }
   SECTION("a choice, during a run") {
     Momentum<> running;
@@ -155,7 +155,7 @@ TEST_CASE("hyperparameters out of range", "[bad input]") {
     for (const double bad : {-1e-300, infinity, not_a_number})
       refused<double>(&Decayed::weight_decay, "SGD with weight decay", "weight_decay", bad, "finite and >= 0");
     refused<float>(&Decayed::weight_decay, "SGD with weight decay", "weight_decay", 1e39, "finite and >= 0");
-    // The rule inside is checked by itself.
+    // The inner rule checks itself.
     CHECK(complaint([] { Optimizer<Decayed>({{.learning_rate = -1}, 0.1}); }) ==
           "descent::SGD with weight decay: learning_rate = -1; it must be finite and >= 0");
     CHECK(complaint([] {
@@ -190,7 +190,7 @@ TEST_CASE("hyperparameters out of range", "[bad input]") {
   }
 }
 
-TEST_CASE("what becomes of a value in the scalar is told", "[bad input]") {
+TEST_CASE("an error says what the scalar makes of a value", "[bad input]") {
   CHECK(complaint([] { Adam<float>({.epsilon = 1e-46}); }) ==
         "descent::Adam: epsilon = 1e-46 becomes 0 as float; it must be finite and > 0");
   CHECK(complaint([] { Adam<double>({.epsilon = 0}); }) == "descent::Adam: epsilon = 0; it must be finite and > 0");
@@ -214,7 +214,7 @@ TEST_CASE("hat is Adam's alone", "[bad input]") {
   CHECK(same_bits(x, start<double>(3)));
 }
 
-TEST_CASE("shapes that do not fit are told, both", "[bad input]") {
+TEST_CASE("an error names both shapes if they do not match", "[bad input]") {
   Eigen::VectorXd x = start<double>(3), longer = start<double>(4);
   Eigen::MatrixXd W = Eigen::MatrixXd::Ones(2, 3), transposed = W.transpose();
   Adam<> adam;
@@ -239,7 +239,7 @@ TEST_CASE("shapes that do not fit are told, both", "[bad input]") {
         "anew");
 }
 
-TEST_CASE("after many good steps a bad one is told all the same", "[bad input]") {
+TEST_CASE("after many good steps, a bad one is still an error", "[bad input]") {
   Eigen::MatrixXd W = Eigen::MatrixXd::Ones(2, 3), wider = Eigen::MatrixXd::Ones(2, 4), higher = wider.transpose();
   Adam<> adam;
   const auto many = [&](auto&& params) {
@@ -286,7 +286,7 @@ TEST_CASE("a fixed size is kept at run time too", "[bad input]") {
   many.pop_back();
   CHECK_NOTHROW(several.step(many, many));
 
-  const Eigen::MatrixXd no_columns(256, 0);  // in one byte for each number of rows
+  const Eigen::MatrixXd no_columns(256, 0);  // with a fixed size of 3, a number of rows is one byte
   std::vector<Eigen::MatrixXd> tall{three, no_columns};
   Adam<double, 3> small;
   CHECK(complaint([&] { small.step(tall, tall); }) ==
@@ -301,7 +301,7 @@ TEST_CASE("threads", "[bad input]") {
   CHECK_NOTHROW(sgd.set_threads(0));
 }
 
-// Hidden: ctest runs it where DESCENT_ISA is sse.
+// Hidden: ctest runs it with DESCENT_ISA set to sse.
 TEST_CASE("an unknown DESCENT_ISA", "[.isa]") {
   CHECK(complaint([] { SGD<>(); }) ==
         "descent: the environment variable DESCENT_ISA is \"sse\"; it must be lanes, baseline or wide");

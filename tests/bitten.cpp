@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// What users of other libraries were bitten by, each kept out by a test that names it. Some are kept out
-// by tests of wider claims:
+// What users of other libraries were bitten by, each ruled out by a test that names it. Some are ruled out by tests of
+// wider claims:
 //   - copies that share state: properties.cpp, "a copy goes on exactly as the original would"
-//   - a rate that cannot change during a run: formulas.cpp, "a hyperparameter changed during a run counts
-//     from the next step", and golden.cpp, where it is halved in every run
-//   - a beta that rounds to 1, an epsilon that rounds to 0: bad_input.cpp, "what becomes of a value in the
-//     scalar is told"
+//   - a rate that cannot change during a run: formulas.cpp, "a hyperparameter changed during a run counts from the next
+//     step", and golden.cpp, where it is halved in every run
+//   - a beta that rounds to 1, an epsilon that rounds to 0: bad_input.cpp, "an error says what the scalar makes of a
+//     value"
 //   - other bits in the vector body than in the tail: sweep.cpp, "every length, misalignment and number of
 //     state arrays"
 #include <cmath>
@@ -25,15 +25,15 @@ using namespace descent::test;
 }  // namespace
 
 TEST_CASE("bias correction advances once a step, not once for each tensor", "[bitten]") {
-  // With a constant gradient g every step is learning_rate g / (|g| + epsilon), if 1 - beta^t is right:
-  // after t = 2, 4, 6 instead of 1, 2, 3 it would be shorter by 1.8 times.
+  // With a constant gradient g, every step is learning_rate g / (|g| + epsilon) if 1 - beta^t is right: after t = 2, 4,
+  // 6 instead of 1, 2, 3 it would be shorter by a factor of 1.8.
   Adam<double> adam({.learning_rate = 0.25, .beta1 = 0.5, .beta2 = 0.75, .epsilon = 1e-300});
   Eigen::VectorXd a = Eigen::VectorXd::Zero(3), b = a;
   const Eigen::VectorXd g = Eigen::VectorXd::Constant(3, 2);
   for (int t = 1; t <= 3; ++t) {
     adam.step(std::tie(a, b), std::tie(g, g));
     CHECK(adam.steps() == t);
-    // 16 roundings a step (formulas.cpp), relative to a way of at most t steps.
+    // 16 roundings a step (formulas.cpp), relative to a path of at most t steps.
     const double bound = 16 * t * std::numeric_limits<double>::epsilon() / 2 * 0.25 * t;
     CHECK((a.array() + 0.25 * t).abs().maxCoeff() <= bound);
     CHECK(same_bits(a, b));
@@ -106,7 +106,7 @@ TEST_CASE("1 - beta2 keeps its digits in float", "[bitten]") {
 }
 
 TEMPLATE_TEST_CASE("centered RMSProp takes no root of a negative number", "[bitten]", float, double) {
-  // Of 2000 constant gradients, s - m^2 becomes negative for hundreds, by rounding.
+  // For hundreds of 2000 constant gradients, rounding makes s - m^2 negative.
   constexpr Eigen::Index n = 2000;
   const Vector<TestType> g = Vector<TestType>::LinSpaced(n, TestType(0.1), TestType(1000));
   for (const EpsilonPlacement placement : {EpsilonPlacement::outside, EpsilonPlacement::inside}) {
@@ -120,7 +120,7 @@ TEMPLATE_TEST_CASE("centered RMSProp takes no root of a negative number", "[bitt
     }
     CHECK(negative > 100);
     CHECK(x.allFinite());
-    // What keeps the variance from being negative does not hide that infinity - infinity is no number.
+    // What keeps the variance from being negative does not hide that infinity - infinity is not a number.
     centered.step(x, Vector<TestType>::Constant(n, std::numeric_limits<TestType>::infinity()));
     CHECK(x.array().isNaN().all());
   }
@@ -137,7 +137,7 @@ TEST_CASE("an epsilon that the bias correction takes below the smallest number s
 }
 
 TEST_CASE("nothing is divided by a batch size", "[bitten]") {
-  // The step is that of the gradient as it is given, whatever the size and number of tensors.
+  // The step is for the gradient as given, whatever the size and number of tensors.
   for (const Eigen::Index size : {1, 2, 32, 100}) {
     SGD<double> sgd({.learning_rate = 0.5});
     Eigen::MatrixXd W = Eigen::MatrixXd::Zero(size, 3);
@@ -147,7 +147,7 @@ TEST_CASE("nothing is divided by a batch size", "[bitten]") {
     CHECK(b == Eigen::VectorXd::Constant(size, -0.5));
   }
 
-  // The last batch, of 4 instead of 32, says so: sums over batches add up to the sum over all.
+  // The last batch, of 4 instead of 32, shows its size: sums over batches add up to the sum over all.
   SGD<double> sgd({.learning_rate = 0.5});
   Eigen::VectorXd x = Eigen::VectorXd::Zero(1);
   Minibatches batches(100, 32, 1);

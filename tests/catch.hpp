@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Catch2, version 2.13 and 3 alike.
+// Catch2, either version 2.13 or 3.
 #pragma once
 
 #if __has_include(<catch2/catch_all.hpp>)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// check_gradient: right gradients pass, wrong ones are found and named, and what cannot be compared is
-// an error.
+// check_gradient: correct gradients pass, wrong ones are found and named, and what cannot be compared is an error.
 #include <cmath>
 #include <limits>
 #include <stdexcept>
@@ -17,7 +16,7 @@ using namespace descent;
 using namespace descent::test;
 using Eigen::VectorXd;
 
-/// f = sum x_i^3 + product of neighbours, with its gradient; of any shape.
+/// f = sum x_i^3 + products of neighbours, with its gradient; for any shape.
 const auto curved = [](const auto& x, auto& gradient) {
   using Scalar = typename std::remove_cvref_t<decltype(x)>::Scalar;
   Scalar value = 0;
@@ -29,7 +28,7 @@ const auto curved = [](const auto& x, auto& gradient) {
   return value;
 };
 
-/// f = slope x in one variable, which writes another slope.
+/// f = slope x in one variable, but it writes another slope.
 auto line(double slope, double written) {
   return [=](const auto& x, auto& gradient) {
     using Scalar = typename std::remove_cvref_t<decltype(x)>::Scalar;
@@ -87,7 +86,7 @@ TEMPLATE_TEST_CASE("the difference is central, and its step fits x", "[check_gra
   CHECK(std::abs(cube.numeric / std::pow(eps, TestType(2) / 3) - 1) <=
         16 * std::numeric_limits<double>::epsilon() + 16 * eps);
 
-  // The quotient of x itself is exactly 1, where the step is the one between the points as rounded.
+  // The quotient of x itself is exactly 1 if the step is the difference between the points as rounded.
   for (const double at : {0.0, 1e-9, 1.1, -7.3, 3e5}) {
     std::vector<TestType> seen;
     const auto identity = [&](const Vector<TestType>& x, Vector<TestType>& gradient) {
@@ -125,8 +124,8 @@ TEMPLATE_TEST_CASE("the tolerance: relative above 1, absolute below", "[check_gr
 }
 
 TEMPLATE_TEST_CASE("the rounding of a large value is no error of the gradient", "[check_gradient]", float, double) {
-  // A value of f (1 + k eps) above x and of f below: the quotient is k eps f / 2h, which up to
-  // 10 cbrt(eps)^2 f, that is k = 20, may be rounding.
+  // A value of f (1 + k eps) above x and of f below: the quotient is k eps f / 2h, which may be rounding up to 10
+  // cbrt(eps)^2 f, that is for k = 20.
   const auto passes = [](TestType k) {
     const auto rounded = [&](const Vector<TestType>& x, Vector<TestType>& gradient) {
       gradient.setZero();
@@ -148,7 +147,7 @@ TEST_CASE("an objective that does not set its gradient", "[check_gradient]") {
       return at.squaredNorm();
     }, x);
   }) == "descent::check_gradient: the objective does not set component (1, 0) of the gradient; it must assign "
-        "each, and not add to what stands there");
+        "each, and not add to what is there");
   CHECK(complaint([&] {
     check_gradient([](const VectorXd& at, VectorXd& g) {
       g += 2 * at;
@@ -184,7 +183,7 @@ TEST_CASE("what is not finite is named", "[check_gradient]") {
     return at[1] > 1 ? std::nan("") : at.sum();
   };
   CHECK(told(ends_at_one) ==
-        "descent::check_gradient: the value is nan near x, where component (1, 0) is 1.00001 in place of 1; it must be "
+        "descent::check_gradient: the value is nan near x, where component (1, 0) is 1.00001 instead of 1; it must be "
         "finite");
   x[1] = std::nan("");
   CHECK(told(curved) == "descent::check_gradient: x is not finite: (1, 0) is nan");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Checkpoints: a run that was saved and loaded goes on with the bits of one that never stopped, and
-// whatever is wrong with a file, loading says so and changes nothing.
+// Checkpoints: a run that was saved and loaded continues with the same bits as one that never stopped; and whatever is
+// wrong with a file, loading says so and changes nothing.
 #include <sys/stat.h>
 
 #include <cmath>
@@ -69,7 +69,7 @@ TEST_CASE("small state becomes 0 at the same step", "[checkpoint]") {
   Momentum<float> loaded;
   Eigen::VectorXf y = zero;
   load_from(saved(never_stopped, x), loaded, y);
-  while (never_stopped.steps() < 33) {  // step 32 is where it does
+  while (never_stopped.steps() < 33) {  // it does at step 32
     never_stopped.step(x, zero);
     loaded.step(y, zero);
     CHECK(same_state(loaded, never_stopped));
@@ -83,7 +83,7 @@ struct Skipping {
   Eigen::VectorXd x = start<double>(3);
 
   Skipping() { adam.set_nonfinite(NonFinite::skip, 2); }
-  /// One step, and what it complains of.
+  /// Takes one step, and returns its complaint.
   std::string step(bool finite) {
     Eigen::VectorXd g = mixed_gradient<double>(3, adam.steps());
     if (!finite) g[1] = std::nan("");
@@ -201,7 +201,7 @@ TEST_CASE("NaN, infinity and -0 keep their bits", "[checkpoint]") {
 enum class Shade { dark, light };
 consteval std::array<std::string_view, 2> enumerator_names(Shade) { return {"dark", "light"}; }
 
-/// Every kind of hyperparameter, running products and another start of the state.
+/// Every kind of hyperparameter, running products and a nonzero initial state.
 struct Everything {
   double decay = 0.1;
   float scale = 1;
@@ -277,7 +277,7 @@ struct Mistaken : Everything {
 
 // ---- Damage ----------------------------------------------------------------------------------------
 
-/// A run of Adam, and that loading is refused with a text and without a trace.
+/// A run of Adam; checks that loading is refused with a text and without a trace.
 struct Loading {
   Run<double, rules::Adam> run{rules::Adam{.learning_rate = 0.3, .beta1 = 0.7}};
   Run<double, rules::Adam> before{rules::Adam{.learning_rate = 0.3, .beta1 = 0.7}};
@@ -311,7 +311,7 @@ std::string good() {
 }
 
 TEST_CASE("the checksum is CRC-32, however its bytes arrive", "[checkpoint]") {
-  const std::string text = "123456789";  // of which every list of CRCs tells the value
+  const std::string text = "123456789";  // the usual check value for lists of CRCs
   for (std::size_t first = 0; first <= text.size(); ++first) {
     detail::Crc32 checksum;
     checksum.update(text.data(), first);
@@ -355,7 +355,7 @@ TEST_CASE("headers with surprises", "[checkpoint]") {
     CHECK(complaint.find("descent: the checkpoint: ") == 0);
     CHECK(complaint.find(expected) != std::string::npos);
   };
-  /// The header with another value at that place (none: without it), which is to be refused with that text.
+  /// The header with another value at that place (none: without it), which must be refused with that text.
   const auto with = [&](const char* place, const json& value, const std::string& expected) {
     json changed = header;
     changed[json::json_pointer(place)] = value;
@@ -480,7 +480,7 @@ TEST_CASE("headers with surprises", "[checkpoint]") {
   }
 }
 
-TEST_CASE("brackets within brackets, wherever they stand", "[checkpoint]") {
+TEST_CASE("nested brackets, wherever they are", "[checkpoint]") {
   Loading loading;
   const Parts parts(good());
   const json header = json::parse(parts.header);
@@ -508,7 +508,7 @@ TEST_CASE("brackets within brackets, wherever they stand", "[checkpoint]") {
   Parts other = parts;
   other.header = "{\"a\":[[[" + std::string(100'000, '[');
   CHECK(loading.complaint(other.together()) ==
-        "descent: the checkpoint: its header has brackets within brackets, more than 3 deep");
+        "descent: the checkpoint: its header has brackets nested more than 3 deep");
 }
 
 TEST_CASE("errors are short, whatever a file holds", "[checkpoint]") {
@@ -517,7 +517,7 @@ TEST_CASE("errors are short, whatever a file holds", "[checkpoint]") {
   const std::string header = parts.header;
   const std::string hyperparameters = R"(\"beta1\":0.9,)";
   REQUIRE(header.find(hyperparameters) != std::string::npos);
-  std::string longest;  // characters of three bytes, so that a text is cut within one
+  std::string longest;  // characters of three bytes, so that a cut would fall inside one
   while (longest.size() < 100'000) longest += "\u20ac";
 
   const auto refused = [&](const std::string& what, const std::string& instead) {
@@ -567,7 +567,7 @@ TEST_CASE("absurd lengths take no memory", "[checkpoint]") {
   CHECK(loading.complaint(sealed(bytes)) == "descent: the checkpoint: it ends within its header");
 }
 
-TEST_CASE("what a file does not know takes its default", "[checkpoint]") {
+TEST_CASE("what a file lacks takes its default", "[checkpoint]") {
   Run<double, rules::Adam> saved_run{rules::Adam{.learning_rate = 0.25, .beta2 = 0.5}};
   saved_run.go(1, 2);
   const Parts parts(saved(saved_run.optimizer, saved_run.x));
@@ -598,7 +598,7 @@ TEST_CASE("what a file does not know takes its default", "[checkpoint]") {
   CHECK(none.beta2 == 0.999);
 }
 
-/// Its list is that of SGD.
+/// It inherits SGD's list.
 struct WithTable : rules::SGD {
   double table = 0;
 };
@@ -682,7 +682,7 @@ TEST_CASE("what load would refuse cannot be saved", "[checkpoint]") {
     Optimizer<Everything> growing(Everything{.decay = 2});
     for (int t = 0; t < 2; ++t) growing.step(x, x);
     Optimizer<Everything> loaded;
-    load_from(saved(growing, x), loaded, x);  // as factors outside [0, 1) may have any
+    load_from(saved(growing, x), loaded, x);  // factors outside [0, 1) may have any product
     CHECK(saved(loaded, x) == saved(growing, x));
     growing.decay = 0.5;
     CHECK(unsaved(growing) ==

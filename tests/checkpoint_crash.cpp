@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What a crash leaves of a checkpoint that is being replaced: a process killed at any moment, and a disk
-// that is full after any number of bytes.
+// What a crash leaves of a checkpoint that is being replaced: a process killed at any moment, or a disk that is full
+// after any number of bytes.
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -25,7 +25,7 @@ namespace {
 using namespace descent;
 using namespace descent::test;
 
-/// Runs `work` in a process of its own, and gives its id.
+/// Runs `work` in a separate process, and returns its id.
 template <class Work>
 pid_t in_a_process(Work&& work) {
   const pid_t process = ::fork();
@@ -55,7 +55,7 @@ TEST_CASE("a process killed while it saves leaves a whole checkpoint, and never 
   save(path, momentum, x);
   const auto time_to_save = std::chrono::steady_clock::now() - begin;
 
-  int killed_within = 0;  // with a temporary file left behind: between its creation and its renaming
+  int killed_within = 0;  // leaving a temporary file behind: between creating and renaming it
   for (int round = 0; round < 64; ++round) {
     const std::int64_t before = momentum.steps();
     const pid_t process = in_a_process([&] {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What tests of checkpoints need: a folder of their own, and a checkpoint taken apart, changed and given
-// a right checksum again, so that it is refused for the change and not for the checksum.
+// What tests of checkpoints need: a folder of their own, and a checkpoint that is taken apart, changed and given a
+// correct checksum again, so that it is refused for the change and not for the checksum.
 #pragma once
 
 #include <unistd.h>
@@ -18,7 +18,7 @@
 
 namespace descent::test {
 
-/// An empty folder, gone with all in it at the end.
+/// An empty folder, removed with everything in it at the end.
 class Folder {
  public:
   Folder() : path_(std::filesystem::temp_directory_path() / ("descent-checkpoint-" + std::to_string(::getpid()))) {
@@ -53,7 +53,7 @@ void load_from(const std::string& bytes, O& optimizer, Params&& params) {
   load(in, optimizer, params);
 }
 
-/// The bytes with the checksum that they should have at their end.
+/// The bytes, ending with the checksum that they should have.
 inline std::string sealed(std::string bytes) {
   if (bytes.size() < 4) return bytes;
   detail::Crc32 checksum;

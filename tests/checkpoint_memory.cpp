@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Saving and loading where there is no memory, at every allocation: an exception, and everything is as before.
-// A program of its own, as it replaces malloc.
+// Saving and loading without memory, at every allocation: an exception is thrown, and nothing has changed. A program of
+// its own, because it replaces malloc.
 #include <limits>
 #include <new>
 #include <stdexcept>
@@ -29,7 +29,7 @@ struct Bytes : std::streambuf {
   }
 };
 
-/// A run whose steps were taken and skipped, on tensors of both storage orders.
+/// A run with steps both taken and skipped, on tensors of both storage orders.
 struct Training {
   Eigen::MatrixXd A = mixed_gradient<double>(12, 1).reshaped(3, 4);
   Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> B = A;
@@ -45,7 +45,7 @@ struct Training {
 
 enum class Outcome { done, no_memory, other_error };
 
-/// The outcome of a call whose allocations of those numbers fail.
+/// The outcome of a call in which the allocations with those numbers fail.
 template <class Call>
 Outcome outcome_of(Call&& call, long first, long last) {
   heap::first_failing = first;
@@ -63,8 +63,8 @@ Outcome outcome_of(Call&& call, long first, long last) {
   return outcome;
 }
 
-/// Lets every allocation of the call fail, alone and with all that follow it, until there are no more: then it
-/// comes to that end.
+/// Lets every allocation of the call fail, once alone and once with all that follow it, until none is left: then the
+/// call must end as given.
 template <class Call, class IsUntouched>
 void fail_at_every_allocation(Call&& call, Outcome end, IsUntouched&& is_untouched) {
   for (long first = 1;; ++first)
@@ -76,7 +76,7 @@ void fail_at_every_allocation(Call&& call, Outcome end, IsUntouched&& is_untouch
         CHECK(outcome == end);
         return;
       }
-      // The system has memory of its own for an exception, so one that is thrown in the end may still be.
+      // The system has separate memory for exceptions, so one that is thrown in the end may still be thrown.
       REQUIRE((outcome == Outcome::no_memory || (outcome == end && end == Outcome::other_error)));
       CHECK(is_untouched());
     }

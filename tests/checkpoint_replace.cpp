@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// What a checkpoint takes over from the file that it replaces, and what is no obstacle to it: modes, owners,
-// links, long names and folders that cannot be read. What only a user without privileges meets is tried in a
-// process that has given them up.
+// What a checkpoint takes over from the file that it replaces, and what does not stop it: modes, owners, links, long
+// names and folders that cannot be read. What only a user without privileges meets is tried in a process that has given
+// them up.
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -41,7 +41,7 @@ struct Saving {
 
   void go(const std::filesystem::path& to) const { save(to, sgd, x); }
 
-  /// The error of saving: none where it succeeds.
+  /// The error of saving, or none if it succeeds.
   std::error_code error(const std::filesystem::path& to) const {
     try {
       go(to);
@@ -51,7 +51,7 @@ struct Saving {
     return {};
   }
 
-  /// The same as a user who is not root, and not in the file's group.
+  /// The same, as a user who is neither root nor in the file's group.
   std::error_code error_of_nobody() const {
     const pid_t process = ::fork();
     if (process == 0) {
@@ -72,7 +72,7 @@ struct stat status_of(const std::filesystem::path& path) {
 mode_t mode_of(const std::filesystem::path& path) { return status_of(path).st_mode & 07777; }
 void set_mode(const std::filesystem::path& path, mode_t mode) { REQUIRE(::chmod(path.c_str(), mode) == 0); }
 
-TEST_CASE("a file hands down its mode", "[replace]") {
+TEST_CASE("a file passes on its mode", "[replace]") {
   const Saving saving;
   for (const mode_t mode : {0600u, 0664u, 0666u, 0640u, 0777u, 0200u}) {
     INFO("mode " << std::oct << mode);
@@ -102,7 +102,7 @@ TEST_CASE("a file that is read-only is not replaced", "[replace]") {
   }
 }
 
-TEST_CASE("a file that others may write is not replaced by who may not", "[replace]") {
+TEST_CASE("a file is not replaced by a user who may not write it", "[replace]") {
   if (::geteuid() != root) return;
   const Saving saving;
   set_mode(saving.folder / "", 0777);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// What a system may do while a checkpoint is written, and disks hardly ever do: it takes less than it is
-// given, it is interrupted, it finds only at the flush that there is an error. This program has a write and
-// an fsync of its own, which the linker takes in place of those of the C library.
+// What a system may do while a checkpoint is written, though disks hardly ever do it: it writes less than it is given,
+// it is interrupted, it finds only at the flush that there is an error. This program has its own write and fsync, which
+// the linker takes instead of those of the C library.
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -22,10 +22,10 @@ namespace {
 
 /// Calls count from 1; 0 is none of them.
 struct System {
-  std::size_t most_at_once = 1 << 30;  ///< bytes that one call of write takes
+  std::size_t most_at_once = 1 << 30;  ///< bytes that one call of write writes
   int interrupted = 0;                 ///< the call of write that a signal interrupts
   int fails_to_flush = 0;              ///< the call of fsync that fails
-  int error = EIO;                     ///< how
+  int error = EIO;                     ///< its error
 
   int writes = 0;
   int flushes = 0;
@@ -53,7 +53,7 @@ namespace {
 using namespace descent;
 using namespace descent::test;
 
-/// An optimizer, and a file that holds what it was one step before.
+/// An optimizer, and a file that holds its state of one step before.
 struct Saving {
   Folder folder;
   std::filesystem::path path = folder / "run.safetensors";
@@ -112,14 +112,14 @@ TEST_CASE("what cannot be flushed to the disk does not replace the file", "[syst
   CHECK(saving.folder.count() == 1);
 }
 
-TEST_CASE("where the folder cannot be flushed, the file is the new one", "[system]") {
+TEST_CASE("if the folder cannot be flushed, the file is the new one", "[system]") {
   Saving saving;
   CHECK(saving.error_with({.fails_to_flush = 2}) == std::errc::io_error);
   CHECK(content(saving.path) == saving.after);
   CHECK(saving.folder.count() == 1);
 }
 
-TEST_CASE("a system that knows no flush of folders is no error", "[system]") {
+TEST_CASE("a system that cannot flush folders is no error", "[system]") {
   Saving saving;
   CHECK_FALSE(saving.error_with({.fails_to_flush = 2, .error = EINVAL}));
   CHECK(mocked.flushes == 2);

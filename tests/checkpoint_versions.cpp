@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Checkpoints that earlier versions have written, with what they hold. Compiled such that a matrix without a
-// storage order is row-major, which no file depends on.
+// Checkpoints written by earlier versions, and what they hold. Compiled so that a matrix without a storage order is
+// row-major, which no file depends on.
 #include <cmath>
 #include <filesystem>
 #include <limits>
@@ -23,7 +23,7 @@ using namespace descent::test;
 
 static_assert(Eigen::MatrixXd::IsRowMajor);
 
-/// Some numbers of each file: W(1, 0), b(1), and the state of the latter.
+/// Some numbers from each file: W(1, 0), b(1), and the state of the latter.
 struct Known {
   double W10, b1;
   std::vector<double> state;
@@ -46,7 +46,7 @@ TEST_CASE("checkpoints of every version are what they were", "[checkpoint]") {
       run.step();
       load(path, run.optimizer, run.params());
 
-      // A formula may have come to round in another way: by a unit in the last place of each of three steps.
+      // A formula may round differently by now: by a unit in the last place at each of three steps.
       const auto is = [](Scalar value, double expected) {
         return std::abs(value - expected) <= 3 * std::numeric_limits<Scalar>::epsilon() * std::abs(expected);
       };

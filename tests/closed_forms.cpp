@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Whole trajectories with a closed form: quadratics for the methods without scaling, constant
-// gradients for the adaptive ones.
+// Whole trajectories with a closed form: quadratics for the methods without scaling, constant gradients for the
+// adaptive ones.
 #include <cmath>
 #include <complex>
 #include <limits>
@@ -19,8 +19,8 @@ using Real = long double;
 template <class Scalar>
 constexpr Real unit = std::numeric_limits<Scalar>::epsilon() / 2;
 
-/// On f = lambda x^2 / 2 a method with velocity is linear: (x, v) <- A (x, v). Rounding errors made
-/// at step k, at most 6u of the largest number there, are carried on by A^(t-k).
+/// On f = lambda x^2 / 2, a method with velocity is linear: (x, v) <- A (x, v). Rounding errors made at step k, at most
+/// 6u of the largest number there, are propagated by A^(t-k).
 template <class Scalar, class O>
 void follow_linear_method(O& optimizer, Real lambda, const Eigen::Matrix<Real, 2, 2>& A, int steps) {
   Vector<Scalar> x = Vector<Scalar>::Ones(1);
@@ -112,7 +112,7 @@ TEST_CASE("both forms of Nesterov are one method in shifted coordinates", "[clos
   for (int t = 0; t < 100; ++t) {
     ahead.step(x, gradient(ahead.lookahead(x)));
     here.step(y, gradient(y));
-    // y is x - mu v of the other; the map is a contraction here, so errors stay of one step's size.
+    // y is the other's x - mu v; the map is a contraction here, so errors stay about as large as those of one step.
     REQUIRE((ahead.lookahead(x) - y).cwiseAbs().maxCoeff() <= 100 * std::numeric_limits<double>::epsilon());
   }
 }
@@ -146,7 +146,7 @@ TEMPLATE_TEST_CASE("a constant gradient gives the adaptive methods' closed forms
         const Real step = step_at(Real(g[i]), static_cast<Real>(t));
         exact[i] -= step;
         travelled[i] += std::abs(step);
-        // s gathers t + 3 roundings, halved by the root; a step has 8 more, each sum one.
+        // s accumulates t + 3 roundings, halved by the root; a step has 8 more, each sum one.
         INFO("t = " << t << ", g = " << g[i]);
         REQUIRE(std::abs(Real(x[i]) - exact[i]) <= (2 * t + 16) * unit<TestType> * travelled[i]);
       }
@@ -165,7 +165,7 @@ TEMPLATE_TEST_CASE("a constant gradient gives the adaptive methods' closed forms
     });
   }
   SECTION("Adam: exactly eta g / (|g| + epsilon), at every step") {
-    // Betas of few bits, so that the running products are exact for longer than the test.
+    // Betas with few bits, so that the running products are exact for longer than the test.
     follow(Adam<TestType>({.learning_rate = eta, .beta1 = 0.5, .beta2 = 0.75, .epsilon = epsilon}),
            [&](Real g_i, Real) { return Real(eta) * g_i / (std::abs(g_i) + Real(epsilon)); });
   }

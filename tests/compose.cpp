@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Rules around a rule are, bit by bit, what they would be if written out.
+// Rules that wrap a rule give, bit for bit, what they would give if written out.
 #include <array>
 #include <cmath>
 #include <cstdint>
@@ -17,7 +17,7 @@ using namespace descent::test;
 using rules::WithMomentum;
 using rules::WithWeightDecay;
 
-/// That the composed rule, given g, moves x as the plain one does when given gradient_for(x, g).
+/// Checks that the composed rule, given g, moves x as the plain one does when given gradient_for(x, g).
 template <class Scalar, class Composed, class Plain, class GradientFor>
 void same_as(const Composed& composed_rule, const Plain& plain_rule, GradientFor&& gradient_for) {
   Optimizer<Composed, Scalar> composed(composed_rule);

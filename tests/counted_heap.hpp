@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
-// The C library's heap, counted, and failing where it is told to: for one source file of a program, in which it
-// replaces malloc (so not under a sanitizer, which does the same). Eigen allocates with malloc; so does operator new.
+// The C library's heap, counted, and failing when told to: for one source file of a program, in which it replaces
+// malloc (so not under a sanitizer, which does the same). Eigen allocates with malloc; so does operator new.
 #pragma once
 
 #include <cerrno>
 #include <cstddef>
 #include <cstdlib>
 
-#include <Eigen/Core>  // before what follows: compilers' headers for SSE declare posix_memalign in their own way
+#include <Eigen/Core>  // first, because compilers' headers for SSE declare posix_memalign in their own way
 
 namespace heap {
 
@@ -16,10 +16,10 @@ inline bool counting = false;
 inline long allocations = 0;
 inline std::size_t bytes = 0;
 
-/// Those that fail, from the first to the last of these numbers, which count from 1.
+/// The allocations that fail, from the first to the last of these numbers, counted from 1.
 inline long first_failing = 0, last_failing = 0;
 
-/// Counts an allocation, and says whether it is to succeed.
+/// Counts an allocation, and returns whether it is to succeed.
 inline bool admits(std::size_t size) {
   if (!counting) return true;
   ++allocations;
@@ -34,7 +34,7 @@ struct Use {
   std::size_t bytes;
 };
 
-/// What the call asks for.
+/// The allocations and bytes that the call requests.
 template <class Call>
 Use use_of(Call&& call) {
   allocations = 0;

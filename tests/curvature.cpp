@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The methods that know the curvature, against their closed forms: exact line search, preconditioning
-// and Newton, natural gradient; and what they refuse.
+// The methods that use curvature, against their closed forms: exact line search, preconditioning and Newton, natural
+// gradient; and what they refuse.
 #include <array>
 #include <cmath>
 #include <limits>
@@ -34,8 +34,8 @@ Vector<Scalar> vector(const std::vector<double>& numbers) {
   return Eigen::Map<const Eigen::VectorXd>(numbers.data(), static_cast<Eigen::Index>(numbers.size())).cast<Scalar>();
 }
 
-/// Of 2 x 2 with unit diagonal (scaled as PositiveDefinite does) and condition number below 4: a solve
-/// is then right to 7u * 2 * 4 (Higham 2002, theorem 10.4) and a few u of scaling, in the norm.
+/// For 2 x 2 matrices with unit diagonal (scaled as in PositiveDefinite) and a condition number below 4: a solve is
+/// then right to 7u * 2 * 4 (Higham 2002, theorem 10.4) and a few u of scaling, in the norm.
 template <class Scalar>
 Matrix<Scalar> well_conditioned() {
   Matrix<Scalar> H(2, 2);
@@ -64,9 +64,9 @@ TEMPLATE_TEST_CASE("steepest descent zigzags at Kantorovich's rate", "[steepest]
     const Vector<TestType> before = x;
     const TestType alpha = SteepestDescent<TestType>().step(x, H * x, H);
     CHECK(std::abs(Real(alpha) - 2 / (1 + Real(kappa))) <= 100 * t * unit<TestType>);
-    // Errors in alpha, and in where the iterate stands on the zigzag, count in second order only. In
-    // first order count those of g, of alpha g and of the difference, 8u for kappa >= 3, and those of
-    // the values here where Real is no longer than the scalar.
+    // Errors in alpha, and in the position of the iterate on the zigzag, count only in second order. In first order
+    // count those of g, of alpha g and of the difference, 8u for kappa >= 3, and those of the values here if Real is no
+    // longer than the scalar.
     CHECK(std::abs(value(x) / value(before) - root_of_rate * root_of_rate) <= 24 * unit<TestType>);
     CHECK((x[0] > 0) == (before[0] > 0));
     CHECK((x[1] > 0) != (before[1] > 0));
@@ -100,7 +100,7 @@ TEST_CASE("after an exact line search the gradient is orthogonal to the last", "
   const Reals gr = g.cast<Real>(), xr = x.cast<Real>();
   const Matrix<Real> Hr = H.cast<Real>();
   CHECK(std::abs(Real(alpha) - gr.dot(gr) / gr.dot(Hr * gr)) <= 24 * unit<double> * Real(alpha));
-  // alpha gathers 2n + 7 roundings, alpha g and the difference one each.
+  // alpha accumulates 2n + 7 roundings, alpha g and the difference one each.
   const Real scale = gr.cwiseAbs().dot(Hr.cwiseAbs() * (xr.cwiseAbs() + Real(alpha) * gr.cwiseAbs()));
   CHECK(std::abs((Hr * xr - b.cast<Real>()).dot(gr)) <= 14 * unit<double> * scale);
 }
@@ -192,7 +192,7 @@ TEST_CASE("preconditioned by the Hessian, the error shrinks by 1 - eta", "[preco
     quarter.step(factored_anew, H * factored_anew, H);
     CHECK(same_bits(x, factored_anew));
     const Vector<Real> exact = std::pow(0.75L, Real(t)) * start_at.cast<Real>();
-    // A third of the solve's error for each step, as eta / (1 - eta) = 1/3, that of H x included.
+    // A third of the solve's error for each step, because eta / (1 - eta) = 1/3, including that of H x.
     CHECK((x.cast<Real>() - exact).norm() <= solve_error * t * unit<double> * exact.norm());
   }
 }
@@ -352,11 +352,11 @@ TEST_CASE("matrices of extreme entries are solved, or refused", "[newton]") {
     CHECK((x - by_one).norm() <= 2 * static_cast<double>(solve_error * unit<double>) * by_one.norm());
   }
   Matrix<double> A(2, 2);
-  A << 1e-300, 1e200, 1e200, 1e-300;  // whose entries overflow when scaled
+  A << 1e-300, 1e200, 1e200, 1e-300;  // its entries overflow when scaled
   CHECK(complaint<std::domain_error>([&] {
     PositiveDefinite<double>{A};
   }).find("descent: the matrix is not positive definite: ") == 0);
-  A << 1, 1.5e308, -1.5e308, 1;  // whose entries' difference overflows
+  A << 1, 1.5e308, -1.5e308, 1;  // the difference of its entries overflows
   CHECK(complaint([&] { PositiveDefinite<double>{A}; }).find("descent: the matrix is not symmetric: ") == 0);
 }
 
@@ -406,9 +406,9 @@ TEST_CASE("gradients and hyperparameters that are refused", "[bad input]") {
 // ---- Natural gradient ------------------------------------------------------------------------------
 
 TEMPLATE_TEST_CASE("two natural steps find a Gaussian's mean and variance", "[natural]", float, double) {
-  // J = log(v) / 2 + (s + (m - mu)^2) / 2v, for samples of mean m and variance s, and
-  // F = diag(1 / v, 1 / 2v^2): one step gives mu = m, v = s + (m - mu)^2, the next v = s. The variance
-  // to start from may be tiny: the condition number of F is 1 / 2v.
+  // J = log(v) / 2 + (s + (m - mu)^2) / 2v, for samples of mean m and variance s, and F = diag(1 / v, 1 / 2v^2): one
+  // step gives mu = m, v = s + (m - mu)^2, the next v = s. The initial variance may be tiny: the condition number of F
+  // is 1 / 2v.
   const TestType m = 3, s = TestType(0.25);
   const TestType v_0 = GENERATE(TestType(2), TestType(1e-15));
   Vector<TestType> params = vector<TestType>({1, 0});
@@ -421,7 +421,7 @@ TEMPLATE_TEST_CASE("two natural steps find a Gaussian's mean and variance", "[na
     const Matrix<TestType> F = Eigen::Vector<TestType, 2>(1 / v, 1 / (2 * v * v)).asDiagonal();
     NaturalGradient<TestType>({.lambda = lambda}).step(params, g, F);
   };
-  // A step gathers fewer than 16 roundings, of terms no larger than v + s + (m - mu)^2 <= 8, and m.
+  // A step accumulates fewer than 16 roundings, of terms no larger than v + s + (m - mu)^2 <= 8, and m.
   const Real error = 16 * 8 * unit<TestType>;
   SECTION("lambda = 1") {
     step(1);
@@ -439,8 +439,8 @@ TEMPLATE_TEST_CASE("two natural steps find a Gaussian's mean and variance", "[na
 }
 
 TEMPLATE_TEST_CASE("a Gaussian's Fisher matrix from samples", "[natural]", float, double, long double) {
-  // Scores are of second order in y, their products of fourth: so the six samples mu (four times) and
-  // mu +- sqrt(3 v), Gauss and Hermite's nodes by weight, give the very expectation, diag(1/v, 1/2v^2).
+  // Scores are of second order in y, and their products of fourth. So the six samples mu (four times) and mu +- sqrt(3
+  // v), which are Gauss and Hermite's nodes by weight, give the exact expectation, diag(1/v, 1/2v^2).
   const TestType v = 2;
   Matrix<TestType> scores(2, 6);
   for (Eigen::Index i = 0; i < 6; ++i) {
@@ -491,8 +491,8 @@ TEST_CASE("on logistic regression the natural step is Newton's", "[natural]") {
       H += p * (1 - p) / 3 * input * input.transpose();
     }
     const auto F = estimate_fisher(scores);
-    // At most 12 terms, each with p right to 4u: entries are right to 32u, the step to the condition
-    // number 2 times that, and two solves.
+    // At most 12 terms, each with p right to 4u: entries are right to 32u, and the step to the condition number 2 times
+    // that, and two solves.
     CHECK(Real((F - H).cwiseAbs().maxCoeff()) <= 32 * unit<double> * Real(H.maxCoeff()));
     Vector<double> natural = theta, newton = theta;
     const Vector<double> g = vector<double>({0.3, -0.2});

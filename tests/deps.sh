@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# deps.sh on a machine whose CMake is too old: it puts a newer one into build/tools, of a fixed version, installs
-# nothing for the whole machine, and tells how the newer one is found. The machine's programs are stand-ins here.
+# deps.sh on a machine whose CMake is too old: it puts a newer one, of a fixed version, into build/tools, installs
+# nothing for the whole machine, and says how to find the newer one. The machine's programs are stand-ins here.
 #
 #     sh tests/deps.sh deps.sh FOLDER
 #
-# shellcheck disable=SC2016  # what stands in single quotes is for the stand-ins
+# shellcheck disable=SC2016  # single-quoted text is for the stand-ins
 set -eu
 
 deps=$1
@@ -14,7 +14,7 @@ rm -rf "$folder"
 mkdir -p "$folder/a clone/cmake" "$folder/bin"
 cp "$deps" "$folder/a clone/cmake/deps.sh"
 
-# stand_in NAME LINE...: a program that runs these lines.
+# stand_in NAME LINE...: creates a program that runs these lines.
 stand_in() {
   program=$folder/bin/$1
   shift

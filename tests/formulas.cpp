@@ -2,9 +2,9 @@
 //
 // Every rule and variant, step by step, against its formula written plainly in long double.
 //
-// Each step is compared from the optimizer's own x and state, so the bounds are those of one step.
-// They count roundings: u is half an ulp of the scalar (or of double, in which the coefficients are
-// computed), and every bound is relative to the sum of the absolute values of what is added.
+// Each step is computed from the optimizer's own x and state, so the bounds are those of one step. They count
+// roundings: u is half an ulp of the scalar (or of double, in which the coefficients are computed), and every bound is
+// relative to the sum of the absolute values of what is added.
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -79,7 +79,7 @@ Expected expected(const rules::CenteredRMSProp& rule, std::int64_t, Real g, cons
   const Real m_size = std::abs(gamma * state[1]) + std::abs((1 - gamma) * g);
   const Real variance = s - m * m;
   const Real step = rule.learning_rate * g / denominator(rule.epsilon_placement, variance, rule.epsilon);
-  // The step has half the relative error of the variance, which is that of its terms, enlarged.
+  // The step has half the relative error of the variance, whose error is that of its terms, enlarged.
   const Real enlarged = variance > 0 ? (s + m_size * m_size) / variance : 1;
   return {step, std::abs(step) * enlarged, {s, m}, {s, m_size}};
 }
@@ -120,8 +120,8 @@ Expected expected(const rules::Adam& rule, std::int64_t t, Real g, const std::ve
   return {factor * m, factor * m_size, {m, v}, {m_size, v}};
 }
 
-/// How far, in units of u, 1 - beta^t may be off: each of the t - 1 products by one rounding, which
-/// is large next to the difference while beta^t is close to 1.
+/// How far off, in units of u, 1 - beta^t may be: each of the t - 1 products by one rounding, which is large relative
+/// to the difference while beta^t is close to 1.
 Real correction_error(Real beta, std::int64_t t) {
   const Real power = std::pow(beta, Real(t));
   return static_cast<Real>(t - 1) * power / (1 - power) + 2;
@@ -275,7 +275,7 @@ TEST_CASE("a hyperparameter changed during a run counts from the next step", "[f
     adam.beta1 = 0.25;
     adam.beta2 = 0.5;
     adam.step(x, g);
-    // With a constant gradient g the corrected moments are g and g^2 whatever the betas were.
+    // With a constant gradient g, the corrected moments are g and g^2 whatever the betas were.
     CHECK(std::abs(x[0] + 2) <= 16 * std::numeric_limits<double>::epsilon());
     CHECK(adam.state("first_moment")[0] == 0.25 * 0.5 + 0.75);
     CHECK(adam.state("second_moment")[0] == 0.5 * 0.25 + 0.5);
@@ -306,7 +306,7 @@ TEST_CASE("AdaGrad with a decay of 1 has the rate learning_rate / t", "[formulas
 }
 
 TEST_CASE("Adam's running products end at 0, not in the subnormal numbers", "[formulas]") {
-  // From some t on the correction is exactly 1: corrected and uncorrected steps are the same bits.
+  // From some t on, the correction is exactly 1: corrected and uncorrected steps have the same bits.
   Adam<double> corrected({.beta1 = 0.5, .beta2 = 0.5});
   Adam<double> plain({.beta1 = 0.5, .beta2 = 0.5, .bias_correction = false});
   Vector<double> x = Vector<double>::Ones(3);

@@ -59,8 +59,8 @@ const std::vector<Vector<double>>& gradients() {
   return rows;
 }
 
-/// By how many roundings 1 - beta^t may differ where beta and its powers are in the scalar, as in Keras
-/// and optax: beta is rounded once, and each of its powers may be.
+/// The number of roundings by which 1 - beta^t may differ if beta and its powers are in the scalar, as in Keras and
+/// optax: beta is rounded once, and so may be each of its powers.
 double correction_roundings(double beta, int t) {
   const double power = std::pow(beta, t);
   return (t + 1) * power / (1 - power);
@@ -77,13 +77,13 @@ double step_roundings(const R& rule, int t) {
 /// The parameters after some of the steps.
 using Golden = std::map<int, Vector<double>>;
 
-/// What the framework's parameters may differ by. Not a template, as it is the same for all rules.
+/// How far the framework's parameters may differ. Not a template, because it is the same for all rules.
 ///
-/// The bound counts roundings of u, half an ulp of 1. Framework and library compute each step in at most
-/// 16 (formulas.cpp), and leave to the next one at most 5 in the state and 1 in x: 32 and 12 t for both,
-/// and for Adam those of the bias corrections. They are relative to the running magnitude: how far x
-/// has been, and how far it went or would have gone had nothing cancelled, which a twin tells that sees
-/// absolute values of gradients. In double that is less than 1e-12 of the magnitude in all.
+/// The bound counts roundings of u, half an ulp of 1. Framework and library each compute a step in at most 16
+/// (formulas.cpp), and pass on to the next one at most 5 in the state and 1 in x: 32 and 12 t for both, and for Adam
+/// those of the bias corrections. They are relative to the running magnitude: how far x has been, and how far it went
+/// or would have gone without any cancellation, as shown by a twin that gets the absolute values of the gradients. In
+/// double that is less than 1e-12 of the magnitude in all.
 class Bound {
  public:
   explicit Bound(const Vector<double>& start) : farthest_(start.cwiseAbs()) {}
@@ -133,7 +133,7 @@ void follow(const Golden& golden, const R& rule) {
   }
 }
 
-/// The goldens of one framework, each to be compared once.
+/// The golden trajectories of one framework, each to be compared once.
 class Framework {
  public:
   explicit Framework(const std::string& name) {
@@ -152,7 +152,7 @@ class Framework {
     follow<double>(take(golden + " double"), rule);
   }
 
-  /// What has been compared with nothing.
+  /// The names of those that have not been compared yet.
   std::string left() const {
     std::string names;
     for (const auto& [name, golden] : goldens_) names += name + "\n";

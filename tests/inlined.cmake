@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
-# Every kernel of a program that is compiled with -O2 must be inlined into the sweep, with all that it calls. Where one is
-# not, functions of the widest packs are left behind, and its steps take up to 10 times as long.
+# Every kernel of a program compiled with -O2 must be inlined into the sweep, with everything that it calls. If one is
+# not, functions of the widest packs are left over, and its steps take up to 10 times as long.
 #
 # cmake -Dnm=NM -Dprogram=PROGRAM -P inlined.cmake
 cmake_minimum_required(VERSION 3.21)

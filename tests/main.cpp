@@ -1,4 +1,4 @@
 // SPDX-License-Identifier: MIT
-// The main of the tests where Catch2 brings none (2.13 as Debian packages it).
+// The tests' main if Catch2 brings none (2.13 as packaged by Debian).
 #define CATCH_CONFIG_MAIN
 #include <catch2/catch.hpp>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Minibatches: every index once an epoch, in an order that is the same everywhere or as given.
+// Minibatches: every index once per epoch, in an order that is the same everywhere or as given.
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -56,7 +56,7 @@ TEST_CASE("an epoch holds every index once, in batches of the size asked for", "
 
 TEST_CASE("the order depends on the arguments alone", "[minibatches]") {
   Minibatches a(10, 3, 7), b(10, 3, 7), other_seed(10, 3, 8);
-  // Frozen: SplitMix64 from seed 7 and Fisher-Yates from the end, worked out apart from this library.
+  // Frozen: SplitMix64 with seed 7 and Fisher-Yates from the end, worked out independently of this library.
   const std::vector<Eigen::Index> first = next_order(a);
   CHECK(first == std::vector<Eigen::Index>{8, 1, 5, 9, 0, 4, 3, 2, 6, 7});
   CHECK(next_order(b) == first);
@@ -87,7 +87,7 @@ TEST_CASE("a short last batch can be left out", "[minibatches]") {
   Minibatches kept(10, 3, 7), dropped(10, 3, 7, {.drop_last = true});
   CHECK(next_batches(kept) == Batches{{8, 1, 5}, {9, 0, 4}, {3, 2, 6}, {7}});
   CHECK(next_batches(dropped) == Batches{{8, 1, 5}, {9, 0, 4}, {3, 2, 6}});
-  CHECK(next_batches(dropped) == Batches{{9, 5, 6}, {7, 8, 2}, {3, 0, 1}});  // without another index
+  CHECK(next_batches(dropped) == Batches{{9, 5, 6}, {7, 8, 2}, {3, 0, 1}});  // now another index is left out
 
   Minibatches full(6, 3, 7, {.shuffle = false, .drop_last = true});
   CHECK(next_batches(full) == Batches{{0, 1, 2}, {3, 4, 5}});
@@ -105,7 +105,7 @@ TEST_CASE("indices of one's own", "[minibatches]") {
   Minibatches dropped(own, 2, 7, {.shuffle = false, .drop_last = true});
   CHECK(next_batches(dropped) == Batches{{40, 7}, {7, 3}});
 
-  // Shuffled as 0 ... 4 are.
+  // Shuffled like 0 ... 4.
   Minibatches shuffled(own, 2, 7), numbers(5, 2, 7);
   for (int epoch = 0; epoch < 3; ++epoch) {
     std::vector<Eigen::Index> expected;

@@ -27,7 +27,7 @@ double bowl(const VectorXd& x, VectorXd& gradient) {
   return x.squaredNorm() / 2;
 }
 
-/// The same for whatever can be assigned to.
+/// The same for anything that can be assigned to.
 double bowl_of(const auto& x, auto& gradient) {
   gradient = x;
   return x.squaredNorm() / 2;
@@ -83,7 +83,7 @@ TEST_CASE("each criterion ends a run", "[minimize]") {
     CHECK(result.status == MinimizeStatus::gradient_tolerance);
     CHECK(result.steps == 0);
   }
-  // Value and gradient norm are those of the x that is left.
+  // Value and gradient norm are those at the final x.
   CHECK(result.value == x.squaredNorm() / 2);
   CHECK(result.gradient_norm == x.cwiseAbs().maxCoeff());
   CHECK(sgd.steps() == result.steps);
@@ -95,7 +95,7 @@ TEST_CASE("0 switches a criterion off", "[minimize]") {
   VectorXd x = VectorXd::Zero(2);
   // The gradient is exactly 0, and so is every change.
   CHECK(minimize(bowl, x, sgd, {.max_steps = 7, .gradient_tolerance = 0}).steps == 7);
-  // Without max_steps the others decide.
+  // Without max_steps, the other criteria decide.
   x.setOnes();
   CHECK(minimize(bowl, x, sgd, {.max_steps = 0, .gradient_tolerance = 1e-300}).status ==
         MinimizeStatus::gradient_tolerance);
@@ -222,8 +222,8 @@ TEST_CASE("a run moves on after idle steps", "[minimize]") {
     CHECK(result.steps == 12);  // idle steps count only in a row
   }
   SECTION("momentum that gathers speed") {
-    // The velocity in units of 2^-55 is 1, 1.9, 2.71: the third is more than half of what separates 1
-    // from the number below.
+    // The velocity in units of 2^-55 is 1, 1.9, 2.71: the third is more than half the distance from 1 to the number
+    // below.
     Momentum<> momentum({.learning_rate = 0x1p-55, .momentum = 0.9});
     VectorXd x = VectorXd::Ones(1);
     const auto slope = [](const VectorXd& at, VectorXd& gradient) {
@@ -236,8 +236,8 @@ TEST_CASE("a run moves on after idle steps", "[minimize]") {
     CHECK(x[0] == 1 - 0x1p-53);
   }
   SECTION("AdaDelta's slow start") {
-    // Its first steps are of about sqrt(20 epsilon) = 0.003, and grow; half of what separates numbers
-    // near 1e5 is 0.004.
+    // Its first steps are about sqrt(20 epsilon) = 0.003 long, and grow; half the distance between numbers near 1e5 is
+    // 0.004.
     AdaDelta<float> adadelta({.epsilon = 5e-7});
     Eigen::VectorXf x = Eigen::VectorXf::Constant(1, 1e5f);
     const auto slope = [](const Eigen::VectorXf& at, Eigen::VectorXf& gradient) {
@@ -250,11 +250,11 @@ TEST_CASE("a run moves on after idle steps", "[minimize]") {
   }
 }
 
-// (AdaDelta takes a square that overflows for the largest number.)
+// (In AdaDelta, a square that overflows counts as the largest number.)
 TEMPLATE_TEST_CASE("state that has overflowed is no convergence", "[minimize]", AdaGrad<float>, RMSProp<float>,
                    CenteredRMSProp<float>, Adam<float>) {
   const bool all = GENERATE(true, false);
-  // The square of the first gradient, and where `all` of the other, too, is above the largest float.
+  // The square of the first gradient, and with `all` that of the other too, is above the largest float.
   const auto steep = [=](const Eigen::VectorXf& x, Eigen::VectorXf& gradient) {
     gradient = x;
     gradient[0] *= 1e20f;
@@ -407,7 +407,7 @@ TEST_CASE("a gradient that the objective does not set is an error", "[minimize]"
   };
   CHECK(told([](const VectorXd& at, VectorXd&) { return at.squaredNorm(); }) ==
         "descent::minimize: the objective does not set component (0, 0) of the gradient; it must assign each, and not "
-        "add to what stands there");
+        "add to what is there");
   CHECK(told([](const auto& at, const auto&) { return at.squaredNorm(); }).find("set component (0, 0)") !=
         std::string::npos);
   CHECK(told([](const VectorXd& at, VectorXd& gradient) {
@@ -419,7 +419,7 @@ TEST_CASE("a gradient that the objective does not set is an error", "[minimize]"
     return at.squaredNorm();
   }).find("set component (2, 0)") != std::string::npos);
 
-  // A NaN of its own is another thing.
+  // A NaN of its own is a different matter.
   const auto nan_in_gradient = [](const VectorXd& at, VectorXd& gradient) {
     gradient = at;
     gradient[1] = not_a_number;
@@ -500,7 +500,7 @@ TEST_CASE("an objective takes its gradient in any way that can write it", "[mini
   CHECK(ends([](auto&&... arguments) { return bowl(std::forward<decltype(arguments)>(arguments)...); }));
 }
 
-TEST_CASE("an objective that takes a copy of its gradient, or a const one, is none", "[minimize]") {
+TEST_CASE("an objective that takes a copy of its gradient, or a const one, is refused", "[minimize]") {
   STATIC_REQUIRE(!takes(by_value));
   STATIC_REQUIRE(!takes(&by_value));
   STATIC_REQUIRE(!Objective<std::function<double(const VectorXd&, VectorXd)>, VectorXd>);

@@ -20,7 +20,7 @@ constexpr Scalar infinity = std::numeric_limits<Scalar>::infinity();
 template <class Scalar>
 constexpr Scalar nan_of = std::numeric_limits<Scalar>::quiet_NaN();
 
-/// A usual gradient with one other element.
+/// A usual gradient with one special element.
 template <class Scalar>
 Vector<Scalar> spoilt(Eigen::Index n, Eigen::Index at, Scalar value) {
   Vector<Scalar> g = mixed_gradient<Scalar>(n, 3);
@@ -107,7 +107,7 @@ TEST_CASE("the error names tensor, place and value", "[nonfinite]") {
   CHECK_THROWS_AS(adam.step(W.block(1, 1, 2, 3), dW.block(1, 1, 2, 3)), std::domain_error);
 }
 
-TEST_CASE("skip passes over steps, counts them, and throws after so many in a row", "[nonfinite]") {
+TEST_CASE("skip skips steps, counts them, and throws after too many in a row", "[nonfinite]") {
   for_each_variant([](const char* name, const auto& rule) {
     INFO(name);
     using O = Optimizer<std::remove_cvref_t<decltype(rule)>, double>;
@@ -132,7 +132,7 @@ TEST_CASE("skip passes over steps, counts them, and throws after so many in a ro
     CHECK(copy.skipped_steps() == 6);
     optimizer.reset();
     CHECK(optimizer.skipped_steps() == 0);
-    optimizer.step(x, bad);  // the policy stays
+    optimizer.step(x, bad);  // reset keeps the policy
     CHECK(optimizer.skipped_steps() == 1);
   });
 }
@@ -212,7 +212,7 @@ TEMPLATE_TEST_CASE("a finite gradient makes no NaN, however large", "[nonfinite]
   const TestType largest = std::numeric_limits<TestType>::max();
   for_each_variant([&]<class R>(const char* name, const R& rule) {
     INFO(name);
-    // x + step may overflow, and momentum may add infinities of both signs: from squares alone comes no NaN.
+    // x + step may overflow, and momentum may add infinities of both signs, but squares alone give no NaN.
     for (const TestType size : {std::sqrt(largest) * 2, std::sqrt(largest) * 100, largest / 64}) {
       Optimizer<R, TestType> optimizer(rule);
       Vector<TestType> x = start<TestType>(9);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Rules of a user: the least that a rule must have, all that it may have, and the traps of a kernel
-// that calls helpers of its own.
+// Rules of a user: the minimum that a rule must have, everything that it may have, and the pitfalls of a kernel that
+// calls its own helpers.
 #include <array>
 #include <cmath>
 #include <cstdint>
@@ -17,7 +17,7 @@ namespace {
 using namespace descent;
 using namespace descent::test;
 
-/// The least: no state, nothing to check, a lambda that uses t.
+/// The minimum: no state, nothing to check, a lambda that uses t.
 struct Harmonic {
   double learning_rate = 0.5;
   static constexpr std::string_view name = "Harmonic";
@@ -32,7 +32,7 @@ struct Harmonic {
   }
 };
 
-/// All: three arrays of state that start elsewhere, running products, a choice of kernels, and a check of its own.
+/// Everything: three state arrays with initial values, running products, a choice of kernels, and a check of its own.
 struct Everything {
   double decay = 0.5;
   bool doubled = false;
@@ -66,7 +66,7 @@ struct Everything {
   }
 };
 
-/// A formula in one piece, and the same spread over helpers that the compiler is told not to inline.
+/// A formula in one piece, and the same formula spread over helpers that the compiler is told not to inline.
 template <class Pack>
 [[gnu::noinline]] Pack clipped(const Pack& g, const Pack& limit) {
   return min(max(g, -limit), limit);
@@ -107,7 +107,7 @@ struct Clipped {
       return rate * limited / (Scalar(1) + size) + select(x > Scalar(0), Pack(rate), Pack(0));
     }
   };
-  /// Without always_inline: the kernel itself may be called.
+  /// Without always_inline: the kernel itself may be a call.
   template <class Scalar>
   struct Plain {
     Scalar rate;

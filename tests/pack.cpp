@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Packs: every operation in every lane equals the scalar one, for special values too.
+// Packs: every operation in every lane equals the scalar one, even for special values.
 #include <cmath>
 #include <limits>
 #include <type_traits>
@@ -37,13 +37,13 @@ std::vector<Scalar> special_values() {
           Scalar(7e15)};
 }
 
-/// Same bits, except that a NaN is any NaN.
+/// The same bits, except that any NaN equals any other.
 template <class Scalar>
 bool same(Scalar a, Scalar b) {
   return std::isnan(a) ? std::isnan(b) : a == b && std::signbit(a) == std::signbit(b);
 }
 
-/// `on_packs(a, b)` against `on_scalars(a, b)` in each lane, for all pairs of special values.
+/// Compares `on_packs(a, b)` with `on_scalars(a, b)` in each lane, for all pairs of special values.
 template <class Scalar, int Bytes, class OnPacks, class OnScalars>
 void compare(OnPacks&& on_packs, OnScalars&& on_scalars) {
   using P = Pack<Scalar, Bytes>;
@@ -55,7 +55,7 @@ void compare(OnPacks&& on_packs, OnScalars&& on_scalars) {
         a.push_back(values[(first + lane) % values.size()]);
         b.push_back(values[(second + 3 * lane) % values.size()]);
       }
-      // From and to an address that is not aligned for the pack.
+      // Load from and store to an address that is not aligned for the pack.
       on_packs(P::load(a.data() + 1), P::load(b.data() + 1)).store(result.data() + 1);
       REQUIRE(result[0] == 42);
       for (std::size_t lane = 1; lane <= P::lanes; ++lane) {

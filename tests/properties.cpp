@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// What holds for every optimizer in every variant: one table, every property over all of it. Each with the
-// scalars that can make a difference to it, as each is a template to compile for each rule; and so is each
-// kind of argument, where the rule makes no difference to it.
+// What holds for every optimizer in every variant: one table, and every property checked over all of it. Each property
+// uses only the scalars that can make a difference to it, because each is a template to compile for each rule; likewise
+// for kinds of arguments, if the rule makes no difference to them.
 #include <limits>
 #include <memory>
 #include <sstream>
@@ -21,11 +21,11 @@ using namespace descent;
 using namespace descent::test;
 using namespace descent::test::runs;
 
-/// Moves the parameters where the gradient is 0.
+/// Whether the rule moves the parameters even if the gradient is 0.
 template <class R>
 constexpr bool decays_weights = requires(const R& rule) { rule.weight_decay; };
 
-/// Which rule tries what does not depend on the rule.
+/// The rule with which to try what does not depend on the rule.
 template <class R>
 constexpr bool tries_arguments = std::is_same_v<R, rules::Adam>;
 
@@ -64,7 +64,7 @@ TEMPLATE_TEST_CASE("a copy goes on exactly as the original would", "[properties]
 
     Run<TestType, R> moved = std::move(copy);
     CHECK(same_state(moved.optimizer, whole.optimizer));
-    // What was moved from is as freshly constructed.
+    // A moved-from optimizer is like a newly constructed one.
     CHECK(copy.optimizer.steps() == 0);  // NOLINT(bugprone-use-after-move)
     copy.x = start<TestType>(n);
     copy.go();
@@ -140,7 +140,7 @@ TEST_CASE("when step throws, nothing has changed", "[properties]") {
       Vector<double> longer = start<double>(n + 1);
       Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic> square = start<double>(n).reshaped(4, 6);
       CHECK_THROWS_AS(optimizer.step(disturbed.x, longer), std::invalid_argument);
-      if (t > 1) {  // before the first step any shape is right
+      if (t > 1) {  // before the first step any shape is allowed
         CHECK_THROWS_AS(optimizer.step(longer, longer), std::invalid_argument);
         if constexpr (tries_arguments<R>) {
           CHECK_THROWS_AS(optimizer.step(square, square), std::invalid_argument);

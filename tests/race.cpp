@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The races of the examples: the surfaces' gradients and minima are right, and what the caption of
-// each picture claims is so in the numbers behind it.
+// The races of the examples: the surfaces' gradients and minima are right, and the numbers of each picture bear out
+// what its caption claims.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -33,7 +33,7 @@ struct Result {
   }
   const Vector2d& minimum(std::size_t i) const { return race.surface.minima.at(i); }
 
-  /// Who stays within the radius of the point to the end.
+  /// The runners that stay within the radius of the point to the end.
   std::set<std::string> who_reaches(const Vector2d& point, double radius = 0.1) const {
     std::set<std::string> names;
     for (std::size_t i = 0; i < paths.size(); ++i)
@@ -84,7 +84,8 @@ TEST_CASE("each surface has the minima that it names, in view, the deepest first
     for (const Vector2d& minimum : surface.minima) {
       const View& view = surface.view;
       CHECK((minimum[0] > view.left && minimum[0] < view.right && minimum[1] > view.bottom && minimum[1] < view.top));
-      // Found ones to a gradient of 1e-10 in each coordinate; given ones to 1e-15 times a curvature of 1e3.
+      // Computed minima have a gradient of up to 1e-10 in each coordinate; given ones have an error of 1e-15 times a
+      // curvature of 1e3.
       CHECK(surface.gradient(minimum).cwiseAbs().maxCoeff() <= 1e-10);
       CHECK(surface.value(minimum) >= surface.value(surface.minima.front()) - 1e-12);
       for (int i = 0; i < 8; ++i) {
@@ -98,7 +99,7 @@ TEST_CASE("each surface has the minima that it names, in view, the deepest first
 TEST_CASE("a seed gives the same bumps everywhere, another seed others", "[race]") {
   const Bowl bowl = random_bumps(1);
   REQUIRE(bowl.bumps.size() == 40);
-  // 1791095845 is the first number of mt19937 with seed 1, by the reference implementation.
+  // 1791095845 is the first number of mt19937 with seed 1 in the reference implementation.
   CHECK(bowl.bumps[0].cx == -5 + 10 * (1791095845 * 0x1p-32));
   CHECK(random_bumps(2).bumps[0].cx != bowl.bumps[0].cx);
 }
@@ -111,7 +112,7 @@ TEST_CASE("straightness and arrival of a path", "[race]") {
   CHECK(path.arrival({3, 4}, 1) == 2);
   CHECK(path.arrival({3, 4}, 4) == 1);
   CHECK(path.arrival({3, 4}, 5) == 0);
-  CHECK(path.arrival({0, 0}, 1) == -1);  // it was there, and left
+  CHECK(path.arrival({0, 0}, 1) == -1);  // it was there and left again
 }
 
 TEST_CASE("a path whose values overflow ends before", "[race]") {
@@ -151,7 +152,7 @@ TEST_CASE("zigzag: momentum 0.7 is fast but zigzags, 0.9 overshoots, Nesterov da
     for (const Vector2d& point : zigzag[label].points) x = std::max(x, point[0]);
     return x;
   };
-  // y is multiplied by 1 - 100 eta = -0.6 at each of SGD's steps, in three roundings of less than 1.3.
+  // Each of SGD's steps multiplies y by 1 - 100 eta = -0.6, in three roundings of less than 1.3.
   for (std::size_t t = 1; t <= 20; ++t) {
     const auto& points = zigzag["SGD"].points;
     CHECK(std::abs(points[t][1] + 0.6 * points[t - 1][1]) <= 1e-15);
@@ -198,7 +199,7 @@ TEST_CASE("plateau: AdaGrad, RMSProp and Adam get across, SGD at no rate that is
   const Result plateau = race_on("plateau");
   CHECK(plateau.race.surface.gradient(plateau.race.surface.start).norm() < 1e-3);
   CHECK(plateau.who_reaches({0, 0}) == Names{"AdaGrad", "RMSProp", "Adam"});
-  // At the minimum the curvature is 1, so that a rate of 2 or more does not stay there.
+  // At the minimum the curvature is 1, so with a rate of 2 or more it does not stay there.
   for (const double rate : {0.1, 0.2, 0.5, 1.0, 1.5, 1.9, 1.99})
     CHECK(run(descent::rules::SGD{.learning_rate = rate}, plateau.race.surface, plateau.race.steps).arrival({0, 0}) ==
           -1);
@@ -214,7 +215,7 @@ TEST_CASE("hills: Adam comes past both at five rates of fourteen, and the others
   for (Runner& runner : all_seven()) {
     int reached = 0;
     for (const double rate : {1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0}) {
-      // AdaDelta's steps are the shortest by far. Larger rates yet would leap over anything.
+      // AdaDelta's steps are by far the shortest. Even larger rates would leap over anything.
       set_rate(runner.rule, runner.label == "AdaDelta" ? 10 * rate : rate);
       reached += run(runner.rule, hills.race.surface, hills.race.steps).arrival(goal) >= 0;
     }

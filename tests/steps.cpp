@@ -1,4 +1,4 @@
 // SPDX-License-Identifier: MIT
-// What steps.hpp is for.
+// See steps.hpp.
 #define DESCENT_STEPS
 #include "steps.hpp"

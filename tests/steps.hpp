@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// The steps of every rule on plain vectors, which nearly every test takes: compiled once, in steps.cpp, and not
-// for each test anew. CMakeLists.txt makes this a part of what is compiled in advance and links steps.cpp to it;
-// a test that is compiled by hand needs neither.
+// The steps of every rule on plain vectors, which nearly every test takes: compiled once, in steps.cpp, instead of
+// again for each test. CMakeLists.txt puts this into the precompiled header and links steps.cpp; a test that is
+// compiled by hand needs neither.
 #pragma once
 
 #include "variants.hpp"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The sweep: every length up to several packs, every misalignment, every number of state arrays,
-// with sentinels round every buffer, equal in bits to a plain loop of scalar operations.
+// The sweep: every length up to several packs, every misalignment, and every number of state arrays, with sentinels
+// around every buffer, gives the same bits as a plain loop of scalar operations.
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -39,7 +39,7 @@ struct Mixing {
   }
 };
 
-/// Notes the widest packs that it is called with.
+/// Records the widest packs that it is called with.
 struct Widest {
   int* lanes;
 
@@ -51,7 +51,7 @@ struct Widest {
 };
 
 #if defined(_OPENMP)
-/// Notes how many threads share the work.
+/// Records how many threads share the work.
 struct CountsThreads {
   inline static std::atomic<int> largest;
 
@@ -63,7 +63,7 @@ struct CountsThreads {
 };
 #endif
 
-/// The rule of Widest.
+/// The rule that uses Widest.
 struct NotesLanes {
   int* lanes = nullptr;
 
@@ -118,7 +118,7 @@ void check_sweep(Eigen::Index n, std::size_t offset, int threads, bool in_place)
   std::array<Vector<Scalar>, Slots> state;
   for (std::size_t k = 0; k < Slots; ++k) state[k] = mixed_gradient<Scalar>(n, static_cast<std::int64_t>(10 + k));
 
-  // Buffers of different misalignment each.
+  // Each buffer has a different misalignment.
   Guarded<Scalar> own_x(x, offset), own_g(g, (offset * 3 + 1) % 16);
   std::vector<Guarded<Scalar>> own_state;
   kernel::Arrays<Scalar, Slots> arrays;
@@ -209,14 +209,14 @@ TEST_CASE("threads take over how the caller rounds and treats subnormal numbers"
   };
   const Vector<float> usual = step(4);
   const unsigned mode = __builtin_ia32_stmxcsr();
-  for (const unsigned other : {0x8040U, 0x6000U}) {  // FTZ and DAZ; towards 0
+  for (const unsigned other : {0x8040U, 0x6000U}) {  // FTZ and DAZ; rounding towards 0
     __builtin_ia32_ldmxcsr(mode | other);
     const Vector<float> alone = step(1), shared = step(4);
     __builtin_ia32_ldmxcsr(mode);
     CHECK(same_bits(alone, shared));
     CHECK_FALSE(same_bits(alone, usual));
   }
-  CHECK(same_bits(step(4), usual));  // and give it back
+  CHECK(same_bits(step(4), usual));  // and the threads' own modes are restored
 }
 #endif
 #endif
@@ -238,7 +238,7 @@ TEMPLATE_TEST_CASE("with flush, state below its threshold becomes 0 first", "[sw
   const TestType kinds[] = {1, TestType(0.75), -1, TestType(-0.75), TestType(0x1p60), -TestType(0), TestType(1.5)};
   const TestType flushed[] = {1, 0, -1, 0, TestType(0x1p60), 0, TestType(1.5)};  // in units of the threshold
   const Mixing<TestType> kernel{static_cast<TestType>(0.5), static_cast<TestType>(1)};
-  // Blocks and what is left of them, several of the parts that a flush goes by, and what threads share.
+  // Blocks and their remainders, several of the parts in which a flush works, and what threads share.
   for (const Eigen::Index n : {1, 7, 8, 15, 16, 67, 4096, 4101, 12'345, 50'000, 50'065, 100'007})
     for (const int threads : {1, 2, 3}) {
       Vector<TestType> x = start<TestType>(n), y = x;
@@ -275,7 +275,7 @@ TEMPLATE_TEST_CASE("packs are as wide as the CPU and DESCENT_ISA allow", "[sweep
   sweep(Widest{&lanes}, x.data(), g.data(), kernel::Arrays<TestType, 0>{}, 100, 1, no_flush<TestType, 0>);
   CHECK(lanes == widest);
 
-  // A small step, the first times as a checked one, then in place.
+  // A small step: the first ones are checked steps, later ones are inlined.
   Optimizer<NotesLanes, TestType> optimizer({&lanes});
   x.conservativeResize(5);
   const Vector<TestType> gradient = x;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The one table of all optimizers in all their variants, which the property tests run over, and what
-// such tests need: gradients of mixed sizes and a comparison of bits.
+// The single table of all optimizers in all their variants, over which the property tests run, and what such tests
+// need: gradients of mixed sizes and a comparison of bits.
 #pragma once
 
 #include <cmath>
@@ -14,7 +14,7 @@
 
 namespace descent::test {
 
-/// visit(name, rule) for every rule in every variant, with hyperparameters that are no defaults.
+/// Calls visit(name, rule) for every rule in every variant, with hyperparameters that are not the defaults.
 template <class Visit>
 void for_each_variant(Visit&& visit) {
   using enum EpsilonPlacement;
@@ -94,7 +94,8 @@ Vector<Scalar> start(Eigen::Index n) {
   return Vector<Scalar>::LinSpaced(n, -1, 1);
 }
 
-/// Bits rather than values: -0 is not 0, and a NaN is itself. long double has padding, so values.
+/// Compares bits rather than values: -0 is not 0, and a NaN equals itself. long double has padding, so its values are
+/// compared.
 template <class A, class B>
 bool same_bits(const A& a, const B& b) {
   using Scalar = typename A::Scalar;
@@ -119,13 +120,13 @@ bool same_state(const O& a, const O& b) {
   return a.steps() == b.steps() && a.skipped_steps() == b.skipped_steps();
 }
 
-/// How many parameters and steps such a run has; in a namespace of their own, as the names are short.
+/// The number of parameters and steps of such a run; in a separate namespace, because the names are short.
 namespace runs {
 inline constexpr Eigen::Index n = 24;
-inline constexpr int steps = 40;  ///< past the first at which small state becomes 0
+inline constexpr int steps = 40;  ///< beyond the first step at which small state becomes 0
 }  // namespace runs
 
-/// A run of `steps` steps on a plain vector, to which every other way to run is compared.
+/// A run of `steps` steps on a plain vector, with which every other kind of run is compared.
 template <class Scalar, class R, int Size = Eigen::Dynamic>
 struct Run {
   Optimizer<R, Scalar, Size> optimizer;

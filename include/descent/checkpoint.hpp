@@ -1,35 +1,35 @@
 // SPDX-License-Identifier: MIT
 //
-// Checkpoints: save(path, optimizer, params), and load(path, optimizer, params) to go on with the same
-// bits as a run that never stopped.
+// Checkpoints: save(path, optimizer, params) and load(path, optimizer, params). A run that goes on from a checkpoint
+// gives the same bits as one that never stopped.
 //
-// An optional header, which descent.hpp does not include: it needs nlohmann-json (Debian:
-// nlohmann-json3-dev; CMake: nlohmann_json::nlohmann_json) and POSIX.
+// An optional header that descent.hpp does not include: it needs nlohmann-json (Debian: nlohmann-json3-dev; CMake:
+// nlohmann_json::nlohmann_json) and POSIX.
 //
-// The file is a safetensors file, which NumPy, PyTorch, JAX and Rust read. Its tensors are of F32 or F64:
+// The file is a safetensors file, which NumPy, PyTorch, JAX and Rust read. Its tensors are of type F32 or F64:
 //
 //     params.0, params.1 …    the parameters, tensor after tensor
-//     velocity.0 …            each array of the optimizer's state, in the parameters' shapes; none before
+//     velocity.0 …            each array of the optimizer's state, in the parameters' shapes; absent before
 //                             the first step
-//     crc32                   U8[4], the last four bytes of the file: the CRC-32 of all before them, as
+//     crc32                   U8[4], the last four bytes of the file: the CRC-32 of everything before them, as
 //                             zlib computes it, little-endian
 //
-// A vector has the shape [n], be it a row or a column, everything else [rows, columns]. The data may lie in any
-// order, but without gaps. The metadata are
+// A vector has the shape [n], whether it is a row or a column; everything else has [rows, columns]. The data may lie in
+// any order, but without gaps. The metadata are
 //
 //     descent_checkpoint      the version of this format: 1
-//     rule                    its name, such as descent::Adam
-//     hyperparameters         JSON: {"beta1":0.9, …, "epsilon_placement":"outside"}; one that is not there has
+//     rule                    the rule's name, such as descent::Adam
+//     hyperparameters         JSON: {"beta1":0.9, …, "epsilon_placement":"outside"}; a missing one has
 //                             the rule's default
-//     steps                   the number of steps taken, in [0, 2^62) as the two below
-//     skipped_steps           the number of steps that NonFinite::skip passed over; 0 where it is not there
-//     skipped_in_a_row        how many of them since the last step that was taken; 0 where it is not there
-//     running_products        JSON: the products of the rule's running factors, [] where it has none. Each is 1
-//                             before the first step; after it, that of a factor in [0, 1) is in [0, 1)
+//     steps                   the number of steps taken, in [0, 2^62) like the two below
+//     skipped_steps           the number of steps that NonFinite::skip skipped; 0 if missing
+//     skipped_in_a_row        how many of them since the last step that was taken; 0 if missing
+//     running_products        JSON: the products of the rule's running factors, [] if it has none. Each is 1
+//                             before the first step; after it, the product of a factor in [0, 1) is in [0, 1)
 //
-// and what others add to them. No name stands twice in an object; tensors and hyperparameters that the optimizer
-// to load into does not have are refused. The header is JSON of at most 100,000,000 bytes, as safetensors has it:
-// its brackets are three deep. save writes nothing that is beyond these limits.
+// and whatever others add to them. No name occurs twice in an object. Tensors and hyperparameters that the loading
+// optimizer does not have are refused. The header is JSON of at most 100,000,000 bytes, as in safetensors, and its
+// brackets are nested three deep. save writes nothing beyond these limits.
 #pragma once
 
 #include <array>
@@ -74,21 +74,21 @@ inline namespace DESCENT_FLAGS {
 struct MemoryAccess {
   static auto& memory(auto& optimizer) { return optimizer.memory_; }
 
-  /// Throws std::invalid_argument where a step would: bad hyperparameters, other shapes than so far.
+  /// Throws std::invalid_argument if a step would: for bad hyperparameters, or shapes other than those so far.
   template <class R, class Scalar, int Size>
   static void throw_unless_it_steps(const Optimizer<R, Scalar, Size>& optimizer, Views<const Scalar> params) {
     validate<Scalar>(optimizer.rule());
     if (optimizer.steps() > 0) require_shapes(params, optimizer.memory_.shapes);
   }
 
-  /// Makes room for the state of those parameters.
+  /// Creates the state for these parameters.
   template <class R, class Scalar, int Size>
   static void remember(Optimizer<R, Scalar, Size>& optimizer, Views<const Scalar> params) {
     optimizer.remember(params);
   }
 };
 
-/// The tensors as views of what can only be read.
+/// Read-only views of the tensors.
 template <class Scalar, class Params>
 std::vector<View<const Scalar>> views_to_read(const Params& params) {
   std::vector<View<const Scalar>> views(static_cast<std::size_t>(count_tensors(params)));
@@ -108,7 +108,7 @@ std::vector<Index> saved_shape(const Tensor& tensor) {
     return {tensor.rows(), tensor.cols()};
 }
 
-/// The parameters and the state where they lie in memory; Scalar is const where they are.
+/// The parameters and the state, as they lie in memory; Scalar is const if they are.
 template <class R, class Scalar, class Memory, class Params>
 SavedTensors<Scalar> tensors_of(Memory& memory, Params& params) {
   using Strides = typename SavedTensor<Scalar>::Strides;
@@ -131,7 +131,7 @@ SavedTensors<Scalar> tensors_of(Memory& memory, Params& params) {
   return tensors;
 }
 
-/// visit(name, value) for each hyperparameter of a rule.
+/// Calls visit(name, value) for each hyperparameter of a rule.
 template <class R, class Visit>
 void for_each_hyperparameter(R& rule, Visit&& visit) {
   R::hyperparameters([&](const auto&... each) { (visit(std::string(each.name), rule.*each.member), ...); });
@@ -165,11 +165,11 @@ Members metadata_of(const R& rule, const Memory& memory) {
           {"running_products", array_of(products_in(memory))}};
 }
 
-/// Throws Refused unless the counters and the running products are such as steps can leave them.
+/// Throws Refused unless steps could have produced these counters and running products.
 template <class R, class Memory>
 void require_sound(const R& rule, const Memory& memory) {
   const auto require_counter = [](const std::string& name, std::int64_t count) {
-    constexpr std::int64_t most = (std::numeric_limits<std::int64_t>::max)() / 2;  // far from the counter's end
+    constexpr std::int64_t most = (std::numeric_limits<std::int64_t>::max)() / 2;  // far from overflow
     if (count < 0 || count > most) throw Refused(name + " = " + std::to_string(count) + "; it must be in [0, 2^62)");
   };
   require_counter("steps", memory.counter.t);
@@ -184,7 +184,7 @@ void require_sound(const R& rule, const Memory& memory) {
       const double product = memory.counter.products[i];
       if (memory.counter.t == 0 && product != 1)
         throw Refused("running_products = " + array_of(products_in(memory)) + "; before the first step each must be 1");
-      // Factors beyond [0, 1) are only in rules of a user, whose products may then be anything.
+      // Only rules of a user have factors outside [0, 1); their products may be anything.
       if (memory.counter.t > 0 && interval::below_one.contains(factors[i]) && !interval::below_one.contains(product))
         throw Refused("running_products = " + array_of(products_in(memory)) + "; after a step each must be " +
                       std::string(interval::below_one.text));
@@ -192,7 +192,7 @@ void require_sound(const R& rule, const Memory& memory) {
   }
 }
 
-/// write(data, size) for each part of the file.
+/// Calls write(data, size) for each part of the file.
 template <class Write, class R, class Scalar, int Size, class Params>
 void write_checkpoint(Write&& write, const Optimizer<R, Scalar, Size>& optimizer, const Params& params) {
   if constexpr (!in_memory<Params>) {
@@ -209,7 +209,7 @@ void write_checkpoint(Write&& write, const Optimizer<R, Scalar, Size>& optimizer
   }
 }
 
-/// The rule with the hyperparameters of the file, and the defaults of those that it lacks.
+/// The rule with the hyperparameters in the file, and the defaults of those missing from it.
 template <class R>
 R rule_of(Members& metadata, R rule) {
   const auto expect = [&](const std::string& name, std::string_view value) {
@@ -244,7 +244,7 @@ Numbers<factors> products_of(Members& metadata) {
   return products;
 }
 
-/// Everything is read into other memory and checked there; what follows then cannot fail.
+/// Reads everything into other memory and checks it there; what follows then cannot fail.
 template <class R, class Scalar, int Size, class Params>
 void read_checkpoint(std::istream& in, bool to_its_end, Optimizer<R, Scalar, Size>& optimizer, Params& params) {
   SafetensorsReader file(in);
@@ -286,27 +286,27 @@ void load_from(const std::string& name, Arguments&&... arguments) {
 }  // namespace DESCENT_FLAGS
 }  // namespace detail
 
-/// What can be saved and loaded along with an optimizer: what its `step` takes, at least to read.
+/// What can be saved and loaded along with an optimizer: what its `step` takes, or a read-only version of it.
 template <class Params, class Scalar, int Size>
 concept SavedParametersOf = Tensors<Params> && SavedScalar<Scalar> && OfScalar<Params, Scalar> && OfSize<Params, Size>;
 
-/// Writes optimizer and params to a file of that name, in place of the one that may be there: first to a
-/// temporary file beside it, named descent-<process>-<number>.tmp, that is flushed to the disk and then
-/// renamed. A crash, a full disk or a power cut at any moment leaves the old file or the new one, whole; a
-/// process that is killed may leave its temporary file as well.
+/// Writes optimizer and params to a file of that name, replacing any file that is there. They are first written to a
+/// temporary file in the same folder, named descent-<process>-<number>.tmp, which is flushed to disk and then renamed.
+/// A crash, a full disk or a power cut at any moment leaves the whole old file or the whole new one; a process that is
+/// killed may also leave its temporary file behind.
 ///
-/// A symbolic link is followed, also to where there is no file yet. A file that is replaced hands down its mode,
-/// and owner and group where the process may set them (where it may not set the group, the new one gets the
-/// permissions of all others). The folder needs no permission but to write and to search; where it cannot be
-/// read, it is not flushed, so that a power cut just afterwards may bring back the old file.
+/// A symbolic link is followed, even if it leads to no file yet. A replaced file passes on its mode, and its owner and
+/// group if the process may set them (if it may not set the group, the new group gets the permissions of all others).
+/// The folder needs only write and search permission; if it cannot be read, it is not flushed, so a power cut just
+/// afterwards may bring back the old file.
 ///
-/// params are the optimizer's: a tensor, a tuple (`std::tie(W, b)`) or a range of them, of float or double.
-/// Throws std::invalid_argument where a step with these params would, and where load would refuse the file or
-/// could not tell its parts: with two tensors or two hyperparameters of one name, a name that is not UTF-8, an
-/// enum's value without a name, or too many tensors for the header (about a million arrays); std::system_error, with
-/// the system's reason, where the file cannot be written, as one that is read-only; std::runtime_error where the
-/// path is something else than a file; std::bad_alloc where there is no memory. The old file is then as before.
-/// (Only where the folder cannot be flushed at the very end, it is the new one.)
+/// params are the optimizer's: a tensor, a tuple (`std::tie(W, b)`) or a range of them, of float or double. Throws
+/// std::invalid_argument if a step with these params would, or if load would refuse the file or could not tell its
+/// parts apart: two tensors or two hyperparameters with one name, a name that is not UTF-8, an enum value without a
+/// name, or too many tensors for the header (about a million arrays). Throws std::system_error, with the system's
+/// reason, if the file cannot be written, for example because it is read-only; std::runtime_error if the path is
+/// something other than a file; std::bad_alloc if memory runs out. The old file is then unchanged. (Only if the folder
+/// cannot be flushed at the very end, the new file is already in place.)
 template <ListsHyperparameters R, class Scalar, int Size, class Params>
 requires SavedParametersOf<Params, Scalar, Size>
 DESCENT_TAGGED void save(const std::filesystem::path& path, const Optimizer<R, Scalar, Size>& optimizer,
@@ -316,7 +316,7 @@ DESCENT_TAGGED void save(const std::filesystem::path& path, const Optimizer<R, S
   file.commit();
 }
 
-/// The same to a stream, a binary one. Throws std::runtime_error where it cannot be written.
+/// The same, to a binary stream. Throws std::runtime_error if it cannot be written.
 template <ListsHyperparameters R, class Scalar, int Size, class Params>
 requires SavedParametersOf<Params, Scalar, Size>
 DESCENT_TAGGED void save(std::ostream& out, const Optimizer<R, Scalar, Size>& optimizer, const Params& params) {
@@ -326,22 +326,22 @@ DESCENT_TAGGED void save(std::ostream& out, const Optimizer<R, Scalar, Size>& op
   if (!out.flush()) detail::fail<std::runtime_error>("descent: the checkpoint cannot be written to its stream");
 }
 
-/// Makes optimizer and params what they were when the file was saved: hyperparameters, state, running products
-/// and the counters of steps taken and skipped, and the values of params, which must have the shapes of those
-/// saved. What the optimizer did before is forgotten. The next steps give the same bits as those of the
-/// optimizer that was saved. The state lies in the storage order that params have here.
+/// Restores optimizer and params to what they were when the file was saved: hyperparameters, state, running products,
+/// the counters of steps taken and skipped, and the values of params, which must have the saved shapes. What the
+/// optimizer did before is forgotten. The next steps give the same bits as those of the saved optimizer. The state
+/// takes the storage order that params have here.
 ///
-/// Files of every version since the first can be loaded: what a file does not know, hyperparameters and counters,
-/// takes its default, whatever this optimizer has.
+/// Files of every version since the first can be loaded: hyperparameters and counters missing from a file take their
+/// defaults, whatever this optimizer has.
 ///
-/// What set_threads and set_nonfinite set is no state of a run but the program's choice for it: it is not saved,
-/// and stays as it is here.
+/// What set_threads and set_nonfinite set is not part of a run's state but the program's choice: it is not saved, and
+/// loading does not change it.
 ///
-/// Throws std::system_error where the file cannot be opened, and std::runtime_error, which names the file and
-/// what is wrong (in at most 1000 characters), where it is not all there, changed by a single bit, of another
-/// version, rule, scalar or shape, has a hyperparameter out of range, or is otherwise not as the head of this
-/// header says; std::invalid_argument where params do not fit a fixed Size; std::bad_alloc where there is no
-/// memory. Optimizer and params are then as before.
+/// Throws std::system_error if the file cannot be opened; std::runtime_error, naming the file and the problem (in at
+/// most 1000 characters), if the file is incomplete, changed by a single bit, of another version, rule, scalar or
+/// shape, has a hyperparameter out of range, or otherwise differs from the description at the top of this header;
+/// std::invalid_argument if params do not fit a fixed Size; std::bad_alloc if memory runs out. Optimizer and params are
+/// then unchanged.
 template <ListsHyperparameters R, class Scalar, int Size, class Params>
 requires SavedParametersOf<Params, Scalar, Size> && Writable<Params>
 DESCENT_TAGGED void load(const std::filesystem::path& path, Optimizer<R, Scalar, Size>& optimizer, Params&& params) {
@@ -354,7 +354,7 @@ DESCENT_TAGGED void load(const std::filesystem::path& path, Optimizer<R, Scalar,
   detail::load_from(path.string(), in, true, optimizer, params);
 }
 
-/// The same from a stream, a binary one, which may go on: it is left behind the checkpoint.
+/// The same, from a binary stream, which may go on: it is left just after the checkpoint.
 template <ListsHyperparameters R, class Scalar, int Size, class Params>
 requires SavedParametersOf<Params, Scalar, Size> && Writable<Params>
 DESCENT_TAGGED void load(std::istream& in, Optimizer<R, Scalar, Size>& optimizer, Params&& params) {

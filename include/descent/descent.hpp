@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// descent: first-order optimizers for Eigen. This header includes all of them, but not the methods that take a matrix
-// as well (curvature/) and checkpoints (checkpoint.hpp), which are asked for by name.
+// descent: first-order optimizers for Eigen. This header includes everything except the methods that also take a matrix
+// (curvature/) and checkpoints (checkpoint.hpp), which are included by name.
 #pragma once
 
 #include <descent/optimizer.hpp>

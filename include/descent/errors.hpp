@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The one door of every error: fail<Error>(parts...) makes the text and throws. In a program that is compiled with
-// -fno-exceptions, it hands the text to `error_handler` instead.
+// All errors go through fail<Error>(parts...), which composes the text and throws. In a program compiled with
+// -fno-exceptions, it passes the text to `error_handler` instead.
 #pragma once
 
 #include <algorithm>
@@ -27,8 +27,8 @@ namespace descent {
   std::abort();
 }
 
-/// Called with the text of an error where there are no exceptions; a program may put its own function here. It must not
-/// return: what follows is std::abort.
+/// Called with the text of an error if exceptions are disabled. A program may set a function of its own. It must not
+/// return: std::abort follows.
 inline void (*error_handler)(const char* text) = print_and_abort;
 
 }  // namespace descent
@@ -37,13 +37,13 @@ inline void (*error_handler)(const char* text) = print_and_abort;
 namespace descent::detail {
 inline namespace DESCENT_FLAGS {
 
-/// A number that is told with so many digits.
+/// A number to be printed with this many significant digits.
 struct Rounded {
   long double number;
   int digits;
 };
 
-/// A part of a text: characters, or a number.
+/// A part of an error's text: characters or a number.
 class Part {
  public:
   template <std::convertible_to<std::string_view> Characters>
@@ -70,9 +70,9 @@ class Part {
   Kind kind_;
 };
 
-/// The text of an error, of at most 1,000 characters: numbers as in the C locale, with the digits that tell them from
-/// their neighbours. (Neither std::string nor streams nor std::to_chars, which are 60 to 600 KB of a small program; and
-/// one function for all, as the texts would otherwise be longer than a step.)
+/// The text of an error, at most 1,000 characters long. Numbers are written as in the C locale, with enough digits to
+/// distinguish them from their neighbours. (std::string, streams and std::to_chars would add 60 to 600 KB to a small
+/// program. One function makes all texts, because inlined they would be longer than a step.)
 class Text {
  public:
   Text() { characters_[0] = 0; }
@@ -168,7 +168,7 @@ inline void Text::add_one(const Part& part) {
   return left_out == 0 || shift > 0 || 2 * left_out < between.number;
 }
 
-/// Throws an Error with that text; without exceptions calls the handler.
+/// Throws an Error with this text, or calls the handler if exceptions are disabled.
 template <class Error>
 [[noreturn, gnu::cold, gnu::noinline]] void fail(const char* text) {
 #if defined(__cpp_exceptions)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What an optimizer remembers of its tensors: the arrays of state, flat over all of them, and their shapes. With a
-// fixed size both live inside the optimizer, and nothing touches the heap.
+// What an optimizer remembers about its tensors: the state arrays, flat over all of them, and their shapes. With a
+// fixed size, both live inside the optimizer, and nothing touches the heap.
 #pragma once
 
 #include <algorithm>
@@ -32,14 +32,14 @@ struct FreeLines {
 template <class Scalar>
 using Lines = std::unique_ptr<Scalar[], FreeLines>;
 
-/// Memory of n scalars, from a cache line on.
+/// Memory for n scalars, aligned to a cache line.
 template <class Scalar>
 Lines<Scalar> new_lines(std::size_t n) {
   if (n > PTRDIFF_MAX / sizeof(Scalar)) fail<std::length_error>({"descent: ", n, " scalars of state are too many"});
   return Lines<Scalar>(static_cast<Scalar*>(::operator new(n * sizeof(Scalar), std::align_val_t{cache_line})));
 }
 
-/// `state_count` arrays of n scalars on the heap, each from a cache line on.
+/// `state_count` arrays of n scalars on the heap, each aligned to a cache line.
 template <class Scalar, std::size_t state_count, int Size>
 class StateArrays {
  public:
@@ -56,7 +56,7 @@ class StateArrays {
   }
   ~StateArrays() = default;
 
-  /// Makes room for n scalars in each array, all equal to the array's initial value.
+  /// Allocates n scalars for each array, all equal to the array's initial value.
   void fill(Eigen::Index n, const std::array<double, state_count>& initial) {
     StateArrays filled;
     filled.size_ = n;
@@ -82,7 +82,7 @@ class StateArrays {
   Eigen::Index size_ = 0;
 };
 
-/// The same inside the optimizer.
+/// The same, stored inside the optimizer.
 template <class Scalar, std::size_t state_count, int Size>
 requires(Size != Eigen::Dynamic)
 class StateArrays<Scalar, state_count, Size> {
@@ -101,8 +101,8 @@ class StateArrays<Scalar, state_count, Size> {
   std::array<Scalar, state_count* static_cast<std::size_t>(Size)> scalars_{};
 };
 
-/// The shape of each tensor, in order, and room that steps use again: for the views of ranges, for the order of many
-/// tensors' memory, and for the copy of a gradient. Room is not copied along.
+/// The shape of each tensor, in order, and memory that steps reuse: for the views of ranges, for sorting many tensors
+/// by address, and for the copy of a gradient. Copies of the optimizer do not include the reused memory.
 template <class Scalar, int Size>
 class TensorShapes {
  public:
@@ -111,7 +111,7 @@ class TensorShapes {
   struct Room {
     std::vector<View<Scalar>> params;
     std::vector<View<const Scalar>> gradient;
-    bool verified = false;  ///< whether the last step found these to disturb nothing
+    bool verified = false;  ///< whether the last step with these could overwrite no gradient before reading it
     std::vector<Stretch> written;
     Lines<Scalar> copy;
     std::size_t copy_size = 0;
@@ -142,7 +142,7 @@ class TensorShapes {
     return tensor == 0 ? kept_->first : kept_->others[static_cast<std::size_t>(tensor - 1)];
   }
 
-  /// With place for the views of so many tensors.
+  /// Has space for the views of `count` tensors.
   Room& room(Eigen::Index count) {
     Room& all = room();
     all.params.resize(static_cast<std::size_t>(count));
@@ -151,7 +151,7 @@ class TensorShapes {
   }
   std::vector<Stretch>& room_for_order() { return room().written; }
 
-  /// use(memory of n scalars)
+  /// Calls use(memory for n scalars).
   template <class Use>
   void with_copy(Eigen::Index n, Use&& use) {
     Room& all = room();
@@ -163,7 +163,7 @@ class TensorShapes {
   }
 
  private:
-  /// One allocation for an optimizer of one tensor.
+  /// One struct, so that an optimizer of one tensor makes one allocation.
   struct Kept {
     Eigen::Index count = 0;
     Shape first;
@@ -183,7 +183,8 @@ class TensorShapes {
   std::unique_ptr<Kept> kept_;
 };
 
-/// Without heap: as many tensors as scalars, at most 16, in the smallest numbers that hold them.
+/// Without the heap: as many tensors as scalars, at most 16, with their sizes in the smallest integers that can hold
+/// them.
 template <class Scalar, int Size>
 requires(Size != Eigen::Dynamic)
 class TensorShapes<Scalar, Size> {
@@ -195,7 +196,7 @@ class TensorShapes<Scalar, Size> {
     require_count(views.count);
     constexpr Eigen::Index most = (std::numeric_limits<Extent>::max)();
     for (Eigen::Index i = 0; i < views.count; ++i)
-      if (const Shape& shape = views[i].shape; shape.rows > most || shape.cols > most)  // and so of no element
+      if (const Shape& shape = views[i].shape; shape.rows > most || shape.cols > most)  // so it has no elements
         fail<std::invalid_argument>({"descent: the parameters", place(i, views.count), " are ", to_text(shape),
                                      "; an optimizer of the fixed size ", Size, " takes up to ", most,
                                      " rows or columns"});

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What a step does with a gradient that holds an infinity or a NaN, and how one is found.
+// What a step does with a gradient that contains an infinity or a NaN, and how it finds one.
 #pragma once
 
 #include <array>
@@ -22,17 +22,17 @@ namespace descent {
 /// (bench: "gradients that are checked")
 ///
 ///     propagate   the step is taken: IEEE arithmetic carries the NaN into parameters and state
-///     reject      std::domain_error, naming the first such element, and nothing has changed
-///     skip        the step is not taken, and counted; after so many in a row as `reject`
+///     reject      std::domain_error is thrown, naming the first such element, and nothing has changed
+///     skip        the step is skipped and counted; after most_in_a_row of them in a row, as with `reject`
 ///
-/// With the last two, rules that square their gradient also refuse one whose square overflows, from 1.9e19 on in
-/// float and 1.4e154 in double: their state would be infinite for good, and their steps 0.
+/// With the last two, rules that square their gradient also refuse one whose square overflows, from 1.9e19 on in float
+/// and 1.4e154 in double: their state would stay infinite for good, and their steps would be 0.
 enum class NonFinite : std::uint8_t { propagate, reject, skip };
 
 namespace detail {
 inline namespace DESCENT_FLAGS {
 
-/// Whether no number, or square of a number, is an infinity or a NaN: 0 times those alone is not 0.
+/// Whether no number, or no square of a number, is an infinity or a NaN: only for those is 0 times the number not 0.
 template <bool squared, class Scalar>
 [[gnu::noinline]] bool all_finite(const Scalar* numbers, Index n) {
 #if defined(DESCENT_BASELINE_BYTES)
@@ -49,7 +49,7 @@ template <bool squared, class Scalar>
       return Number(Scalar(0)) * number;
   };
   const Pack zero = Scalar(0);
-  Pack a = zero, b = zero, c = zero, d = zero;  // four sums that do not wait for each other
+  Pack a = zero, b = zero, c = zero, d = zero;  // four sums, none of which waits for another
   Index i = 0;
   for (; i + 4 * lanes <= n; i += 4 * lanes) {
     a = a + zero_of(Pack::load(numbers + i));
@@ -80,13 +80,13 @@ bool all_finite(const View<const Scalar>& tensor) {
   return true;
 }
 
-/// Throws std::domain_error for a gradient that is not finite, or for one whose square is not.
+/// Throws std::domain_error for a gradient that is not finite, or whose square is not.
 template <class Scalar>
 [[noreturn, gnu::cold, gnu::noinline]] void fail_not_finite(const View<const Scalar>& gradient, Index tensor,
                                                             Index count, std::int64_t skipped_in_a_row) {
   Text what{"descent: the gradient", place(tensor, count)};
   if (skipped_in_a_row > 0) what.add({", after ", skipped_in_a_row, " skipped steps in a row,"});
-  for (const bool overflows : {false, true})  // a number that is not finite before one whose square is not
+  for (const bool overflows : {false, true})  // first look for numbers that are not finite
     for (Index col = 0; col < gradient.shape.cols; ++col)
       for (Index row = 0; row < gradient.shape.rows; ++row) {
         const Scalar g = gradient.data[row * gradient.row_stride + col * gradient.col_stride];

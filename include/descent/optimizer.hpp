@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Optimizer: a rule with a memory. A step turns its arguments into views (tensors.hpp), checks everything that could go
-// wrong, asks the rule for the kernel of this step (rule.hpp), and sends it over parameters and state in one pass
+// Optimizer: a rule with its memory. A step turns its arguments into views (tensors.hpp), checks everything that could
+// go wrong, asks the rule for the kernel of this step (rule.hpp), and applies it to parameters and state in one pass
 // (kernel/sweep.hpp).
 #pragma once
 
@@ -35,7 +35,7 @@ namespace descent {
 namespace detail {
 inline namespace DESCENT_FLAGS {
 
-/// The size below which an element of state counts as 0, for each of a rule's arrays.
+/// For each state array of a rule, the size below which its elements count as 0.
 template <class Scalar, class R>
 constexpr auto state_thresholds() {
   kernel::Thresholds<Scalar, R::state_names.size()> thresholds{};
@@ -48,9 +48,9 @@ constexpr auto state_thresholds() {
 template <class Scalar, class R>
 inline constexpr auto thresholds_of = state_thresholds<Scalar, R>();
 
-/// Where the gradient has become 0, state decays into the subnormal numbers, on which CPUs are slow.
-/// Every 32nd step is often enough to stay fast and seldom enough to cost 1 %; and as t is part of
-/// the state, it is the same steps everywhere. (bench: "zero gradients", "sparse gradients")
+/// Once the gradient is 0, state decays into the subnormal numbers, on which CPUs are slow. Flushing it at every 32nd
+/// step is often enough to stay fast and rarely enough to cost only 1 %. Because t is part of the state, these are the
+/// same steps everywhere. (bench: "zero gradients", "sparse gradients")
 inline constexpr std::int64_t flush_period = 32;
 template <class R>
 constexpr bool flushes(std::int64_t t) {
@@ -61,8 +61,8 @@ template <class Scalar, class R>
 [[gnu::always_inline]] inline StepOf<R, Scalar> step_of(const StepCounter<R>& counter) {
   return {counter.t, counter.products};
 }
-/// use(kernel), with the kernel that was chosen where there are several. As std::visit would, but that is not
-/// always inlined, and a call with a kernel in memory is half of a small step.
+/// Calls use(kernel), with the chosen kernel if there are several. std::visit would do the same, but it is not always
+/// inlined, and a call with a kernel in memory is half of a small step.
 template <std::size_t at = 0, class... Kernels, class Use>
 [[gnu::always_inline]] inline void with_chosen(const std::variant<Kernels...>& kernels, const Use& use) {
   if constexpr (at + 1 < sizeof...(Kernels))
@@ -74,13 +74,13 @@ template <class Kernel, class Use>
   use(kernel);
 }
 
-/// use(kernel), with that of the step that the counter tells.
+/// Calls use(kernel), with the kernel of the step at which the counter stands.
 template <class Scalar, class R, class Use>
 [[gnu::always_inline]] inline void with_kernel(const R& rule, const StepCounter<R>& counter, const Use& use) {
   with_chosen(rule.kernel(step_of<Scalar>(counter)), use);
 }
 
-/// use(pass), with the pass over memory that is this step.
+/// Calls use(pass), with the pass over memory that performs this step.
 template <class Scalar, class R, class Use>
 [[gnu::always_inline]] inline void with_pass(const R& rule, const StepCounter<R>& counter, int threads,
                                              const Use& use) {
@@ -100,19 +100,19 @@ struct Memory {
   TensorShapes<Scalar, Size> shapes;
   std::int64_t skipped = 0;
   std::int64_t skipped_in_a_row = 0;  ///< since the last step that was taken
-  /// Size and layout of the only tensor, while its steps need comparisons alone.
+  /// Size and layout of the only tensor, as long as its steps need nothing but comparisons; -1 and 0 otherwise.
   std::int32_t settled_size = -1;
   std::int32_t settled_layout = 0;
 };
 
-/// What is set for an optimizer besides its hyperparameters.
+/// The settings of an optimizer, apart from its hyperparameters.
 struct Settings {
   std::int32_t threads = 1;
   std::int32_t most_in_a_row = 1;
   NonFinite nonfinite = NonFinite::propagate;
 };
 
-/// The one door to an optimizer's memory; checkpoint.hpp goes through it.
+/// The only access to an optimizer's memory from outside; checkpoint.hpp uses it.
 struct MemoryAccess;
 
 }  // namespace DESCENT_FLAGS
@@ -120,8 +120,8 @@ struct MemoryAccess;
 
 inline namespace DESCENT_FLAGS {
 
-/// One step of a rule on arrays that the caller owns, which is what a step of an Optimizer comes down to. It is the
-/// t-th, t >= 1, of a counter that counts it, once for all arrays that are stepped together:
+/// One step of a rule on arrays that the caller owns; a step of an Optimizer comes down to this. It is step t >= 1 of a
+/// counter that is advanced once for all arrays stepped together:
 ///
 ///     descent::rules::Adam adam;
 ///     descent::StepCounter<descent::rules::Adam> counter;
@@ -129,9 +129,9 @@ inline namespace DESCENT_FLAGS {
 ///     counter = counter.next(adam);
 ///     descent::step_arrays(adam, counter, x, g, {m.data(), v.data()}, n);
 ///
-/// x, g and the arrays of state, in the order of R::state_names, have n elements of any alignment. They do not overlap,
-/// but g may be x itself. Nothing is checked, neither these nor the hyperparameters, and nothing is thrown or
-/// allocated. With OpenMP, `threads` share it as in Optimizer::set_threads.
+/// x, g and the state arrays, in the order of R::state_names, have n elements each and may have any alignment. They
+/// must not overlap, but g may be x itself. Nothing is checked, neither these conditions nor the hyperparameters, and
+/// nothing is thrown or allocated. With OpenMP, `threads` threads share the step as in Optimizer::set_threads.
 template <Rule R, class Scalar>
 void step_arrays(const R& rule, const StepCounter<R>& counter, Scalar* x, const Scalar* g,
                  const std::array<Scalar*, R::state_names.size()>& state, std::ptrdiff_t n, int threads = 1) {
@@ -142,18 +142,19 @@ void step_arrays(const R& rule, const StepCounter<R>& counter, Scalar* x, const 
 
 /// A first-order optimizer: `optimizer.step(params, gradient)` moves the parameters once.
 ///
-/// The hyperparameters are the members of the rule R; each may be read and set at any time and counts
-/// from the next step. Copies and moves are independent values: a copy goes on exactly as the
-/// original would, and what was moved from is as freshly constructed.
+/// The hyperparameters are the members of the rule R. Each may be read and set at any time; a new value applies from
+/// the next step. Copies and moves are independent values: a copy continues exactly as the original would, and a
+/// moved-from optimizer is like a newly constructed one.
 ///
-/// Scalar is float, double or long double, for parameters, gradient and state alike. State: one
-/// scalar per parameter for each of R::state_names. With a fixed Size, the number of parameters in
-/// all tensors together, the optimizer itself never allocates on the heap; with Eigen::Dynamic only at the
-/// first step after construction or `reset`. Beside that only the first gradient that must be copied costs memory, or a
-/// longer one: one that is an expression, or that overlaps parameters other than element by element, is copied at each
-/// step, to memory that the optimizer keeps. Tuples and ranges of gradients in memory are not copied.
+/// Scalar is float, double or long double, for parameters, gradient and state alike. State: one scalar per parameter
+/// for each of R::state_names. With a fixed Size, the number of parameters in all tensors together, the optimizer
+/// itself never allocates on the heap; with Eigen::Dynamic it does so only at the first step after construction or
+/// `reset`. Apart from that, a step allocates only to copy a gradient: one that is an expression, or that overlaps the
+/// state, or parameters other than element by element, is copied at each step to memory that the optimizer keeps.
+/// Tuples and ranges of gradients in memory are not copied.
 ///
-/// CPUs are slow below the smallest normal number, min. So what is near it counts as 0 (for float, double):
+/// CPUs are slow below the smallest normal number, min. Numbers close to it therefore count as 0 (limits for float,
+/// double):
 ///
 ///     squares of gradients, at once                     below 2^10 min   (2^-116, 2^-1012)
 ///     state of the size of gradients or steps,
@@ -171,8 +172,8 @@ class Optimizer : public R {
   friend struct detail::MemoryAccess;
 
  public:
-  /// The rule, with its defaults where none is given. Throws std::invalid_argument where a
-  /// hyperparameter, or the environment variable DESCENT_ISA, is out of range.
+  /// Takes a rule, by default one with its default hyperparameters. Throws std::invalid_argument if a hyperparameter,
+  /// or the environment variable DESCENT_ISA, is out of range.
   DESCENT_TAGGED explicit Optimizer(R rule = {}) : R(std::move(rule)), checked_(*this) {
     detail::validate<Scalar>(checked_);
     kernel::require_choice_of_isa();
@@ -185,7 +186,7 @@ class Optimizer : public R {
         memory_(std::exchange(other.memory_, Memory{})),
         settings_(other.settings_) {}
   DESCENT_TAGGED Optimizer& operator=(const Optimizer& other) {
-    *this = Optimizer(other);  // a copy that fails has changed nothing
+    *this = Optimizer(other);  // if the copy throws, nothing has changed
     return *this;
   }
   DESCENT_TAGGED Optimizer& operator=(Optimizer&& other) noexcept {
@@ -199,14 +200,14 @@ class Optimizer : public R {
 
   /// params <- params - the rule's step for this gradient.
   ///
-  /// params is a writable dense Eigen object (Matrix, Array, Map, Ref, Block, row, strided …), a tuple
-  /// of them (`std::tie(W, b)`) or a range of them; gradient has the same shape, for several tensors
-  /// one gradient each. All tensors share one state and one counter. A gradient that is an expression,
-  /// or that shares memory with parameters, is copied before anything is written.
+  /// params is a writable dense Eigen object (Matrix, Array, Map, Ref, Block, row, strided …), a tuple of them
+  /// (`std::tie(W, b)`) or a range of them. gradient has the same shape; several tensors have one gradient each. All
+  /// tensors share one state and one counter. A gradient that is an expression, or that overlaps parameters other than
+  /// element by element, is copied before anything is written.
   ///
-  /// The first step fixes the shapes until `reset`. Throws std::invalid_argument where a shape differs
-  /// or a hyperparameter is out of range, std::bad_alloc where there is no memory; whenever it throws,
-  /// parameters, state and counter are as before.
+  /// The first step fixes the shapes until `reset`. Throws std::invalid_argument if a shape differs or a hyperparameter
+  /// is out of range, and std::bad_alloc if memory runs out. Whenever it throws, parameters, state and counter are
+  /// unchanged.
   template <class Params, class Gradient>
   requires ParametersOf<Params, Scalar, Size> && GradientOf<Gradient, Params, Scalar>
   DESCENT_TAGGED void step(Params&& params, const Gradient& gradient) {
@@ -223,12 +224,12 @@ class Optimizer : public R {
   /// The number of steps taken since construction or `reset`.
   DESCENT_TAGGED std::int64_t steps() const { return memory_.counter.t; }
 
-  /// Forgets state, counters and shapes; the hyperparameters stay, and what was set by set_….
+  /// Forgets state, counters and shapes. The hyperparameters stay, and so does everything set by set_….
   DESCENT_TAGGED void reset() { memory_ = Memory{}; }
 
-  /// The state array of that index in `state_names`, flat: tensor after tensor, each in the storage
-  /// order in which the first step saw it. Empty before the first step; valid until the next step,
-  /// reset, move or destruction. Throws std::out_of_range for an index or a name that is not there.
+  /// The state array with that index or name in `state_names`, flat: tensor after tensor, each in the storage order in
+  /// which the first step saw it. Empty before the first step; valid until the next step, reset, move or destruction.
+  /// Throws std::out_of_range for an unknown index or name.
   DESCENT_TAGGED Eigen::Map<const Eigen::Vector<Scalar, Eigen::Dynamic>> state(std::size_t index) const {
     if (index >= state_count) fail_no_state({index});
     return {memory_.state.array(index), steps() == 0 ? 0 : memory_.state.size()};
@@ -239,13 +240,13 @@ class Optimizer : public R {
     fail_no_state({"\"", array, "\""});
   }
 
-  /// How many threads may share a large step, where the program is compiled with OpenMP: 1 by
-  /// default, 0 for as many as Eigen::nbThreads(). No more take part than the machine has processors, each with at
-  /// least 25,000 parameters. The bits of a step do not depend on it; nor do they on the rounding mode and the
-  /// treatment of subnormal numbers with which the other threads were made, as they take over the caller's.
+  /// How many threads may share a large step if the program is compiled with OpenMP: 1 by default, 0 for as many as
+  /// Eigen::nbThreads(). No more take part than the machine has processors, each with at least 25,000 parameters. The
+  /// bits of a step do not depend on it, nor on the rounding mode and the treatment of subnormal numbers with which the
+  /// other threads were created: they adopt the caller's.
   ///
-  /// A process that was made by fork() after a step by several threads must not take one itself: with libgomp it
-  /// would wait forever for threads that only its parent has. There set_threads(1).
+  /// A process created by fork() after a step with several threads must not take such a step itself: with libgomp it
+  /// would wait forever for threads that only its parent has. Call set_threads(1) there.
   DESCENT_TAGGED void set_threads(int threads) {
     if (threads < 0)
       detail::fail<std::invalid_argument>(
@@ -253,8 +254,8 @@ class Optimizer : public R {
     settings_.threads = threads;
   }
 
-  /// What a step does with a gradient that is not finite: see NonFinite; IEEE arithmetic by default.
-  /// `most_in_a_row`, >= 1, is the number of steps that `skip` passes over before it throws.
+  /// What a step does with a gradient that is not finite: see NonFinite. The default is IEEE arithmetic.
+  /// `most_in_a_row`, >= 1, is the number of steps in a row that `skip` skips before it throws.
   DESCENT_TAGGED void set_nonfinite(NonFinite policy, int most_in_a_row = 10) {
     if (most_in_a_row < 1)
       detail::fail<std::invalid_argument>({"descent: most_in_a_row = ", most_in_a_row, "; it must be >= 1"});
@@ -263,12 +264,12 @@ class Optimizer : public R {
     settings_.most_in_a_row = most_in_a_row;
   }
 
-  /// The number of steps skipped for their gradient since construction or `reset`.
+  /// The number of steps skipped because of their gradient since construction or `reset`.
   DESCENT_TAGGED std::int64_t skipped_steps() const { return memory_.skipped; }
 
-  /// The point where a rule with a look-ahead wants its gradient, x - momentum * velocity for
-  /// Nesterov; x itself before the first step. For several tensors a tuple or a vector of them.
-  /// Throws std::invalid_argument where a shape differs from that of the steps so far.
+  /// The point where a rule with look-ahead wants its gradient: x - momentum * velocity for Nesterov, or x itself
+  /// before the first step. For several tensors, a tuple or a vector of them. Throws std::invalid_argument if a shape
+  /// differs from that in the steps so far.
   template <class Params>
   requires LooksAhead<R> && Tensors<Params> && ReadableWhenConst<Params> && OfScalar<Params, Scalar> &&
            OfSize<Params, Size>
@@ -289,12 +290,12 @@ class Optimizer : public R {
 
   DESCENT_TAGGED const R& rule() const { return *this; }
 
-  /// Takes a step that needs no more than comparisons: of hyperparameters and shape with those of the step before, and
-  /// of places in memory, unless both arguments own theirs. Returns false, and has done nothing, where it is another.
+  /// Takes the step if it needs nothing but comparisons: of hyperparameters and shape with those of the last check, and
+  /// of addresses, unless both arguments own their memory. Otherwise does nothing and returns false.
   ///
-  /// All else stands apart, so that a small step stays small. `flatten` inlines what is not apart: a kernel's
-  /// coefficients in registers are a third of Adam's step. And a probability of 1, where [[likely]] is 0.9, has g++ lay
-  /// out the loops for speed (bench/DEAD_ENDS.md).
+  /// Everything else is kept out of it, so that a small step stays small. `flatten` inlines what is left: holding a
+  /// kernel's coefficients in registers is worth a third of Adam's step. And with a probability of 1, where [[likely]]
+  /// means 0.9, g++ lays out the loops for speed (bench/DEAD_ENDS.md).
   DESCENT_TAGGED [[gnu::flatten]] bool step_again(Scalar* x, const Scalar* g, Eigen::Index n, Eigen::Index layout,
                                                   bool may_meet) {
     if (!__builtin_expect_with_probability(goes_on(x, g, n, layout, may_meet), 1, 1.0)) return false;
@@ -325,7 +326,7 @@ class Optimizer : public R {
     memory_.counter.advance_to(counter);
   }
 
-  /// Turns the arguments into views: on the stack where their number is known, in kept memory for ranges.
+  /// Turns the arguments into views: on the stack if the types say how many there are, in kept memory for ranges.
   template <class P, class G>
   DESCENT_TAGGED [[gnu::noinline]] void step_views_of(P& params, const G& gradient) {
     constexpr std::size_t count = detail::static_count<P>;
@@ -345,7 +346,7 @@ class Optimizer : public R {
     }
   }
 
-  /// A gradient that is an expression is evaluated into kept memory, once its shapes are known to be right.
+  /// Evaluates a gradient that is an expression into kept memory, but only once its shapes are known to be right.
   template <class G>
   DESCENT_TAGGED bool step_gradient_of(Params params, const G& gradient, detail::View<const Scalar>* views,
                                        bool params_verified) {
@@ -363,7 +364,8 @@ class Optimizer : public R {
     }
   }
 
-  /// `apart`: whether gradient and parameters are known to disturb nothing. Returns whether they are now.
+  /// `apart`: whether it is already known that the step overwrites no gradient before reading it. Returns whether it is
+  /// known now.
   DESCENT_TAGGED [[gnu::noinline]] bool checked_step(Params params, Gradient gradient, bool apart) {
     detail::validate<Scalar>(rule());
     checked_ = *this;
@@ -381,8 +383,8 @@ class Optimizer : public R {
     return apart;
   }
 
-  /// Whether steps on these parameters need no more than comparisons from now on. No empty tensor, as its size does not
-  /// tell its rows.
+  /// Notes whether further steps on these parameters need nothing but comparisons. An empty tensor is excluded, because
+  /// its size does not determine its rows.
   DESCENT_TAGGED void settle(Params params) {
     constexpr auto most = (std::numeric_limits<std::int32_t>::max)();
     const detail::Shape shape = params.count == 1 ? params[0].shape : detail::Shape{};
@@ -392,7 +394,7 @@ class Optimizer : public R {
     memory_.settled_layout = settles ? static_cast<std::int32_t>(shape.layout()) : 0;
   }
 
-  /// Whether the gradient is admitted; where it is not, the step is skipped and counted, or an error.
+  /// Whether the gradient is admitted. If it is not, the step is skipped and counted, or an error is thrown.
   DESCENT_TAGGED bool admits(Gradient gradient) {
     const bool skips = settings_.nonfinite == NonFinite::skip && memory_.skipped_in_a_row < settings_.most_in_a_row;
     for (Eigen::Index i = 0; i < gradient.count; ++i) {
@@ -405,7 +407,7 @@ class Optimizer : public R {
     return true;
   }
 
-  /// `copy`, where there is one, is memory for a copy of the gradient, which is read from there.
+  /// `copy`, unless null, is memory for a copy of the gradient, which is then read from there.
   DESCENT_TAGGED [[gnu::noinline]] void take_step(Params params, Gradient gradient, Scalar* copy = nullptr) {
     if (copy != nullptr) {
       Scalar* to = copy;
@@ -429,7 +431,7 @@ class Optimizer : public R {
     }
   }
 
-  /// A template, as only rules that look ahead have what it calls.
+  /// A template, because only rules that look ahead have a lookahead_kernel.
   template <class S>
   DESCENT_TAGGED void move_ahead(detail::Views<S> point) const {
     detail::require_shapes(point, memory_.shapes);
@@ -444,7 +446,7 @@ class Optimizer : public R {
     }
   }
 
-  /// Before the first step: the shapes, and state for them.
+  /// Called before the first step: stores the shapes and creates the state.
   template <class S>
   DESCENT_TAGGED void remember(detail::Views<S> params) {
     const Eigen::Index size = detail::size_of(params);
@@ -477,13 +479,13 @@ class Optimizer : public R {
     detail::fail<std::out_of_range>(text.c_str());
   }
 
-  R checked_;  ///< the hyperparameters of the last check
+  R checked_;  ///< the hyperparameters at the last check
   Memory memory_;
   detail::Settings settings_;
 };
 
-/// An optimizer of that rule: `auto adam = make_optimizer<float>(descent::presets::keras::adam());`. Throws as its
-/// constructor does.
+/// An optimizer for this rule: `auto adam = make_optimizer<float>(descent::presets::keras::adam());`. Throws like its
+/// constructor.
 template <class Scalar, int Size = Eigen::Dynamic, Rule R>
 DESCENT_TAGGED Optimizer<R, Scalar, Size> make_optimizer(R rule) {
   return Optimizer<R, Scalar, Size>(std::move(rule));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What a rule is: an aggregate of hyperparameters that lists each once, with its range, names the arrays of its state,
-// and turns itself into the kernel of a step. Everything else is the optimizer's: checks, memory, the pass over it.
+// What a rule is: an aggregate of hyperparameters. It lists each of them once, with its range, names its state arrays,
+// and supplies the kernel of a step. Everything else is up to the optimizer: checks, memory and the pass over it.
 //
 //     struct SGD {
 //       double learning_rate = 0.01;
@@ -18,8 +18,9 @@
 //       }
 //     };
 //
-// Other members that a rule may have are told at the concepts below. Functions that take `const auto&` are templates
-// over types of the library, whose names carry the compiler flags (kernel/flags.hpp); so do their own names then.
+// The concepts below describe the optional members of a rule. Functions that take `const auto&` are templates over
+// types of the library, whose names carry the compiler flags (kernel/flags.hpp), so their own names carry the flags
+// too.
 #pragma once
 
 #include <algorithm>
@@ -42,7 +43,7 @@ namespace descent {
 
 // ---- Hyperparameters -------------------------------------------------------------------------------
 
-/// The ranges, each a type of its own, so that a check is two comparisons with constants.
+/// The ranges. Each is a type of its own, so that a check is two comparisons with constants.
 namespace interval {
 inline namespace DESCENT_FLAGS {
 
@@ -72,11 +73,11 @@ inline constexpr struct BelowOne {
   static constexpr bool contains(auto value) { return value >= 0 && value < 1; }
 } below_one;
 
-/// Every value of the type; of an enum, every one that has a name.
+/// Every value of the type; for an enum, every value that has a name.
 inline constexpr struct Everything {
 } everything;
 
-/// These values of an enum.
+/// Only these values of an enum.
 template <auto... values>
 struct OneOf {};
 template <auto... values>
@@ -89,7 +90,7 @@ namespace rules {
 using namespace interval;
 }
 
-/// An enum that lists the names of its values, which count from 0, in a function beside it:
+/// An enum whose values count from 0 and whose names are listed by a function next to it:
 ///
 ///     enum class Form { velocity, averaged };
 ///     consteval std::array<std::string_view, 2> enumerator_names(Form) { return {"velocity", "averaged"}; }
@@ -98,7 +99,7 @@ concept NamedEnum = std::is_enum_v<T> && requires {
   { enumerator_names(T{})[0] } -> std::convertible_to<std::string_view>;
 };
 
-/// What a hyperparameter can be.
+/// The types that a hyperparameter can have.
 template <class T>
 concept HyperparameterValue = NamedEnum<T> || std::integral<T> || std::same_as<T, float> || std::same_as<T, double>;
 
@@ -119,13 +120,14 @@ concept RangeOf = std::same_as<Range, interval::Everything> || detail::is_choice
 
 inline namespace DESCENT_FLAGS {
 
-/// One hyperparameter of a rule: its name, the member that holds it, and its range. Validation, saving and the texts
-/// of errors come from the list of them: a member that is not listed is neither saved nor checked.
+/// One hyperparameter of a rule: its name, the member that holds it, and its range. Validation, checkpoints and the
+/// texts of errors all use the list of them: a member that is not listed is neither checked nor saved.
 template <class R, class T, class Range = interval::Everything>
 struct Hyperparameter {
   static_assert(HyperparameterValue<T>,
                 "descent: a hyperparameter is a float, a double, an integer, a bool or an enum with enumerator_names");
-  static_assert(RangeOf<Range, T>, "descent: the range of a number is an interval, that of an enum one_of its values");
+  static_assert(RangeOf<Range, T>,
+                "descent: the range of a number is an interval, the range of an enum is one_of its values");
   std::string_view name;
   T R::* member;
   Range range{};
@@ -156,7 +158,7 @@ template <class Scalar>
   fail<std::invalid_argument>({owner, ": ", field, " = ", value, "; it must be ", range});
 }
 
-/// Throws std::invalid_argument unless the value is in its range both as it is and rounded to Scalar.
+/// Throws std::invalid_argument unless the value is in its range, both as given and rounded to Scalar.
 template <class Scalar, class Range>
 [[gnu::always_inline]] inline void require_in_range(std::string_view owner, std::string_view field, double value,
                                                     Range) {
@@ -164,7 +166,7 @@ template <class Scalar, class Range>
     fail_out_of_range<Scalar>(owner, field, value, Range::contains(value), Range::text);
 }
 
-/// The values of an enum that a range has, as indices of their names.
+/// The values of an enum that a range contains, as indices into its names.
 template <class T>
 constexpr auto choices_of(interval::Everything) {
   std::array<std::size_t, enumerator_names(T{}).size()> all{};
@@ -199,7 +201,7 @@ template <class Scalar, class R, class Owner, class T, class Range>
   }
 }
 
-/// What `validate` of a rule calls with a condition between members, and the text of the error where it does not hold.
+/// A rule's `validate` calls this with a condition between members, and with the text of the error if it does not hold.
 template <class R>
 struct Expect {
   void operator()(bool holds, std::string_view otherwise) const {
@@ -211,7 +213,7 @@ struct Expect {
 template <class R>
 concept ExpectsOfItself = requires(const R& rule, const Expect<R>& expect) { rule.validate(expect); };
 
-/// The rule's own check, where it has one.
+/// Runs the rule's own check, if it has one.
 template <class R, class E>
 void validate_itself(const R& rule, const E& expect) {
   if constexpr (requires { rule.validate(expect); })
@@ -220,8 +222,8 @@ void validate_itself(const R& rule, const E& expect) {
     rule.validate();
 }
 
-/// Throws std::invalid_argument, naming rule, hyperparameter, value and range, unless each is in its range, as it is
-/// and rounded to Scalar, and what the rule itself checks holds.
+/// Throws std::invalid_argument, naming rule, hyperparameter, value and range, unless every hyperparameter is in its
+/// range, both as given and rounded to Scalar, and the rule's own check holds.
 template <class Scalar, class R>
 void validate(const R& rule) {
   R::hyperparameters([&](const auto&... its) { (validate_one<Scalar>(rule, its), ...); });
@@ -232,7 +234,7 @@ void validate(const R& rule) {
 template <class R>
 [[gnu::always_inline]] inline bool same_hyperparameters(const R& a, const R& b) {
   const auto same = []<class T>(const T& one, const T& other) __attribute__((always_inline)) {
-    if constexpr (std::is_same_v<T, double>)  // an integer's comparison is the shorter one
+    if constexpr (std::is_same_v<T, double>)  // comparing integers takes less code
       return std::bit_cast<std::uint64_t>(one) == std::bit_cast<std::uint64_t>(other);
     else
       return one == other;
@@ -249,7 +251,7 @@ template <class R>
 namespace detail {
 inline namespace DESCENT_FLAGS {
 
-/// `count` numbers, all equal at first; an empty class where there are none, which std::array is not.
+/// `count` numbers, all equal at first. With a count of 0 it is an empty class, which std::array is not.
 template <std::size_t count>
 struct Numbers : std::array<double, count> {
   constexpr Numbers() = default;
@@ -261,7 +263,7 @@ struct Numbers<0> {
   constexpr Numbers(double) {}
   template <class Index>
   double operator[](Index) const {
-    static_assert(sizeof(Index) == 0, "descent: a step has products where its rule has running_factors");
+    static_assert(sizeof(Index) == 0, "descent: a step has products only if its rule has running_factors");
     return 0;
   }
 };
@@ -271,21 +273,22 @@ struct Numbers<0> {
 
 inline namespace DESCENT_FLAGS {
 
-/// The step that a rule is asked for a kernel of: which it is, and the scalar that the kernel computes in.
+/// Describes one step to a rule's `kernel`: its number, the products of the running factors, and the scalar of the
+/// arithmetic.
 template <class Scalar_, std::size_t factors>
 struct Step {
   using Scalar = Scalar_;
 
   std::int64_t t;                                           ///< 1 at the first step
-  [[no_unique_address]] detail::Numbers<factors> products;  ///< of the running factors, this step's included
+  [[no_unique_address]] detail::Numbers<factors> products;  ///< of the running factors, including this step's
 
-  /// A number rounded to the scalar.
+  /// The number rounded to the scalar.
   static constexpr Scalar real(double number) { return static_cast<Scalar>(number); }
-  /// The number itself, but the smallest normal number of the scalar where it is less.
+  /// The number, or the smallest normal number of the scalar if that is larger.
   static constexpr double normal(double number) {
     return (std::max)(number, static_cast<double>((std::numeric_limits<Scalar>::min)()));
   }
-  /// The number rounded, but the largest number where it would be infinite.
+  /// The number rounded to the scalar, but at most its largest finite number.
   static constexpr Scalar finite(double number) {
     return real((std::min)(number, static_cast<double>((std::numeric_limits<Scalar>::max)())));
   }
@@ -295,8 +298,8 @@ struct Step {
 
 // ---- Concepts --------------------------------------------------------------------------------------
 
-/// `static constexpr std::array<std::string_view, K> state_names`: the names of the K >= 0 arrays of
-/// state, each as long as the parameters.
+/// `static constexpr std::array<std::string_view, K> state_names`: the names of the K >= 0 state arrays, each as long
+/// as the parameters.
 template <class R>
 concept NamesItsState = requires {
   { R::state_names.size() } -> std::convertible_to<std::size_t>;
@@ -312,7 +315,7 @@ inline constexpr bool is_hyperparameter_of = false;
 template <class Owner, class T, class Range, class R>
 inline constexpr bool is_hyperparameter_of<Hyperparameter<Owner, T, Range>, R> = std::is_base_of_v<Owner, R>;
 
-/// Whether all in a list are hyperparameters of R.
+/// Whether all elements of a list are hyperparameters of R.
 template <class R>
 struct AreHyperparameters {
   template <class... Each>
@@ -324,8 +327,8 @@ struct AreHyperparameters {
 }  // namespace DESCENT_FLAGS
 }  // namespace detail
 
-/// `static constexpr std::string_view name`, and `hyperparameters`, which returns what the list that it is given makes
-/// of a Hyperparameter for each member.
+/// `static constexpr std::string_view name`, and `hyperparameters`, which calls the given `list` with a Hyperparameter
+/// for each member and returns the result.
 template <class R>
 concept ListsHyperparameters = requires {
   { R::name } -> std::convertible_to<std::string_view>;
@@ -350,8 +353,8 @@ inline constexpr bool is_list_of_numbers = false;
 template <std::size_t count>
 inline constexpr bool is_list_of_numbers<std::array<double, count>> = true;
 
-/// Has what a rule may do without: a name that the rule has, too, then means two things. (The address of a member that
-/// is a template would not tell that there is one.)
+/// Declares the names of all optional members. A name that the rule has as well is then ambiguous. (Taking the address
+/// of a member template would not show that it exists.)
 struct OptionalNames {
   int running_factors, initial_state, state_powers, validate;
 };
@@ -362,30 +365,30 @@ struct WithOptionalNames : R, OptionalNames {};
 }  // namespace detail
 
 /// `auto running_factors(const auto& list) const { return list(beta1, beta2); }`, for a rule that needs products such
-/// as beta^t: the optimizer keeps the product of each factor over all steps taken so far, this one included, and hands
-/// them to `kernel` as `step.products`.
+/// as beta^t: the optimizer keeps the product of each factor over all steps so far, including this one, and passes the
+/// products to `kernel` as `step.products`.
 template <class R>
 concept HasRunningFactors = requires(const R& rule, const detail::ListNumbers& list) {
   requires detail::is_list_of_numbers<decltype(rule.running_factors(list))>;
 };
 
-/// `auto initial_state(const auto& list) const`, which lists a number for each array, for a rule whose state does not
-/// start at zero.
+/// `auto initial_state(const auto& list) const`, for a rule whose state does not start at zero: it lists one number for
+/// each state array.
 template <class R>
 concept HasInitialState = requires(const R& rule, const detail::ListNumbers& list) {
   { rule.initial_state(list) } -> std::same_as<std::array<double, R::state_names.size()>>;
 };
 
-/// `static constexpr std::array<int, K> state_powers`, for a rule that tells the size of its state: 1 for an array
-/// that holds something of the size of gradients or steps (a moment, a velocity), 2 for their squares. It decides
-/// below which size an element of state counts as 0 (see Optimizer); and where there is a 2, NonFinite::reject and skip
-/// refuse a gradient whose square is not finite.
+/// `static constexpr std::array<int, K> state_powers`, for a rule that states the magnitude of its state: 1 for an
+/// array whose elements are of the size of gradients or steps (a moment, a velocity), 2 for their squares. This decides
+/// below which size an element of state counts as 0 (see Optimizer). If there is a 2, NonFinite::reject and skip refuse
+/// a gradient whose square is not finite.
 template <class R>
 concept HasStatePowers = requires {
   requires std::same_as<std::remove_cvref_t<decltype(R::state_powers)>, std::array<int, R::state_names.size()>>;
 };
 
-/// A rule may do without any of these, but not have one in another form, which would count for nothing.
+/// A rule may omit any of these members, but it must not have one in another form, which would be ignored silently.
 template <class R>
 concept RunningFactorsIfAny = HasRunningFactors<R> || requires { &detail::WithOptionalNames<R>::running_factors; };
 template <class R>
@@ -443,22 +446,23 @@ inline constexpr bool is_step_kernel<std::variant<Ks...>, state_count> = (is_ste
 }  // namespace DESCENT_FLAGS
 }  // namespace detail
 
-/// `auto kernel(const auto& step) const`: the kernel of one step; `step` is a Step. It is a template, as there is a
-/// kernel for each scalar.
+/// `auto kernel(const auto& step) const`: returns the kernel of one step; `step` is a Step. It is a template, because
+/// each scalar has its own kernel.
 template <class R>
 concept HasKernel =
     requires(const R& rule, const detail::StepOf<R, double>& step) { rule.kernel(step); } && !requires { &R::kernel; };
 
-/// What `kernel` returns is called as `step = k(x, g, state...)` on packs (x and g const, each state
-/// by reference) and gives a pack. A rule that chooses among several kernels returns a std::variant of them: the choice
-/// is made once a step, outside the loop over memory.
+/// The kernel is called as `step = k(x, g, state...)` on packs (x and g const, each state by reference) and returns a
+/// pack. A rule that chooses among several kernels returns a std::variant of them: the choice is made once per step,
+/// outside the loop over memory.
 template <class R>
 concept KernelReturnsStep = requires(const R& rule, const detail::StepOf<R, double>& step) {
   requires detail::is_step_kernel<decltype(rule.kernel(step)), R::state_names.size()>;
 };
 
-/// `auto lookahead_kernel(const auto& step) const`, for a rule whose gradient is to be taken ahead of the parameters:
-/// called as `step = k(x, s)` with the rule's first state s, it gives the step from the parameters to that point.
+/// `auto lookahead_kernel(const auto& step) const`, for a rule whose gradient is to be taken ahead of the parameters.
+/// The kernel that it returns is called as `step = k(x, s)` with the rule's first state s, and returns the step from
+/// the parameters to that point.
 template <class R>
 concept LooksAhead =
     requires(const R& rule, const detail::StepOf<R, double>& step, const kernel::Pack<double, 0>& pack) {
@@ -473,14 +477,15 @@ concept Rule =
 
 inline namespace DESCENT_FLAGS {
 
-/// How many steps of a rule were taken, t, and the products of its running factors over all of them, such as beta^t.
+/// How many steps of a rule have been taken, t, and the products of its running factors over all of them, such as
+/// beta^t.
 template <Rule R>
 struct StepCounter {
   std::int64_t t = 0;
   [[no_unique_address]] detail::Numbers<detail::count_running_factors<R>()> products = {1};
 
-  /// One step further. A product of less than 2^-60 becomes 0: next to 1 both are nothing, and it would otherwise end
-  /// in the slow subnormal numbers.
+  /// Returns the counter after one more step. A product below 2^-60 in absolute value becomes 0: next to 1 both are
+  /// negligible, and it would otherwise end up among the slow subnormal numbers.
   [[gnu::always_inline]] StepCounter next(const R& rule) const {
     StepCounter next{t + 1, {}};
     if constexpr (HasRunningFactors<R>) {
@@ -493,7 +498,8 @@ struct StepCounter {
     return next;
   }
 
-  /// Number by number: copied as a whole, through memory, the next step would wait until it has reached the cache.
+  /// Copies number by number. If they were copied as a whole, through memory, the next step would wait until the copy
+  /// has reached the cache.
   [[gnu::always_inline]] void advance_to(const StepCounter& next) {
     t = next.t;
     if constexpr (HasRunningFactors<R>)
@@ -501,7 +507,7 @@ struct StepCounter {
   }
 };
 
-/// What each array of a rule's state holds before the first step.
+/// What each state array of a rule holds before the first step.
 template <Rule R>
 std::array<double, R::state_names.size()> initial_state(const R& rule) {
   if constexpr (HasInitialState<R>)
@@ -512,7 +518,7 @@ std::array<double, R::state_names.size()> initial_state(const R& rule) {
 
 }  // namespace DESCENT_FLAGS
 
-/// A rule with a memory (optimizer.hpp).
+/// A rule with its memory (optimizer.hpp).
 template <Rule R, class Scalar = double, int Size = -1>
 class Optimizer;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// One tensor of any strides through the pass over memory.
+// Takes one tensor with any strides through the pass over memory.
 #pragma once
 
 #include <algorithm>
@@ -13,8 +13,8 @@
 namespace descent::detail {
 inline namespace DESCENT_FLAGS {
 
-/// A part of a tensor in a buffer, run behind run. Where runs lie side by side, as in a matrix of the other storage
-/// order, it is read and written along them, so that each cache line comes once.
+/// A buffer for a part of a tensor, run after run. If runs lie side by side, as in a matrix of the other storage order,
+/// it is filled and written back across them, so that each cache line is loaded only once.
 template <class Scalar>
 struct Tile {
   static constexpr Index most_runs = 16, most_in_run = 64;
@@ -44,7 +44,7 @@ struct Tile {
   }
 };
 
-/// x and g have the same shape; `arrays` is the tensor's own state, in the order that row_major tells.
+/// x and g have the same shape; `arrays` is the tensor's own state, in the order given by row_major.
 template <class Scalar, std::size_t state_count>
 void sweep_strided(const kernel::Pass<Scalar, state_count>& pass, const View<Scalar>& x, const View<const Scalar>& g,
                    bool row_major, const kernel::Arrays<Scalar, state_count>& arrays) {
@@ -78,7 +78,7 @@ void sweep_strided(const kernel::Pass<Scalar, state_count>& pass, const View<Sca
     }
 }
 
-/// One tensor through the pass; see sweep_strided.
+/// Takes one tensor through the pass; see sweep_strided.
 template <class Scalar, std::size_t state_count>
 void sweep_view(const kernel::Pass<Scalar, state_count>& pass, const View<Scalar>& x, const View<const Scalar>& g,
                 bool row_major, const kernel::Arrays<Scalar, state_count>& arrays) {
@@ -88,7 +88,7 @@ void sweep_view(const kernel::Pass<Scalar, state_count>& pass, const View<Scalar
     sweep_strided(pass, x, g, row_major, arrays);
 }
 
-/// Copies the elements to `to`, one behind the other in the order of that shape; returns what is behind them.
+/// Copies the elements to `to`, contiguously and in the order of `shape`; returns the end of the copy.
 template <class Scalar>
 Scalar* copy_elements(const View<const Scalar>& from, const Shape& shape, Scalar* to) {
   const auto runs = from.runs(shape.row_major);

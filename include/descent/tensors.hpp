@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What `step` takes: concepts of its arguments, whose names errors of the compiler show, and the views that arguments
-// become at the door. Behind it everything is written once, for views.
+// What `step` takes: concepts for its arguments, whose names appear in compiler errors, and the views into which `step`
+// turns its arguments first. Everything after that is written once, for views.
 #pragma once
 
 #include <algorithm>
@@ -82,7 +82,7 @@ template <class T>
 concept TensorTuple = !DenseTensor<T> && !TensorRange<T> &&
                       requires { std::tuple_size<std::remove_cvref_t<T>>::value; } && all_tensors<T>(tuple_indices<T>);
 
-/// Whether every tensor type in T, as T hands it out, has the property.
+/// Whether every tensor type in T has the property, with the reference and const that T yields it with.
 template <class T, class Property>
 constexpr bool for_all_tensors(Property property) {
   if constexpr (DenseTensor<T>)
@@ -95,8 +95,8 @@ constexpr bool for_all_tensors(Property property) {
     }(tuple_indices<T>);
 }
 
-/// A tensor that has an address. (Eigen 3.4 sets the bit also on views by strided sequences of indices,
-/// and gives them none.)
+/// A tensor that has an address. (Eigen 3.4 also sets the flag for views by strided sequences of indices, which have
+/// none.)
 template <class T>
 concept TensorInMemory =
     (std::remove_cvref_t<T>::Flags & Eigen::DirectAccessBit) != 0 && requires(T& tensor) { tensor.data(); };
@@ -108,8 +108,8 @@ inline constexpr bool is_writable_tensor =
 
 template <class T>
 constexpr bool is_writable() {
-  // A range that dies with the call must not own what is written: its elements are views, or stay writable where the
-  // range itself is const or copied.
+  // A temporary range must not own what is written: its elements are views, or stay writable when the range itself is
+  // const or copied.
   if constexpr (TensorRange<T> && !std::is_lvalue_reference_v<T>)
     return is_writable_tensor<RangeElement<T>> && (!Plain<std::remove_cvref_t<RangeElement<T>>> || requires {
              requires is_writable_tensor<RangeElement<Walked<const T>>>;
@@ -163,11 +163,11 @@ concept ReadableWhenConst = Tensors<detail::Walked<const std::remove_reference_t
 template <class T>
 concept Writable = detail::is_writable<T>();
 
-/// Tensors of that very scalar; nothing is converted.
+/// Tensors of exactly this scalar; nothing is converted.
 template <class T, class Scalar>
 concept OfScalar = detail::is_of_scalar<T, Scalar>();
 
-/// Tensors that can have `Size` elements in all (always so where either is Eigen::Dynamic).
+/// Tensors that can have `Size` elements in total (always true if either is Eigen::Dynamic).
 template <class T, int Size>
 concept OfSize =
     Size == Eigen::Dynamic || detail::static_size<T>() == Eigen::Dynamic || detail::static_size<T>() == Size;
@@ -186,7 +186,7 @@ template <class Gradient, class Params, class Scalar>
 concept GradientOf =
     Tensors<Gradient> && ReadableWhenConst<Gradient> && OfScalar<Gradient, Scalar> && PairsUpWith<Gradient, Params>;
 
-/// `optimizer.step(params, gradient)` is valid for an lvalue of Params.
+/// `optimizer.step(params, gradient)` is valid for an lvalue of type Params.
 template <class O, class Params, class Gradient>
 concept OptimizerFor =
     requires(O& optimizer, Params& params, const Gradient& gradient) { optimizer.step(params, gradient); };
@@ -198,25 +198,25 @@ inline namespace DESCENT_FLAGS {
 
 using Eigen::Index;
 
-/// Rows and columns of one tensor, and the order in which its elements lie in the state. One row or one column counts
-/// as column-major.
+/// Rows and columns of one tensor, and the order in which its elements lie in the state. A type with a single row or
+/// column counts as column-major.
 struct Shape {
   Index rows = 0;
   Index cols = 0;
   bool row_major = false;
 
   Index size() const { return rows * cols; }
-  /// Columns and order as one number, which with a size above 0 tells the shape.
+  /// Columns and order as one number, which together with a size above 0 determines the shape.
   Index layout() const { return 2 * cols + (row_major ? 1 : 0); }
   friend bool operator==(const Shape& a, const Shape& b) { return a.rows == b.rows && a.cols == b.cols; }
 };
 
 [[gnu::cold]] inline Text to_text(const Shape& shape) { return {shape.rows, "x", shape.cols}; }
 
-/// The place of a component.
+/// The position of a component, for the text of an error.
 [[gnu::cold]] inline Text to_text(Index row, Index col) { return {"(", row, ", ", col, ")"}; }
 
-/// Which of several tensors, for an error's text.
+/// Which of several tensors it is, for the text of an error.
 [[gnu::cold]] inline Text place(Index tensor, Index count) {
   return count == 1 ? Text{} : Text{" of tensor ", tensor, " (of ", count, ", from 0)"};
 }
@@ -226,7 +226,7 @@ template <class Scalar>
 struct View {
   Scalar* data;
   Shape shape;
-  Index row_stride;  ///< from an element to that of the next row
+  Index row_stride;  ///< from an element to the one in the next row
   Index col_stride;
 
   /// The tensor as `outer` runs of `inner` elements, in the order in which they lie in the state.
@@ -243,7 +243,7 @@ struct View {
     return runs;
   }
 
-  /// The lowest address, and the one behind the highest.
+  /// The lowest address, and the one past the highest.
   std::array<const Scalar*, 2> extent() const {
     if (shape.size() == 0) return {data, data};
     const Index down = (shape.rows - 1) * row_stride;
@@ -281,7 +281,7 @@ auto view_of(T& tensor) {
   return View<Scalar>{tensor.data(), shape_of(tensor), tensor.rowStride(), tensor.colStride()};
 }
 
-/// The view of elements that lie one behind the other.
+/// The view of elements that are contiguous in memory.
 template <class Scalar>
 View<Scalar> contiguous_view(Scalar* data, const Shape& shape) {
   if (shape.row_major) return {data, shape, shape.cols, 1};
@@ -300,7 +300,7 @@ inline constexpr bool is_plain_map = false;
 template <class T, int options>
 inline constexpr bool is_plain_map<Eigen::Map<T, options, Eigen::Stride<0, 0>>> = true;
 
-/// A tensor whose elements lie one behind the other, in the order of its type, whatever its size.
+/// A tensor whose elements are contiguous, in the order of its type, whatever its size.
 template <class T>
 concept Contiguous = TensorInMemory<T> && (Plain<T> || is_plain_map<T> ||
                                            bool(T::IsVectorAtCompileTime && T::InnerStrideAtCompileTime == 1));
@@ -317,7 +317,7 @@ inline constexpr bool contiguous_alike = [] {
 
 // ---- From arguments to views -----------------------------------------------------------------------
 
-/// visit(tensor) for each tensor, in order.
+/// Calls visit(tensor) for each tensor, in order.
 template <class T, class Visit>
 [[gnu::always_inline]] inline void for_each_tensor(T&& tensors, Visit&& visit) {
   if constexpr (DenseTensor<T>)
@@ -330,7 +330,7 @@ template <class T, class Visit>
     std::apply([&](auto&&... tensor) { (visit(tensor), ...); }, tensors);
 }
 
-/// visit(a's tensor, b's tensor) for each pair, in order; the two have equally many.
+/// Calls visit(a's tensor, b's tensor) for each pair, in order. Both must have the same number of tensors.
 template <class A, class B, class Visit>
 void for_each_pair(A&& a, B&& b, Visit&& visit) {
   if constexpr (DenseTensor<A>) {
@@ -378,14 +378,14 @@ inline constexpr bool is_ref_to_const = false;
 template <class T, int options, class Stride>
 inline constexpr bool is_ref_to_const<Eigen::Ref<const T, options, Stride>> = true;
 
-/// Whether every tensor lies in memory, so that nothing needs to be evaluated, and stays there while it is read: a
-/// temporary that owns its numbers, as a Ref to something const may, does not.
+/// Whether every tensor lies in memory, so that nothing needs to be evaluated, and stays there while it is read. A
+/// temporary that owns its numbers does not stay, and a Ref to something const may own them.
 template <class T>
 inline constexpr bool in_memory = for_all_tensors<Walked<const T&>>([]<class E>(std::type_identity<E>) {
   return TensorInMemory<E> && (std::is_lvalue_reference_v<E> || !(Plain<E> || is_ref_to_const<std::remove_cv_t<E>>));
 });
 
-/// How many tensors T holds where its type tells, else 0.
+/// The number of tensors in T if its type determines it, else 0.
 template <class T>
 inline constexpr std::size_t static_count = [] {
   if constexpr (DenseTensor<T>)
@@ -396,7 +396,7 @@ inline constexpr std::size_t static_count = [] {
     return std::size_t{0};
 }();
 
-/// Puts a view of each tensor at `views`, one behind the other. Returns whether one differs from what was there.
+/// Writes a view of each tensor to `views`, in order. Returns whether any of them differs from the one there before.
 template <class Scalar, class T>
 bool place_views(T& tensors, View<Scalar>* views) {
   bool differs = false;
@@ -411,14 +411,14 @@ bool place_views(T& tensors, View<Scalar>* views) {
   return differs;
 }
 
-/// The same for what does not lie in memory yet: shapes alone.
+/// The same for tensors that are not in memory yet: shapes only.
 template <class Scalar, class T>
 void place_shapes(const T& tensors, View<Scalar>* views) {
   for_each_tensor(tensors, [&](const auto& tensor) { *views++ = contiguous_view<Scalar>(nullptr, shape_of(tensor)); });
 }
 
-/// Writes the tensors' values to `memory`, one behind the other, and makes the views, which have their shapes, those of
-/// these copies.
+/// Writes the tensors' values to `memory`, one after the other, and points the views, which already have their shapes,
+/// at these copies.
 template <class Scalar, class T>
 void evaluate(const T& tensors, View<const Scalar>* views, Scalar* memory) {
   for_each_tensor(tensors, [&](const auto& tensor) {
@@ -436,7 +436,7 @@ void evaluate(const T& tensors, View<const Scalar>* views, Scalar* memory) {
 
 // ---- Checks ----------------------------------------------------------------------------------------
 
-/// Throws std::domain_error, naming the first component that is not finite.
+/// Throws std::domain_error if a component is not finite, naming the first one.
 template <class Dense>
 void require_finite(std::string_view what, const Dense& dense) {
   for (Index col = 0; col < dense.cols(); ++col)
@@ -465,7 +465,7 @@ void require_finite(std::string_view what, const Dense& dense) {
   fail_shape("descent: the gradient", " is ", gradient, ", but the parameters are ", params, "", tensor, count);
 }
 
-/// One gradient of the same shape for each tensor.
+/// Checks that each tensor has one gradient, of the same shape.
 template <class Scalar>
 void require_pairs(Views<Scalar> params, Views<const Scalar> gradient) {
   if (gradient.count != params.count) [[unlikely]]
@@ -475,7 +475,7 @@ void require_pairs(Views<Scalar> params, Views<const Scalar> gradient) {
       fail_gradient_shape(gradient[i].shape, params[i].shape, i, params.count);
 }
 
-/// The same shapes as in the steps so far.
+/// Checks that every tensor has the same shape as in the steps so far.
 template <class Scalar, class Shapes>
 void require_shapes(Views<Scalar> params, const Shapes& so_far) {
   if (params.count != so_far.size()) [[unlikely]]
@@ -486,7 +486,7 @@ void require_shapes(Views<Scalar> params, const Shapes& so_far) {
                  "; reset() starts anew", i, params.count);
 }
 
-/// A stretch of memory.
+/// A stretch of memory, from `begin` up to but not including `end`.
 struct Stretch {
   const void* begin;
   const void* end;
@@ -502,7 +502,7 @@ Stretch stretch_of(const View<Scalar>& view) {
   return {begin, end};
 }
 
-/// By where they begin; then each ends where the furthest so far does.
+/// Sorts by beginning, then sets each end to the furthest end so far.
 [[gnu::cold, gnu::noinline]] inline void sort(std::vector<Stretch>& stretches) {
   std::make_heap(stretches.begin(), stretches.end());
   std::sort_heap(stretches.begin(), stretches.end());
@@ -510,7 +510,7 @@ Stretch stretch_of(const View<Scalar>& view) {
     if (Stretch::lower(stretches[i].end, stretches[i - 1].end)) stretches[i].end = stretches[i - 1].end;
 }
 
-/// Whether `reading` meets one of the sorted stretches.
+/// Whether `reading` overlaps one of the sorted stretches.
 [[gnu::noinline]] inline bool meets_any(const Stretch& reading, const std::vector<Stretch>& sorted) {
   const auto behind = std::lower_bound(sorted.begin(), sorted.end(), reading, [](const Stretch& a, const Stretch& b) {
     return Stretch::lower(a.begin, b.end);
@@ -518,9 +518,10 @@ Stretch stretch_of(const View<Scalar>& view) {
   return behind != sorted.begin() && Stretch::lower(reading.begin, std::prev(behind)->end);
 }
 
-/// Whether stepping the tensors in order could write a parameter, or state, before a gradient that shares its memory is
-/// read; a gradient that is its own parameters, element by element, is read just before. The parameters of more than 16
-/// tensors, which no optimizer of a fixed size takes, are sorted, so that n of them take n log n comparisons.
+/// Whether stepping the tensors in order could overwrite a gradient before it is read, because parameters or state
+/// share its memory. A gradient that is its own parameters, element by element, is read just before they are written.
+/// More than 16 tensors, which no optimizer of a fixed size takes, are sorted, so that n of them take n log n
+/// comparisons.
 template <class Scalar>
 bool steps_disturb(Views<Scalar> params, Views<const Scalar> gradient, const Stretch& state, auto& shapes) {
   const auto is_in_place = [&](Index i) {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// The same bits everywhere: a hash of a long run of every optimizer in every variant, equal to the
-// frozen one (frozen.hpp). The program is small, so that matrix.sh can build it with every compiler,
-// level and target; it takes nothing but Eigen and descent.
+// The same bits everywhere: a hash of a long run of every optimizer in every variant must equal the frozen one
+// (frozen.hpp). The program is small, so that matrix.sh can build it with every compiler, level and target; it needs
+// nothing but Eigen and descent.
 //
 //     bits            compares, and names what differs
 //     bits --print    prints the hashes in the form of frozen.hpp
 //
-// With ONE_WAY defined it runs on plain vectors alone, and long ones only by several threads: half the time.
+// With ONE_WAY defined, it runs only on plain vectors, and long ones only with several threads: half the time.
 #include <array>
 #include <cinttypes>
 #include <cstdint>
@@ -27,7 +27,7 @@ namespace {
 using namespace descent;
 using namespace descent::test;
 
-/// The same from odd addresses, in two tensors, and of a fixed size.
+/// The same at odd addresses, in two tensors, and with a fixed size.
 template <class Scalar, class R>
 std::uint64_t run_otherwise(const R& rule, int way) {
   if (way == 2) {
@@ -53,7 +53,7 @@ std::uint64_t run_otherwise(const R& rule, int way) {
   return hash_of(optimizer, Eigen::Map<Vector<Scalar>>(memory.data() + 1, length));
 }
 
-/// The same by as many optimizers as make each step so small that it is taken in place.
+/// The same with so many optimizers that each step is small enough to be inlined.
 template <class Scalar, class R>
 std::uint64_t run_in_small_steps(const R& rule) {
   constexpr Eigen::Index size = 7, count = length / size + 1;
@@ -75,7 +75,7 @@ std::uint64_t run_in_small_steps(const R& rule) {
   return hash;
 }
 
-/// A few steps long enough to be shared by threads.
+/// A few steps on vectors long enough to be shared by threads.
 template <class Scalar, class R>
 std::uint64_t run_long(const R& rule, int threads) {
   constexpr Eigen::Index size = 100'003;
@@ -104,7 +104,7 @@ void compare(const std::string& name, std::uint64_t hash) {
     std::printf("%s: nothing is frozen\n", name.c_str());
 }
 
-/// A rule of a user's, open to all that compilers like to do with sums and divisions where they may.
+/// A user's rule, open to everything that compilers like to do with sums and divisions if allowed.
 struct TakenLiterally {
   static constexpr std::string_view name = "TakenLiterally";
   static constexpr std::array<std::string_view, 0> state_names{};
@@ -121,7 +121,7 @@ void compare_with_single_operations(const std::string& scalar) {
   Optimizer<TakenLiterally, Scalar> optimizer;
   Vector<Scalar> x = Vector<Scalar>::LinSpaced(length, -1, 1), expected = x;
   const Vector<Scalar> g = mixed_gradient<Scalar>(length, 1);
-  volatile Scalar seven = 7, step = 0;  // each number through memory
+  volatile Scalar seven = 7, step = 0;  // volatile: each number goes through memory
   for (Eigen::Index i = 0; i < length; ++i) {
     step = x[i] + g[i];
     step = step - x[i];
@@ -145,11 +145,11 @@ void compare_all(const std::string& scalar) {
     if (printing) return;
     compare(name, run_in_small_steps<Scalar>(rule));
 #if !defined(ONE_WAY)
-    // In float alone: each way is a template to compile for each rule, and arguments.cpp has double.
+    // Only in float: each way is a template to compile for each rule, and arguments.cpp has double.
     if constexpr (std::is_same_v<Scalar, float>)
       for (int way = 0; way < 3; ++way) compare(name, run_otherwise<Scalar>(rule, way));
 #endif
-#if defined(_OPENMP)  // elsewhere there is one thread, whatever is set
+#if defined(_OPENMP)  // otherwise there is one thread, whatever is set
     for (int threads = 2; threads <= 3; ++threads) compare(name + ", long", run_long<Scalar>(rule, threads));
 #endif
   });

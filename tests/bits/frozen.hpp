@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The hashes that `bits --print` prints. They change only where a formula, a coefficient or the order
-// of operations changes, and then the stored run of every user changes with them.
+// The hashes that `bits --print` prints. They change only if a formula, a coefficient or the order of operations
+// changes, and then the saved run of every user changes with them.
 #pragma once
 
 #include <array>

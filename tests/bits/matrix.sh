@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# The same bits everywhere: builds bits.cpp with every compiler, level and target there is, runs it with
-# every kind of pack, and counts what differs from the frozen hashes.
+# The same bits everywhere: builds bits.cpp with every compiler, level and target there is, runs it with every kind of
+# pack, and counts the differences from the frozen hashes.
 #
-#     sh tests/bits/matrix.sh            compilers that are missing are named and passed over
+#     sh tests/bits/matrix.sh            missing compilers are named and skipped
 #     sh tests/bits/matrix.sh --all      a missing one is a failure
 set -u
 
@@ -43,8 +43,8 @@ check() {
   rm -f "$program"
 }
 
-# native COMPILER FLAG. What takes the time is the compiler, about 20 s for each line: so each flag once, at
-# another level, and arguments of every kind at -O2.
+# native COMPILER FLAG. Compiling takes the time, about 20 s for each line, so each flag is used once, at a different
+# level, and arguments of every kind only at -O2.
 native() {
   check "$1 -O0" wide "$1 -O0 -DONE_WAY"
   check "$1 -O1, OpenMP, $2" "wide baseline" "$1 -O1 -fopenmp $2 -DONE_WAY"
@@ -56,7 +56,7 @@ native() {
 # The parts of -ffast-math that clang++ has no macro for, so that the library cannot refuse them.
 untold="-fassociative-math -freciprocal-math -fno-signed-zeros -fapprox-func"
 
-# Two lists at a time; so threads that wait for others do not spin.
+# Two lists run at a time, so threads that wait for others must not spin.
 export OMP_WAIT_POLICY=passive
 (
   native g++ -fno-inline

@@ -70,7 +70,7 @@ std::uint64_t run(const R& rule) {
   return hash_of(optimizer, x);
 }
 
-/// The frozen hash of that name, where there is one.
+/// The frozen hash of that name, if there is one.
 inline std::optional<std::uint64_t> frozen_hash(std::string_view name) {
   for (const auto& [frozen_name, hash] : frozen)
     if (frozen_name == name) return hash;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Writes the checkpoints of a version into a folder: `make FOLDER`. See README.md.
+// Writes the checkpoints of a version to a folder: `make FOLDER`. See README.md.
 #include <string>
 
 #include <descent/checkpoint.hpp>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The runs whose checkpoints lie in this folder: three steps of every rule that the first version had, with
-// hyperparameters that are no defaults. This file compiles with every version since.
+// The runs whose checkpoints are in this folder: three steps of every rule that the first version had, with
+// hyperparameters that are not the defaults. This file compiles with every version since.
 #pragma once
 
 #include <tuple>
@@ -21,7 +21,7 @@ struct SmallRun {
   void step() { optimizer.step(params(), std::make_tuple((W / 2).eval(), (b / 2).eval())); }
 };
 
-/// visit(name of the file, rule, number of the scalar that the run is in)
+/// Calls visit(name of the file, rule, number whose type is the scalar of the run).
 template <class Visit>
 void for_each_small_run(Visit&& visit) {
   visit("sgd", rules::SGD{.learning_rate = 0.125}, 1.0);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Sums in any order, one part of -ffast-math: refused as the whole is. (Of clang++ no macro tells.)
+// Sums in any order, a part of -ffast-math: refused like the whole. (clang++ has no macro for it.)
 // says alone: descent promises the same bits everywhere, which -ffast-math breaks
 // breaks with: -fassociative-math -fno-signed-zeros -fno-trapping-math
 // only with: GNU

@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: MIT
 #
-# Compiles the broken form of one case, which must fail and say why within the first screen of the message.
-# The case's first lines hold what is expected:
+# Compiles the broken form of one case, which must fail and say why within the first screen of the message. The case's
+# first lines say what is expected:
 #
 #   // names: CONCEPT         the concept that the compiler reports as not satisfied, or
 #   // says: TEXT             words of one of the compiler's errors or notes, or
 #   // says alone: TEXT       words of its first error, in a message that ends on that screen
-#   // breaks with: FLAGS     what makes the broken form; -DFAIL where this line is missing
-#   // compiles with: FLAGS   what makes its twin, which is then compiled here as well (else by twins.cpp)
-#   // only with: COMPILER    as CMake calls it, where others accept the broken form
+#   // breaks with: FLAGS     what makes the broken form; -DFAIL if this line is missing
+#   // compiles with: FLAGS   what makes its twin, which is then also compiled here (else by twins.cpp)
+#   // only with: COMPILER    as CMake calls it, if others accept the broken form
 #
 # cmake -Dcompiler=COMMAND -Dincludes=FOLDERS -Dlibrary=HEADER -Dcase=FILE -P check.cmake
 cmake_minimum_required(VERSION 3.21)
 
-# g++ 12 takes 16 lines to come to the concept, half of them for the include path and the source;
-# later versions show the call a second time. What stands below them nobody reads.
+# g++ 12 takes 16 lines to come to the concept, half of them for the include path and the source; later versions show
+# the call a second time. Nobody reads what is below them.
 set(first_lines 20)
 
 function(read_expectation key fallback variable)
@@ -41,7 +41,7 @@ list(TRANSFORM includes PREPEND -I)
 
 macro(compile flags)
   separate_arguments(how UNIX_COMMAND "${flags}")
-  if(NOT how MATCHES "-f|-std=")  # what was compiled in advance was so without such flags
+  if(NOT how MATCHES "-f|-std=")  # the precompiled header lacks such flags
     list(APPEND how -include ${library})
   endif()
   execute_process(COMMAND ${compiler} -std=c++20 -fsyntax-only -w ${includes} ${how} ${case}
@@ -60,7 +60,7 @@ if(result EQUAL 0)
   message(FATAL_ERROR "with ${broken_flags} it compiles, and should not")
 endif()
 
-# Only what the compiler says itself counts: a quoted line of source names concepts that are met, too.
+# Only the compiler's own words count: a quoted line of source also names concepts that are satisfied.
 string(REGEX REPLACE "[][;]" " " lines "${message}")
 string(REPLACE "\n" ";" lines "${lines}")
 list(LENGTH lines length)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A gradient without the value that it should be the derivative of.
+// A gradient without the value of which it should be the derivative.
 // names: Objective
 #include <descent/training/check_gradient.hpp>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A tuple of parameters of which one is const.
+// A tuple of parameters, one of them const.
 // names: Writable
 #include <descent/descent.hpp>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Parameters behind a Ref of const numbers.
+// Parameters seen through a Ref of const numbers.
 // names: Writable
 #include <descent/descent.hpp>
 

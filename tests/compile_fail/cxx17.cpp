@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A standard older than C++20: one error says so, in place of hundreds about what it does not know.
+// A standard older than C++20: one error says so, instead of hundreds about features that it lacks.
 // says alone: descent needs C++20
 // breaks with: -std=c++17
 #include <descent/descent.hpp>

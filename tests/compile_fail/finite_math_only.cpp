@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Arithmetic that knows no NaN, one part of -ffast-math: refused as the whole is.
+// Arithmetic without NaN, a part of -ffast-math: refused like the whole.
 // says alone: descent promises the same bits everywhere, which -ffast-math breaks
 // breaks with: -ffinite-math-only
 // compiles with: -ffinite-math-only -DDESCENT_ALLOW_FAST_MATH

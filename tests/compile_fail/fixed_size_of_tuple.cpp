@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// An optimizer of a fixed size for a tuple that has another one in all.
+// An optimizer of a fixed size for a tuple with another total size.
 // names: OfSize
 #include <descent/descent.hpp>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A gradient that is no Eigen object.
+// A gradient that is not an Eigen object.
 // names: Tensors
 #include <descent/descent.hpp>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A Hessian as a function that gives g'Hg instead of Hg.
+// A Hessian as a function that returns g'Hg instead of Hg.
 // names: HessianOf
 #include <descent/curvature/steepest_descent.hpp>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // An interval for an enum, and values of an enum for a number.
-// says: the range of a number is an interval, that of an enum one_of its values
+// says: the range of a number is an interval, the range of an enum is one_of its values
 #include <array>
 #include <string_view>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A hyperparameter that is listed without its name.
+// A hyperparameter listed without its name.
 // names: ListsHyperparameters
 #include <descent/descent.hpp>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A rule that lists its hyperparameters and keeps to itself what comes of it.
+// A rule that lists its hyperparameters but does not return the result.
 // names: ListsHyperparameters
 #include <descent/descent.hpp>
 

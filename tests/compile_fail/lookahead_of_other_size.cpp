@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A look-ahead of parameters of another fixed size than the optimizer has.
+// A look-ahead of parameters with another fixed size than the optimizer's.
 // names: OfSize
 #include <descent/descent.hpp>
 

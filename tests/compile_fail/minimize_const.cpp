@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A const point to minimize from, where the result should go.
+// A const point to start minimize from, which could not take the result.
 // names: Writable
 #include <descent/descent.hpp>
 

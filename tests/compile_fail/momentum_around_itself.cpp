@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Momentum around a rule that has it around itself, below weight decay.
+// Momentum around weight decay around a rule with momentum.
 // names: TakesMomentum
 #include <descent/descent.hpp>
 

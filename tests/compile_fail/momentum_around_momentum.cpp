@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Momentum around a rule that has some already.
+// Momentum around a rule that already has momentum.
 // names: TakesMomentum
 #include <descent/descent.hpp>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Momentum around a rule with a state "velocity", the name of its own.
+// Momentum around a rule with a state "velocity", the name of momentum's own.
 // names: TakesMomentum
 #include <descent/descent.hpp>
 

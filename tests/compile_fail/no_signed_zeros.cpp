@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Zeros that may have any sign, one part of -ffast-math: refused as the whole is. (Of clang++ no macro tells.)
+// Zeros that may have any sign, a part of -ffast-math: refused like the whole. (clang++ has no macro for it.)
 // says alone: descent promises the same bits everywhere, which -ffast-math breaks
 // breaks with: -fno-signed-zeros
 // only with: GNU

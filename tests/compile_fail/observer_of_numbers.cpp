@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// An observer whose number would be taken for a wish to stop.
+// An observer that returns a number, which would be taken for a wish to stop.
 // names: Observer
 #include <descent/descent.hpp>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// An observer that takes something else than a Progress.
+// An observer that takes something other than a Progress.
 // names: Observer
 #include <descent/descent.hpp>
 

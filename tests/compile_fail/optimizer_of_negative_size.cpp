@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// An optimizer of a size that no parameters have.
+// An optimizer of a size that no parameters can have.
 // says: the size of an optimizer is >= 0 or Eigen::Dynamic
 #include <descent/descent.hpp>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A tuple of parameters of which one is of another scalar.
+// A tuple of parameters, one of them of another scalar.
 // names: OfScalar
 #include <descent/descent.hpp>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Parameters that are no Eigen object.
+// Parameters that are not an Eigen object.
 // names: Tensors
 #include <descent/descent.hpp>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Divisions that may be multiplications, one part of -ffast-math: refused as the whole is. (Of clang++ no macro tells.)
+// Divisions that may be multiplications, a part of -ffast-math: refused like the whole. (clang++ has no macro for it.)
 // says alone: descent promises the same bits everywhere, which -ffast-math breaks
 // breaks with: -freciprocal-math
 // only with: GNU

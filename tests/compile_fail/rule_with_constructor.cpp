@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A rule that is no aggregate.
+// A rule that is not an aggregate.
 // says: is_aggregate_v<
 #include <descent/descent.hpp>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A rule that names no state and whose kernel takes one.
+// A rule that names no state, but whose kernel takes one.
 // names: KernelReturnsStep
 #include <descent/descent.hpp>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A rule whose kernel is there for steps in float alone.
+// A rule that has a kernel only for steps in float.
 // names: HasKernel
 #include <descent/descent.hpp>
 

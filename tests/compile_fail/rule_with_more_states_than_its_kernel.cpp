@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A rule that names two states and whose kernel takes one.
+// A rule that names two states, but whose kernel takes one.
 // names: KernelReturnsStep
 #include <descent/descent.hpp>
 

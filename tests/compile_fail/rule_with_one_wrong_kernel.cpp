@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A rule that chooses among kernels of which one takes another number of states.
+// A rule that chooses among kernels, one of which takes another number of states.
 // names: KernelReturnsStep
 #include <descent/descent.hpp>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A rule that has an initial value for more states than it names.
+// A rule that has initial values for more states than it names.
 // names: InitialStateIfAny
 #include <descent/descent.hpp>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A rule whose running factors are not what the list makes of them.
+// A rule whose running factors are not made by the list that it is given.
 // names: RunningFactorsIfAny
 #include <descent/descent.hpp>
 

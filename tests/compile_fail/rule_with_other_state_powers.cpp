@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A rule that tells the powers of more states than it names.
+// A rule that gives powers for more states than it names.
 // names: StatePowersIfAny
 #include <descent/descent.hpp>
 

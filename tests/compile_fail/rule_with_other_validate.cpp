@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A rule whose check takes more than there is to give it.
+// A rule whose check takes more arguments than it is given.
 // names: ValidateIfAny
 #include <descent/descent.hpp>
 

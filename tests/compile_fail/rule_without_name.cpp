@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A rule without a name, which errors and checkpoints would have to tell.
+// A rule without a name, which errors and checkpoints need.
 // names: ListsHyperparameters
 #include <descent/descent.hpp>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A rule whose kernel takes a product of running factors, of which it has none.
-// says: a step has products where its rule has running_factors
+// A rule without running factors, whose kernel takes a product of them.
+// says: a step has products only if its rule has running_factors
 #include <descent/descent.hpp>
 
 #include "rule_parts.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A rule whose kernel changes the state and gives no step.
+// A rule whose kernel changes the state and returns no step.
 // names: KernelReturnsStep
 #include <descent/descent.hpp>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A tuple of tensors, where the matrix is that of one tensor.
+// A tuple of tensors, with a matrix for one tensor.
 // names: OneTensorStep
 #include <tuple>
 

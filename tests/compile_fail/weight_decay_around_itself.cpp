@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Weight decay around a rule that has a member of that name already.
+// Weight decay around a rule that already has a member of that name.
 // names: TakesWeightDecay
 #include <descent/descent.hpp>
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# The packages that cpack makes of the build tree `tree`: the archive holds what `installed` holds, and the Debian
-# package says what it needs.
+# The packages that cpack makes from the build tree `tree`: the archive contains what `installed` contains, and the
+# Debian package states its dependencies.
 cmake_minimum_required(VERSION 3.21)
 
 function(pack generator)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# Installs the library from a tree of its own into one folder and moves it to another, `prefix`: whatever
-# uses it there proves that it does not depend on where it was installed to.
+# Installs the library from a tree of its own into one folder and moves it to another, `prefix`: whatever uses it there
+# proves that it does not depend on where it was installed.
 cmake_minimum_required(VERSION 3.21)
 
 file(REMOVE_RECURSE ${prefix} ${prefix}-tree ${prefix}-before)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Compiles and runs a program with what pkg-config tells of the library, and no more than that.
+# Compiles and runs a program with nothing but what pkg-config says about the library.
 cmake_minimum_required(VERSION 3.21)
 
 set(ENV{PKG_CONFIG_PATH} "${path}:$ENV{PKG_CONFIG_PATH}")

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The program of a project that uses the library: it fits a line, and prints the library's version, which
-// must be the one that the package told (PACKAGE_VERSION).
+// must be the one that the package states (PACKAGE_VERSION).
 #include <descent/descent.hpp>
 
 #include <iostream>

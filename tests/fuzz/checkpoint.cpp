@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Fuzz target: any bytes as a checkpoint are either refused by std::runtime_error, in a short text and without a
-// trace, or loaded, and then saved and loaded again to the same. Its mutants have a right checksum, which no
-// fuzzer finds by itself, and a right length of their header.
+// Fuzz target: any bytes as a checkpoint are either refused by std::runtime_error, with a short text and without a
+// trace, or loaded, and then saved and loaded again to the same. Its mutants have a correct checksum, which no fuzzer
+// finds by itself, and a correct header length.
 #include <algorithm>
 #include <cstring>
 #include <stdexcept>
@@ -49,10 +49,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   return 0;
 }
 
-/// libFuzzer's own mutations; where the target only replays its corpus, there are none.
+/// libFuzzer's own mutations; there are none if the target only replays its corpus.
 extern "C" [[gnu::weak]] std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, std::size_t most);
 
-/// Changes a quarter of the files anywhere, and of the others the header or the data alone.
+/// Changes a quarter of the files anywhere, and in the others only the header or only the data.
 extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size, std::size_t most,
                                                unsigned int seed) {
   const auto mutated = [](std::string text, std::size_t longest) {

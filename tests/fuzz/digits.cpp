@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Fuzz target: any bytes as the data file of the digits example are either refused by
-// std::runtime_error or digits as they should be.
+// Fuzz target: any bytes as the data file of the digits example are either refused by std::runtime_error or read as
+// valid digits.
 #include <algorithm>
 #include <sstream>
 #include <stdexcept>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What every fuzz target has: its entry point, and a check that ends the program.
+// What every fuzz target has: its entry point, and a check that aborts the program.
 #pragma once
 
 #include <cstddef>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Fuzz target: any sequence of calls (steps on parameters of several layouts, hyperparameters good and
-// bad, wrong shapes, resets, copies, moves, checkpoints) gives the bits of a reference that runs the rule
-// over one number after the other.
+// Fuzz target: any sequence of calls (steps on parameters of several layouts, hyperparameters good and bad, wrong
+// shapes, resets, copies, moves, checkpoints) gives the same bits as a reference that runs the rule on one number after
+// another.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -24,7 +24,7 @@ using Eigen::Index;
 using ColMajor = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::ColMajor>;
 using RowMajor = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
-/// The bytes, one after the other, and then zeros.
+/// The bytes, one after another, followed by zeros.
 class Bytes {
  public:
   Bytes(const std::uint8_t* data, std::size_t size) : begin_(data), end_(data + size) {}
@@ -37,10 +37,10 @@ class Bytes {
 };
 
 bool same(double a, double b) {
-  return (std::isnan(a) && std::isnan(b)) || std::memcmp(&a, &b, sizeof a) == 0;  // the NaN is the CPU's
+  return (std::isnan(a) && std::isnan(b)) || std::memcmp(&a, &b, sizeof a) == 0;  // which NaN it is, is up to the CPU
 }
 
-/// A rule with nothing between it and its state: one number at a time, in the order of columns.
+/// A rule with nothing between it and its state: one number at a time, column by column.
 template <class R>
 struct Reference {
   static constexpr std::size_t slots = R::state_names.size();
@@ -69,8 +69,8 @@ struct Reference {
   }
 };
 
-/// The optimizer under test beside its reference. The parameters are a matrix `x`, of which the first
-/// column is a tensor of its own where there are two.
+/// The optimizer under test and its reference. The parameters are a matrix `x`; if there are two tensors, its first
+/// column is one of them.
 template <class R>
 class Trial {
  public:
@@ -141,7 +141,8 @@ class Trial {
     R::hyperparameters([&](const auto&... each) { (change(each.member), ...); });
   }
 
-  /// use(tensors): views of a copy of x that lies in memory in one of several ways; x is then what they hold.
+  /// Calls use(tensors) with views of a copy of x that lies in memory in one of several ways; x then takes their
+  /// values.
   template <class Use>
   void with_params(Use&& use) {
     const bool row_major = last_row_major_ = bytes_.next(2) == 1;

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""What every golden trajectory has in common: the gradients that are given, the start, the rate that is
-halved on the way, and the form of the files.
+"""What all golden trajectories have in common: the given gradients, the start, the rate that is
+halved on the way, and the format of the files.
 
     pip install torch==2.15.0 keras==3.15.1 optax==0.2.8 jax==0.10.2
     python golden.py          writes gradients.txt
     python make_pytorch.py    writes pytorch.txt; make_keras.py, make_optax.py and make_paper.py likewise
 
-A line of a golden file is `case scalar t x...`: the parameters after step t, in the shortest decimals
-that are read back as the same number. Line 0 is the start.
+A line of a golden file is `case scalar t x...`: the parameters after step t, as the shortest decimals
+that are read back as the same numbers. Line 0 is the start.
 """
 
 import pathlib
@@ -32,7 +32,7 @@ def _size(element, t, rng):
 
 
 def gradients():
-    """Of mixed sizes, of both signs, some 0; exact as float32."""
+    """Gradients of mixed sizes and both signs, some 0; exact as float32."""
     rng = random.Random(20)
     rows = []
     for t in range(1, STEPS + 1):
@@ -45,7 +45,7 @@ def gradients():
 
 
 def trajectory(start, step):
-    """[(t, x)] where x = step(t, halved, gradient) after each step, halved: whether the rate is."""
+    """[(t, x)] with x = step(t, halved, gradient) after each step; halved: whether the rate is halved."""
     found = [(0, start)]
     for t, gradient in enumerate(gradients(), 1):
         x = step(t, t > HALVED_AFTER, gradient)
@@ -55,7 +55,7 @@ def trajectory(start, step):
 
 
 def write(name, made_by, cases):
-    """cases: {(case, scalar): trajectory}; made_by: what made them, with versions."""
+    """cases: {(case, scalar): trajectory}; made_by: the programs that made them, with versions."""
     lines = [f"# {made_by}"]
     for (case, scalar), rows in cases.items():
         lines += [f"{case} {scalar} {t} " + " ".join(str(value) for value in x) for t, x in rows]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Writes paper.txt: the formulas of the papers in 50 decimal digits, on the gradients of golden.py.
 
-Where a paper names no value, the value is descent's default.
+If a paper gives no value, the value is descent's default.
 """
 
 import decimal
@@ -51,7 +51,7 @@ def centered_rmsprop(state, g, t, rate):
 
 
 def adadelta(state, g, t, rate):
-    """Zeiler, Algorithm 1, whose step is multiplied by the rate; the paper has none."""
+    """Zeiler, Algorithm 1, with its step multiplied by the rate; the paper has none."""
     rho, epsilon = Decimal("0.95"), Decimal("1e-6")
     state["E[g^2]"] = rho * state.get("E[g^2]", 0) + (1 - rho) * g * g
     delta = -(state.get("E[dx^2]", 0) + epsilon).sqrt() / (state["E[g^2]"] + epsilon).sqrt() * g

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
 //
-// The library behind other people's macros: each of its headers compiles, for none of its names, public or
-// private, is one of theirs, and an optimizer steps and comes back from a checkpoint. Another target builds the same
-// program with settings of Eigen's and of the standard library's that are not the usual ones.
-#include "others.hpp"  // all that the library includes, which bears less
+// The library after other people's macros: each of its headers compiles, because none of its names, public or private,
+// is one of theirs, and an optimizer steps and is restored from a checkpoint. Another target builds the same program
+// with unusual settings of Eigen and of the standard library.
+#include "others.hpp"  // all that the library includes, which tolerates fewer macros
 
-// I, in GNU's dialect. (lapacke.h includes it.)
+// Defines I, in GNU's dialect. (lapacke.h includes it.)
 #include <complex.h>
 #if !defined(I) && defined(__GLIBC__) && !defined(__STRICT_ANSI__)
 #error "<complex.h> has no I, so that it tests nothing"
 #endif
 
-// None has the meaning that it has there: a 0 does not fit anywhere that a name does.
+// None of these has its real meaning here: a 0 does not fit anywhere that a name does.
 // Qt:
 #define slots 0
 #define signals 0
@@ -21,7 +21,7 @@
 #define check 0
 #define require 0
 #define verify 0
-// Windows' windef.h and others. As there, min and max are macros only in front of a parenthesis:
+// Windows' windef.h and others. As there, min and max are macros only before a parenthesis:
 #define min(a, b) ((a) < (b) ? 0 : 0)
 #define max(a, b) ((a) > (b) ? 0 : 0)
 #define near 0

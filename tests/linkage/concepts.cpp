@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What `step` accepts and what it does not, said by its concepts: this file is right if it compiles.
-// Each refusal stands beside the acceptance that it differs from in one thing.
+// What `step` accepts and what it does not, according to its concepts: this file is correct if it compiles. Each
+// refusal is next to an acceptance from which it differs in one thing.
 #include <descent/descent.hpp>
 
 #include <array>
@@ -27,8 +27,8 @@ using Eigen::Ref;
 using Eigen::VectorXd;
 using Eigen::VectorXf;
 
-/// Whether `step` takes the argument; where it does, the whole of that step is compiled, so that what
-/// the concepts let in is known to work.
+/// Whether `step` takes the argument. If it does, that whole step is compiled, so that what the concepts let in is
+/// known to work.
 template <class Argument, class Gradient>
 constexpr bool steps() {
   constexpr bool valid = requires(descent::Adam<double>& adam, Argument&& argument, const Gradient& gradient) {
@@ -99,18 +99,18 @@ static_assert(accepted<Diagonal> && accepted_as_it_comes<Diagonal>);
 static_assert(accepted<Transposed, MatrixXd> && accepted_as_it_comes<Transposed, MatrixXd>);
 static_assert(accepted<AsArray, ArrayXXd> && accepted_as_it_comes<AsArray, ArrayXXd>);
 
-// The same views of what is const.
+// The same views of const objects.
 static_assert(!accepted_as_it_comes<decltype(std::declval<const MatrixXd&>().row(0)), Eigen::RowVectorXd>);
 static_assert(!accepted_as_it_comes<decltype(std::declval<const MatrixXd&>().block(0, 0, 1, 1)), MatrixXd>);
 static_assert(!accepted_as_it_comes<decltype(std::declval<const VectorXd&>().head(3))>);
 static_assert(!accepted_as_it_comes<decltype(std::declval<const MatrixXd&>().array()), ArrayXXd>);
 
-// Expressions, which have no memory of their own to write.
+// Expressions, which have no memory of their own to write to.
 static_assert(!accepted_as_it_comes<decltype(2 * std::declval<VectorXd&>())>);
 static_assert(!accepted_as_it_comes<decltype(std::declval<VectorXd&>() + std::declval<VectorXd&>())>);
 static_assert(!accepted_as_it_comes<decltype(VectorXd::Zero(3))>);
 
-// Other scalars, and what is no tensor.
+// Other scalars, and things that are not tensors.
 static_assert(!accepted<VectorXf, VectorXf>);
 static_assert(!accepted<Eigen::VectorXi, Eigen::VectorXi>);
 static_assert(!accepted<Eigen::VectorXcd, Eigen::VectorXcd>);

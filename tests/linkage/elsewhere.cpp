@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The second translation unit; main.cpp says what for.
+// The second translation unit; main.cpp says what it is for.
 #include "elsewhere.hpp"
 
 namespace elsewhere {

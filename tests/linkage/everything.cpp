@@ -41,7 +41,7 @@ void use(Eigen::MatrixXd& W, Eigen::VectorXd& b) {
   b.array() += static_cast<double>(descent::minimize(objective, b, optimizer).message().size());
 }
 
-/// A step alone: what else `use` calls does not depend on the rule.
+/// Only a step: what else `use` calls does not depend on the rule.
 template <class Rule>
 void use_rule(const Rule& rule, Eigen::VectorXd& b) {
   descent::Optimizer optimizer(rule);

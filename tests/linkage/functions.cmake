@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: MIT
 #
-# Object files of one source, compiled with different flags, must have no function of the library in
-# common: the linker would keep the copy of one of them, and another CPU might not be able to run it.
+# Object files from one source, compiled with different flags, must have no function of the library in common: the
+# linker would keep only one copy, and another CPU might not be able to run it.
 #
 # cmake -Dnm=NM -Dobjects=FILES -P functions.cmake
 cmake_minimum_required(VERSION 3.21)
 
 foreach(object IN LISTS objects)
   execute_process(COMMAND ${nm} ${object} OUTPUT_VARIABLE symbols COMMAND_ERROR_IS_FATAL ANY)
-  # Weak functions that have the library's namespace in their names; std::move is a cast and no more, and
-  # elsewhere.cpp has templates of its own.
+  # Weak functions with the library's namespace in their names; std::move is only a cast, and elsewhere.cpp has
+  # templates of its own.
   string(REGEX MATCHALL " W [^\n]*7descent[^\n]*" functions "${symbols}")
   list(FILTER functions EXCLUDE REGEX "_ZSt4moveI|_ZN9elsewhere")
   if(NOT functions)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Two translation units that include all of the library hand an optimizer to each other: wherever a
-// step is taken, it goes on from the same state. Their compiler flags may differ.
+// Two translation units that include the whole library pass an optimizer to each other: wherever a step is taken, it
+// continues from the same state. Their compiler flags may differ.
 #include <iostream>
 
 #include "elsewhere.hpp"
@@ -11,7 +11,7 @@ constexpr int size = 37;
 
 Eigen::VectorXd gradient(const Eigen::VectorXd& x) { return x - Eigen::VectorXd::LinSpaced(size, -1, 2); }
 
-/// Whether steps taken in turns, here and elsewhere, end where as many steps taken here do.
+/// Whether steps taken alternately here and elsewhere end where as many steps taken here do.
 template <class Adam>
 bool goes_on_elsewhere() {
   Eigen::VectorXd expected = Eigen::VectorXd::Constant(size, 5);

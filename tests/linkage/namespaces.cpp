@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Eigen and the library used together without their namespaces: no public name is ambiguous. This file is right
-// if it compiles.
+// Eigen and the library used together without their namespaces: no public name is ambiguous. This file is correct if it
+// compiles.
 #include <descent/checkpoint.hpp>
 #include <descent/curvature/natural_gradient.hpp>
 #include <descent/curvature/preconditioned_descent.hpp>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// bits.cpp, cut down so that mutate.py can compile it within two seconds: the plain run in double, of
-// those variants alone whose rule is one of DESCENT_RULES, which stands on the command line.
+// bits.cpp, reduced so that mutate.py can compile it within two seconds: the plain run in double, only for the variants
+// whose rule is one of DESCENT_RULES, which the command line defines.
 #include <cstdio>
 #include <string>
 #include <type_traits>

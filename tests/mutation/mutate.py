@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Changes one thing at a time in the rules and the sweep, and expects a test to fail.
+"""Changes one thing at a time in the rules and the sweep, and expects some test to fail.
 
     python3 tests/mutation/mutate.py              every mutant, for each file of FILES
-    python3 tests/mutation/mutate.py --every 10   each tenth of them, always the same ones
+    python3 tests/mutation/mutate.py --every 10   every tenth of them, always the same ones
     python3 tests/mutation/mutate.py rules/adam.hpp   those of one file
     python3 tests/mutation/mutate.py --list       prints the mutants and runs nothing
 
 A mutant is built, unoptimized, into the programs that its file names in FILES, one after another until
-one fails: first those that compile soonest. What does not compile counts as killed. The status is 1 where
-a mutant survives that equivalent.txt does not explain, or where a line of equivalent.txt fits no mutant any
-more. The sources stay as they are: a mutated header lies in a directory of its own, first on the include
-path. $CXX is the compiler, by default clang++, which is faster at it than g++.
+one fails, starting with those that compile fastest. What does not compile counts as killed. The status is 1 if
+a mutant survives that equivalent.txt does not explain, or if a line of equivalent.txt no longer fits any
+mutant. The sources stay unchanged: a mutated header is put in a directory of its own, first on the include
+path. $CXX is the compiler, by default clang++, which is faster than g++ here.
 """
 
 import argparse
@@ -29,8 +29,8 @@ import tempfile
 HERE = pathlib.Path(__file__).resolve().parent
 TESTS, INCLUDE = HERE.parent, HERE.parent.parent / "include"
 
-# What is replaced by what: words, then regular expressions. A binary operator stands between spaces, as
-# clang-format leaves it; template brackets, pointers and references do not.
+# What is replaced by what: words, then regular expressions. A binary operator has spaces around it, as clang-format
+# leaves it; template brackets, pointers and references do not.
 END = r"(?![\w.'])"  # of a number
 WORDS = """
     nonnegative positive
@@ -62,11 +62,11 @@ REPLACEMENTS = [
     (rf"(?<![\w.'])1{END}", "0"),
     (rf"(?<![\w.'])(?![01]{END})(?:0x[\da-f]+(?:p[+-]?\d+)?|\d[\d']*(?:\.\d+)?(?:e[+-]?\d+)?){END}", r"(\g<0> / 2)"),
     (r"\? (.+?) : ((?:[^(),;]|\([^()]*\))+)", r"? \2 : \1"),
-    (r"(?m)^ +(?:[\w.\[\]]+ [-+]?= |[\w.:<>]+\()[^;{}]*;$", ""),  # a statement is left out
+    (r"(?m)^ +(?:[\w.\[\]]+ [-+]?= |[\w.:<>]+\()[^;{}]*;$", ""),  # leaves a statement out
 ]
 
-# What computes nothing: comments, strings, lines of the preprocessor, attributes, templates, concepts, and the
-# lists that describe a rule. And assembly, of which each CPU reads its own: bits/matrix.sh runs them all.
+# What computes nothing: comments, strings, preprocessor lines, attributes, templates, concepts, and the lists that
+# describe a rule. Also assembly, which each CPU reads in its own form: bits/matrix.sh runs all of them.
 PASSED_OVER = [
     r"//[^\n]*",
     r"if constexpr \(sizeof\(Scalar\) (?:== [48]|<= sizeof\(double\))\)\s+asm[^;]*;",
@@ -86,10 +86,10 @@ PASSED_OVER = [
 
 @dataclasses.dataclass
 class File:
-    programs: list  # those that may kill its mutants
-    rules: str = ""  # bits_of.cpp runs the variants of these
-    part: str = r"(?s).*"  # what of it is mutated
-    is_rule: bool = True  # then optimizer.hpp is compiled in advance
+    programs: list  # may kill its mutants
+    rules: str = ""  # bits_of.cpp runs their variants
+    part: str = r"(?s).*"  # the part of it to mutate
+    is_rule: bool = True  # then optimizer.hpp is precompiled
 
 
 OF_RULES = ["bits_of", "bad_input", "formulas", "bitten", "compose", "properties"]
@@ -130,7 +130,7 @@ class Mutant:
 
 
 def groups(code):
-    """What stands between each pair of ( ) or { }, as a list of the spans between its commas."""
+    """What is between each pair of ( ) or { }, as a list of the spans between its commas."""
     stack = []
     for at, c in enumerate(code):
         opens_template = c == "<" and re.match(r"\w<\S", code[at - 1:at + 2])
@@ -150,7 +150,7 @@ def blank(text):
 
 def edits(text, part):
     """(begin, end, replacement) of every mutation."""
-    code = text  # of the same length, with spaces for what is passed over
+    code = text  # of the same length, with spaces for what is skipped
     for pattern in PASSED_OVER:
         code = re.sub(pattern, lambda match: blank(match[0]), code, flags=re.MULTILINE)
     begin, end = re.search(part, text).span()
@@ -204,7 +204,7 @@ def equivalents():
 class Builder:
     def __init__(self, work):
         self.work = work
-        # Copies: what is edited meanwhile would neither fit what was compiled in advance nor be one state.
+        # Copies: files edited meanwhile would not fit the precompiled headers, or each other.
         self.include = shutil.copytree(INCLUDE, work / "include")
         self.tests = shutil.copytree(TESTS, work / "tests")
         self.compiler = os.environ.get("CXX") or shutil.which("clang++") or "g++"
@@ -224,10 +224,10 @@ class Builder:
         subprocess.run([self.compiler, *arguments], check=True)
 
     def passes(self, program, file, overlay):
-        """None where it does not compile."""
+        """None if it does not compile."""
         source = self.tests / SOURCES.get(program, f"{program}.cpp")
         openmp = ["-fopenmp"] if program == "sweep_openmp" else []
-        # What was compiled in advance was so without OpenMP.
+        # The precompiled headers are without OpenMP.
         advance = [] if openmp else ["-include", str(self.work / ("rules.hpp" if file.is_rule else "kernel.hpp"))]
         built = overlay / program
         main = [] if program == "bits_of" else self.main
@@ -301,7 +301,7 @@ def main():
                 program, compiles = killer
                 outcomes[mutant.file][program if compiles else "compiler"] += 1
                 killers[program] = file
-        # Each of them passes while nothing is changed; else its failure would tell nothing.
+        # Each must pass while nothing is changed; otherwise its failure would mean nothing.
         for program, passes in zip(killers, pool.map(builder.passes_untouched, killers.items())):
             if not passes:
                 sys.exit(f"{program} fails before anything is changed")

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The C++ half of exchange.py: `exchange write FILE` saves a checkpoint whose every number is known, and
-// `exchange check FILE` loads the one that Python has made of it.
+// The C++ half of exchange.py: `exchange write FILE` saves a checkpoint in which every number is known, and `exchange
+// check FILE` loads the one that Python has made from it.
 #include <cmath>
 #include <iostream>
 #include <string_view>

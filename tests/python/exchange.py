@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""A checkpoint goes from C++ to Python's safetensors and back: `exchange.py PROGRAM FOLDER`.
+"""Takes a checkpoint from C++ to Python's safetensors and back: `exchange.py PROGRAM FOLDER`.
 
-Shows how a checkpoint is changed in Python: tensors and metadata as one likes, then the checksum.
+Shows how to change a checkpoint in Python: first any tensors and metadata, then the checksum.
 """
 
 import json
@@ -16,7 +16,7 @@ from safetensors.numpy import load_file, save
 
 
 def sealed(file: bytes) -> bytes:
-    """The file with its last tensor, crc32, set to the checksum of all before it."""
+    """The file with its last tensor, crc32, set to the checksum of everything before it."""
     return file[:-4] + zlib.crc32(file[:-4]).to_bytes(4, "little")
 
 

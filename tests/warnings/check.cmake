@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-# A warning is an error with each of the presets that build something, and a warning without them:
+# A warning is an error with each preset that builds something, and a warning without presets:
 #
 #     cmake -Dcompiler=<compiler> -Dgenerator=<generator> -Dfolder=<folder> -P check.cmake
 cmake_minimum_required(VERSION 3.25)
 
-# builds(RESULT OPTION...): whether careless.cpp compiles; that the compiler warns is checked.
+# builds(RESULT OPTION...): whether careless.cpp compiles; also checks that the compiler warns.
 function(builds result)
   file(REMOVE_RECURSE ${folder})
   execute_process(COMMAND ${CMAKE_COMMAND} ${ARGN} -S ${CMAKE_CURRENT_LIST_DIR} -B ${folder}

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// A file that appears under its name complete and flushed to the disk, or not at all: it is written
-// beside that name, and renamed once it is whole. Needs POSIX.
+// A file that appears under its name complete and flushed to disk, or not at all: it is written next to that name and
+// renamed once it is complete. Needs POSIX.
 #pragma once
 
 #if !defined(__unix__) && !defined(__APPLE__)
-#error "descent/checkpoint.hpp replaces files by the means of POSIX (fsync, rename), which this system lacks"
+#error "descent/checkpoint.hpp replaces files with POSIX functions (fsync, rename), which this system lacks"
 #endif
 
 #include <fcntl.h>
@@ -25,11 +25,11 @@
 namespace descent::detail {
 inline namespace DESCENT_FLAGS {
 
-/// An open file or folder, closed at the end of its life.
+/// An open file or folder, closed by the destructor.
 class OpenFile {
  public:
   OpenFile() = default;
-  /// `mode` is that of a file that is created.
+  /// `mode` is for a file that is created.
   OpenFile(const std::filesystem::path& path, int flags, mode_t mode = 0)
       : descriptor_(::open(path.c_str(), flags | O_CLOEXEC, mode)) {}
   OpenFile(OpenFile&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
@@ -49,7 +49,8 @@ class OpenFile {
 
 class AtomicFile {
  public:
-  /// Nothing at `path` changes before commit(). A link is followed; what is no file, or read-only, is refused.
+  /// Nothing at `path` changes before commit(). A link is followed. Anything there that is not a regular file, or is
+  /// read-only, is refused.
   explicit AtomicFile(std::filesystem::path path) : path_(std::move(path)) {
     replaces_ = ::stat(path_.c_str(), &old_) == 0;
     throw_unless(replaces_ || errno == ENOENT, "look up");
@@ -58,9 +59,9 @@ class AtomicFile {
     throw_unless(!replaces_ || may_be_written(), "write to");
     follow_links();
     folder_ = OpenFile(folder(), O_RDONLY | O_DIRECTORY);
-    throw_unless(folder_.is_open() || errno == EACCES, "open the folder of");  // EACCES: it can be written all the same
-    // A short name, as that of the file may be as long as names can be. Unique among the processes of this
-    // machine, and beside what another machine or a crash has left.
+    throw_unless(folder_.is_open() || errno == EACCES, "open the folder of");  // EACCES: it may still be writable
+    // A short name, because the file's own may already be as long as names can be. It is unique among the processes of
+    // this machine, and differs from those that another machine or a crash has left.
     for (int attempt = 0; !file_.is_open() && (attempt == 0 || errno == EEXIST); ++attempt) {
       temporary_ = folder() / ("descent-" + std::to_string(::getpid()) + "-" + std::to_string(attempt) + ".tmp");
       file_ = OpenFile(temporary_, O_WRONLY | O_CREAT | O_EXCL, replaces_ ? 0600 : 0666);
@@ -82,7 +83,7 @@ class AtomicFile {
     }
   }
 
-  /// Puts the file in its place; the folder is flushed too, so that the name survives a power cut.
+  /// Puts the file in its place. The folder is flushed too, so that the name survives a power cut.
   void commit() {
     if (replaces_) take_over_mode();
     throw_unless(::fsync(file_.descriptor()) == 0, "flush");
@@ -90,17 +91,17 @@ class AtomicFile {
     throw_unless(::rename(temporary_.c_str(), path_.c_str()) == 0, "replace");
     committed_ = true;
     throw_unless(!folder_.is_open() || ::fsync(folder_.descriptor()) == 0 || errno == EINVAL,
-                 "flush the folder of");  // EINVAL: knows no such thing
+                 "flush the folder of");  // EINVAL: folders cannot be flushed there
   }
 
  private:
-  /// A rename asks for no permission to write the file that it replaces, so this does.
+  /// A rename needs no permission to write the file that it replaces, so this checks for it.
   bool may_be_written() const {
-    errno = EACCES;  // where nobody may: root would
+    errno = EACCES;  // for a file that nobody may write: root could open it
     return (old_.st_mode & 0222) != 0 && OpenFile(path_, O_WRONLY).is_open();
   }
 
-  /// The last name to which links lead, be there a file or not yet.
+  /// Follows links to the last name, whether or not there is a file yet.
   void follow_links() {
     std::error_code not_a_link;
     while (true) {
@@ -110,12 +111,12 @@ class AtomicFile {
     }
   }
 
-  /// Gives the file the mode of the one that it replaces, and owner and group where this process may.
+  /// Gives the file the mode of the one that it replaces, and its owner and group if this process may set them.
   void take_over_mode() {
     const int file = file_.descriptor();
     mode_t mode = old_.st_mode & 0777;
     if (::fchown(file, old_.st_uid, old_.st_gid) != 0 && ::fchown(file, static_cast<uid_t>(-1), old_.st_gid) != 0)
-      mode = (mode & 0707) | (mode & 07) << 3;  // to another group, what all others may
+      mode = (mode & 0707) | (mode & 07) << 3;  // another group gets the permissions of all others
     throw_unless(::fchmod(file, mode) == 0, "set the mode of");
   }
 

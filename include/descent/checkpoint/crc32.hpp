@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// CRC-32 as in zlib, PNG and Ethernet (ISO 3309, the polynomial 0x04C11DB7 reflected): it finds every
-// change that lies within 32 bits, so every changed byte, and any other with a probability of 1 - 2^-32.
-// Eight bytes at a time (Kounavis & Berry 2005, A systematic approach to building high performance
-// software-based CRC generators).
+// CRC-32 as in zlib, PNG and Ethernet (ISO 3309, the polynomial 0x04C11DB7 reflected). It detects every change that
+// lies within 32 bits, hence every changed byte, and any other change with a probability of 1 - 2^-32. It takes eight
+// bytes at a time (Kounavis & Berry 2005, A systematic approach to building high performance software-based CRC
+// generators).
 #pragma once
 
 #include <array>
@@ -16,7 +16,7 @@
 namespace descent::detail {
 inline namespace DESCENT_FLAGS {
 
-/// Of little-endian machines, as the first byte is taken for the lowest.
+/// For little-endian machines: the first byte is taken as the lowest.
 class Crc32 {
  public:
   void update(const char* data, std::size_t size) {
@@ -33,7 +33,7 @@ class Crc32 {
   std::uint32_t value() const { return ~remainder_; }
 
  private:
-  /// remainders[k][byte]: that of the byte with k zeros behind it.
+  /// remainders[k][byte]: the remainder of the byte followed by k zeros.
   static constexpr std::array<std::array<std::uint32_t, 256>, 8> remainders = [] {
     std::array<std::array<std::uint32_t, 256>, 8> table{};
     for (std::uint32_t byte = 0; byte < 256; ++byte) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Named tensors as a file of the format safetensors (https://github.com/huggingface/safetensors): the
-// length of a header, the header in JSON, and the numbers, row after row, without gaps. The last tensor
-// is "crc32", the checksum of everything before it.
+// Named tensors in the safetensors format (https://github.com/huggingface/safetensors): the length of a header, the
+// header in JSON, and the numbers, row after row, without gaps. The last tensor is "crc32", the checksum of everything
+// before it.
 #pragma once
 
 #include <algorithm>
@@ -25,9 +25,9 @@ namespace descent::detail {
 inline namespace DESCENT_FLAGS {
 
 static_assert(std::endian::native == std::endian::little,
-              "descent/checkpoint.hpp: the numbers of safetensors are little-endian, those of this machine are not");
+              "descent/checkpoint.hpp: safetensors numbers are little-endian, but those of this machine are not");
 
-/// A tensor's entry in the header, but for where its data lie: texts of JSON, and the size of the data.
+/// A tensor's entry in the header, except for where its data lie: JSON texts, and the size of the data.
 struct Entry {
   std::string dtype;
   std::string shape;
@@ -37,7 +37,7 @@ struct Entry {
 /// A tensor's entry, and its elements wherever they lie in memory.
 template <class Scalar>
 struct SavedTensor {
-  // Strides go with a storage order, and that of a Matrix that names none is up to a macro.
+  // Strides depend on a storage order, and for a Matrix that names none, a macro decides it.
   using ColMajor = Eigen::Matrix<std::remove_const_t<Scalar>, Eigen::Dynamic, Eigen::Dynamic, Eigen::ColMajor>;
   using RowMajor = Eigen::Matrix<std::remove_const_t<Scalar>, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
   using Strides = Eigen::Stride<Eigen::Dynamic, Eigen::Dynamic>;
@@ -64,11 +64,11 @@ inline constexpr std::uint64_t longest_header = 100'000'000;  // in the referenc
 
 inline void require_length_of_header(std::uint64_t length, std::uint64_t longest = longest_header) {
   if (length > longest)
-    throw Refused("its header would be of " + std::to_string(length) + " bytes; safetensors allows at most " +
+    throw Refused("its header would have " + std::to_string(length) + " bytes; safetensors allows at most " +
                   std::to_string(longest));
 }
 
-/// to = from, in blocks that the cache holds, as one of the two may lie in rows and the other in columns.
+/// Copies in blocks that the cache can hold, because one of the two may lie in rows and the other in columns.
 template <class To, class From>
 void transfer(To& to, const From& from) {
   constexpr Eigen::Index most = 16;
@@ -80,7 +80,7 @@ void transfer(To& to, const From& from) {
     }
 }
 
-/// write(data, size) for each part of the file, once its header is known not to be too long.
+/// Calls write(data, size) for each part of the file, once its header is known not to be too long.
 template <class Write, class Scalar>
 void write_safetensors(Write&& write, const SavedTensors<Scalar>& tensors, const Members& metadata,
                        std::uint64_t longest = longest_header) {
@@ -117,7 +117,7 @@ void write_safetensors(Write&& write, const SavedTensors<Scalar>& tensors, const
   put(&sum, sizeof sum);
 }
 
-/// A file of the format, from a stream.
+/// Reads a file of the format from a stream.
 class SafetensorsReader {
  public:
   explicit SafetensorsReader(std::istream& in) : in_(in) {
@@ -133,10 +133,10 @@ class SafetensorsReader {
     }
   }
 
-  /// The texts of the metadata by name, to be taken out.
+  /// The metadata's texts by name, to be taken out.
   Members& metadata() { return metadata_; }
 
-  /// Fills the tensors, which must be those of the file, and leaves the stream behind it.
+  /// Fills the tensors, which must be those of the file, and leaves the stream just after the file.
   template <class Scalar>
   void read_into(SavedTensors<Scalar>& tensors) {
     for (const std::string& name : in_order_of_data(tensors)) {
@@ -162,7 +162,7 @@ class SafetensorsReader {
     checksum_.update(static_cast<const char*>(to), size);
   }
 
-  /// Takes memory only for what is there, whatever length a damaged file claims.
+  /// Allocates memory only for what is there, whatever length a damaged file claims.
   std::string read_text(std::uint64_t length) {
     constexpr std::uint64_t part = 1 << 16;
     std::string text;
@@ -174,7 +174,8 @@ class SafetensorsReader {
     return text;
   }
 
-  /// The names, once the header has the tensors expected and no other, and their data leave no gap.
+  /// The names in the order of their data. Checks that the header has exactly the expected tensors, and that their data
+  /// leave no gap.
   template <class Scalar>
   std::vector<std::string> in_order_of_data(const SavedTensors<Scalar>& expected) {
     std::multimap<Offsets, std::string> by_offsets;
@@ -195,7 +196,7 @@ class SafetensorsReader {
     return names;
   }
 
-  /// Where the data of a tensor begin and end, once its entry is the one expected.
+  /// Where the data of a tensor begin and end. Checks that its entry is the expected one.
   Offsets taken_offsets(const std::string& name, const Entry& expected) {
     const std::string what = in_quotes(name);
     Members entry = members_in(taken(entries_, name, "it"), what);

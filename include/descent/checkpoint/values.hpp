@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// JSON as checkpoints have it: hyperparameters and counters, such that reading gives back the same bits or
-// is refused, and objects, taken apart one level at a time.
+// JSON as checkpoints use it: hyperparameters and counters, which are read back to the same bits or refused, and
+// objects, which are taken apart one level at a time.
 //
-// A value is kept as its text, without spaces: it is compared and shown as it is. No json holds an array or
-// an object, as their destructor needs memory, and ends the program where there is none.
+// A value is kept as its text, without spaces, to be compared and shown as it is. No json ever holds an array or an
+// object: their destructor needs memory, and ends the program if there is none.
 #pragma once
 
 #if !__has_include(<nlohmann/json.hpp>)
@@ -34,22 +34,22 @@ inline namespace DESCENT_FLAGS {
 
 using nlohmann::json;
 
-/// What is wrong with a checkpoint; `load` adds of which.
+/// What is wrong with a checkpoint; `load` adds which one.
 struct Refused : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// A part of an error's text, which stays short whatever a file holds.
+/// A text from a file, cut short for an error, because a file may hold anything.
 inline std::string shown(std::string_view text) {
   std::size_t most = 200;
   if (text.size() <= most) return std::string(text);
-  while (most > 0 && (text[most] & 0xc0) == 0x80) --most;  // not within a character of UTF-8
+  while (most > 0 && (text[most] & 0xc0) == 0x80) --most;  // do not cut a UTF-8 character
   return std::string(text.substr(0, most)) + "...";
 }
 
 // ---- Writing -----------------------------------------------------------------------------------------
 
-/// The text of a value that is neither array nor object.
+/// The text of a value that is neither an array nor an object.
 inline std::string text_of(const json& value) {
   try {
     return value.dump();
@@ -69,18 +69,18 @@ inline std::string object_of(const Members& members) {
   return text.empty() ? "{}" : text + "}";
 }
 
-/// Numbers as they are, since JSON's decimals are read back to the same bits; enums by their names.
+/// Numbers stay as they are, because JSON's decimals are read back to the same bits; enums become their names.
 template <HyperparameterValue T>
 json json_of(T value) {
   if constexpr (std::is_enum_v<T>) {
     const auto names = enumerator_names(T{});
     const auto index = static_cast<std::size_t>(value);
     if (index >= names.size())
-      throw std::invalid_argument("descent: a checkpoint cannot hold the value " + std::to_string(index) +
-                                  " of an enum, of which enumerator_names has no name");
+      throw std::invalid_argument("descent: a checkpoint cannot hold the enum value " + std::to_string(index) +
+                                  ", for which enumerator_names has no name");
     return names[index];
   } else {
-    if constexpr (std::floating_point<T>) {  // JSON knows neither
+    if constexpr (std::floating_point<T>) {  // JSON has neither
       if (std::isnan(value)) return "nan";
       if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
     }
@@ -96,17 +96,17 @@ inline std::string array_of(const auto& numbers) {
 
 // ---- Reading -----------------------------------------------------------------------------------------
 
-/// What a text is to hold; it comes from a file, and may hold anything.
+/// What a text should hold; it comes from a file, and may hold anything.
 enum class Kind { value, array, object };
 
-/// Receives the parser's events. Keeps what lies in the outermost array or object as texts, or a single value.
+/// Receives the parser's events. Keeps the contents of the outermost array or object as texts, or else a single value.
 class Parts {
  public:
   Parts(Kind kind, const std::string& what) : kind_(kind), what_(what) {}
 
-  std::vector<std::pair<std::string, std::string>> parts;  ///< name, in an object, and text
+  std::vector<std::pair<std::string, std::string>> parts;  ///< name (in an object) and text
 
-  json single;  ///< the value, where it is no array and no object
+  json single;  ///< the value, if it is neither an array nor an object
 
   bool null() { return add_single(nullptr); }
   bool boolean(bool value) { return add_single(value); }
@@ -114,7 +114,7 @@ class Parts {
   bool number_unsigned(std::uint64_t value) { return add_single(value); }
   bool number_float(double value, const std::string&) { return add_single(value); }
   bool string(const std::string& value) { return add_single(value); }
-  bool binary(const json::binary_t&) { return false; }  // which JSON has not
+  bool binary(const json::binary_t&) { return false; }  // which JSON does not have
   bool start_array(std::size_t) { return open("[", Kind::array); }
   bool end_array() { return close("]"); }
   bool start_object(std::size_t) { return open("{", Kind::object); }
@@ -149,7 +149,7 @@ class Parts {
       refuse_kind();
     constexpr int deepest = 3;  // the shape of a tensor in the header
     if (++depth_ > deepest)
-      throw Refused(what_ + " has brackets within brackets, more than " + std::to_string(deepest) + " deep");
+      throw Refused(what_ + " has brackets nested more than " + std::to_string(deepest) + " deep");
     return true;
   }
   bool close(std::string_view bracket) {
@@ -165,10 +165,10 @@ class Parts {
 
   const Kind kind_;
   const std::string& what_;
-  int depth_ = 0;  ///< of brackets that are open
+  int depth_ = 0;  ///< number of open brackets
 };
 
-/// The parts of a text that must be of that kind; `what` names it where it is not.
+/// The parts of a text that must be of that kind; if it is not, the error calls it `what`.
 inline Parts parts_in(std::string_view text, Kind kind, const std::string& what) {
   Parts parts(kind, what);
   json::sax_parse(text.begin(), text.end(), &parts);
@@ -185,7 +185,7 @@ inline std::vector<std::string> elements_in(std::string_view text, const std::st
   return elements;
 }
 
-/// Every name stands once: a second one would hide the first.
+/// Every name may occur only once: a second one would hide the first.
 inline Members members_in(std::string_view text, const std::string& what) {
   Members members;
   for (auto& [name, value] : parts_in(text, Kind::object, what).parts)
@@ -194,7 +194,7 @@ inline Members members_in(std::string_view text, const std::string& what) {
   return members;
 }
 
-/// Takes a member out of those that are left to be read.
+/// Takes a member out of those still to be read.
 inline std::string taken(Members& members, const std::string& name, const std::string& what) {
   auto member = members.extract(name);
   if (member.empty()) throw Refused(what + " has no " + in_quotes(name));
@@ -206,12 +206,12 @@ inline void require_none_left(const Members& members, const std::string& what) {
     throw Refused(what + " has " + shown(in_quotes(members.begin()->first)) + ", which is not expected here");
 }
 
-/// The string, number, true, false or null that a text of the functions above holds; null for all else.
+/// The string, number, true, false or null in a text made by the functions above; null for anything else.
 inline json scalar_of(std::string_view text) {
   return text.starts_with('[') || text.starts_with('{') ? json() : parts_in(text, Kind::value, "").single;
 }
 
-/// The value of which json_of gives that text; `what` names it where there is none.
+/// The value for which json_of gives that text; if there is none, the error calls it `what`.
 template <HyperparameterValue T>
 T value_of(const std::string& text, const std::string& what) {
   const json given = scalar_of(text);

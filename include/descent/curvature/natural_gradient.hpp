@@ -20,26 +20,26 @@ inline namespace DESCENT_FLAGS {
 ///
 ///     step = (1 / lambda) F^-1 g
 ///
-/// where F = E[s s'] is the Fisher matrix of a model p(y | params), s the gradient of -log p(y | params)
-/// and y drawn from the model. The step d minimizes -g'd + (lambda / 2) d'Fd: lambda is the price of
-/// the divergence between the distributions before and after, about d'Fd / 2, so that, to first order,
-/// the step does not depend on how they are parametrized. For the gradient of a mean over samples F is
-/// that of one sample, for that of a sum the sum of theirs.
+/// where F = E[s s'] is the Fisher matrix of a model p(y | params), s is the gradient of -log p(y | params), and y is
+/// drawn from the model. The step d minimizes -g'd + (lambda / 2) d'Fd: lambda is the price of the divergence between
+/// the distributions before and after, about d'Fd / 2, so that, to first order, the step does not depend on how they
+/// are parametrized. For the gradient of a mean over samples, F is the matrix of one sample; for the gradient of a sum,
+/// it is the sum of theirs.
 ///
-/// Where p is an exponential family in its natural parameters, as in logistic regression, F is the
-/// Hessian of -log p, and lambda = 1 is Newton's step.
+/// If p is an exponential family in its natural parameters, as in logistic regression, F is the Hessian of -log p, and
+/// lambda = 1 gives Newton's step.
 ///
 /// State: none.
 template <class Scalar = double>
 struct NaturalGradient {
   double lambda = 1;  ///< finite and > 0; 1 / lambda is the learning rate
 
-  /// params is one writable tensor of n parameters, gradient has its shape. F is the Fisher matrix at
-  /// params, symmetric n x n, given or by `estimate_fisher`, or a PositiveDefinite made of it.
+  /// params is one writable tensor of n parameters, and gradient has its shape. F is the Fisher matrix at params,
+  /// symmetric n x n, known or from `estimate_fisher`, or a PositiveDefinite made from it.
   ///
-  /// Throws std::invalid_argument where a shape differs, F is not symmetric or lambda is out of range,
-  /// and std::domain_error where the gradient or what the step leads to is not finite, or F not positive
-  /// definite: see PositiveDefinite. Parameters are then as before.
+  /// Throws std::invalid_argument if a shape differs, F is not symmetric or lambda is out of range, and
+  /// std::domain_error if the gradient or the result of the step is not finite, or F is not positive definite: see
+  /// PositiveDefinite. The parameters are then unchanged.
   template <class Params, class Gradient>
   requires OneTensorStep<Params, Gradient, Scalar>
   void step(Params&& params, const Gradient& gradient, const PositiveDefinite<Scalar>& F) const {
@@ -48,18 +48,17 @@ struct NaturalGradient {
   }
 };
 
-/// The Fisher matrix of one sample, estimated from the gradients g_1 ... g_N of -log p at N samples,
-/// the columns of an n x N matrix, and damped (Martens 2020, arXiv:1412.1193).
+/// The Fisher matrix of one sample, estimated from the gradients g_1 ... g_N of -log p at N samples, which are the
+/// columns of an n x N matrix, and damped (Martens 2020, arXiv:1412.1193).
 ///
 ///     F = (1 / N) sum g_i g_i' + damping I
 ///
-/// With each y_i drawn from the model this is an unbiased estimate, but for the damping; with the
-/// observed y_i it is the "empirical Fisher", which is near only where the model fits (Kunstner, Hennig
-/// & Balles 2019, arXiv:1905.12558). Without damping F is singular where N < n.
+/// If each y_i is drawn from the model, this is an unbiased estimate, apart from the damping. With the observed y_i it
+/// is the "empirical Fisher", which is close only if the model fits (Kunstner, Hennig & Balles 2019, arXiv:1905.12558).
+/// Without damping, F is singular if N < n.
 ///
-/// Throws std::invalid_argument where there is no sample or damping is not finite and >= 0, and
-/// std::domain_error where a gradient is not finite or so large that F is not. Gives an n x n matrix,
-/// exactly symmetric.
+/// Throws std::invalid_argument if there is no sample or damping is not finite and >= 0, and std::domain_error if a
+/// gradient is not finite or so large that F is not. Returns an n x n matrix that is exactly symmetric.
 template <DenseTensor Gradients>
 auto estimate_fisher(const Gradients& sample_gradients, double damping = 0) {
   using Scalar = typename Gradients::Scalar;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What the methods that know the curvature share: one tensor of parameters, its gradient as a column,
-// and the checks of the matrix that stands for the curvature.
+// What the methods that use curvature share: one tensor of parameters, its gradient as a column, and the checks of the
+// matrix that represents the curvature.
 #pragma once
 
 #include <cmath>
@@ -15,8 +15,8 @@
 
 namespace descent {
 
-/// What these methods step: one tensor of any shape, with one gradient. Its n parameters are counted
-/// column after column, as Eigen's `reshaped()` does.
+/// What these methods step: one tensor of any shape, with one gradient. Its n parameters are counted column by column,
+/// as in Eigen's `reshaped()`.
 template <class Params, class Gradient, class Scalar>
 concept OneTensorStep =
     DenseTensor<Params> && ParametersOf<Params, Scalar, Eigen::Dynamic> && GradientOf<Gradient, Params, Scalar>;
@@ -29,7 +29,7 @@ using Column = Eigen::Vector<Scalar, Eigen::Dynamic>;
 template <class Scalar>
 using Square = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic>;
 
-/// Finite, square, and symmetric up to the rounding of a computed product:
+/// Checks that A is finite, square, and symmetric up to the rounding of a computed product:
 ///
 ///     |a_ij - a_ji| <= sqrt(eps) * largest |a_kl|
 template <class Matrix>
@@ -47,25 +47,25 @@ void require_symmetric(const Matrix& A) {
                                      ", but ", to_text(col, row), " is ", A(col, row)});
 }
 
-/// An n x n matrix for n parameters.
+/// Checks that the matrix is n x n for n parameters.
 inline void require_size(Index size, Index n) {
   if (size != n)
     fail<std::invalid_argument>({"descent: the matrix is ", to_text(Shape{size, size}), ", but there are ", n,
                                  " parameters: it must be ", to_text(Shape{n, n})});
 }
 
-/// The gradient of the parameters as a column of its own memory.
+/// The gradient of the parameters as a column in memory of its own.
 template <class Params, class Gradient>
 Column<typename Gradient::Scalar> gradient_column(const Params& params, const Gradient& gradient) {
   const auto evaluated = copies_of(gradient);
   if (shape_of(evaluated) != shape_of(params)) fail_gradient_shape(shape_of(evaluated), shape_of(params), 0, 1);
-  // Unlike a step by components, a solve would carry one NaN to every parameter.
+  // Unlike a step per component, a solve would carry one NaN to every parameter.
   require_finite("descent: the gradient", evaluated);
   return evaluated.reshaped().matrix();
 }
 
-/// params <- params - step. Throws std::domain_error where a parameter would then not be finite: the factors of
-/// a step may be so large that their product, or the difference, overflows.
+/// params <- params - step. Throws std::domain_error if a parameter would then not be finite: the factors of a step may
+/// be so large that their product, or the difference, overflows.
 template <class Params, class Step>
 void subtract(Params& params, const Step& step) {
   const Column<typename Step::Scalar> next = params.reshaped().matrix() - step;

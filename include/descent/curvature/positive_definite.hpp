@@ -16,11 +16,11 @@
 namespace descent {
 inline namespace DESCENT_FLAGS {
 
-/// The Cholesky factor (Eigen::LLT) of a symmetric positive definite n x n matrix A, made once and
-/// used for as many solves as wanted. Any matrix of that scalar converts to it.
+/// The Cholesky factor (Eigen::LLT) of a symmetric positive definite n x n matrix A, computed once and used for any
+/// number of solves. Any matrix of that scalar converts to it.
 ///
-/// Factored is D A D with D = diag(a_ii^-1/2), whose diagonal is 1 (van der Sluis 1969): so neither the
-/// check nor the accuracy depends on the units of the parameters. Only the lower triangle is read.
+/// The factored matrix is D A D with D = diag(a_ii^-1/2), whose diagonal is 1 (van der Sluis 1969), so that neither the
+/// check nor the accuracy depends on the units of the parameters. The factorization reads only the lower triangle.
 ///
 /// State: n^2 + n scalars.
 template <class Scalar = double>
@@ -30,8 +30,8 @@ class PositiveDefinite {
   ///
   ///     |a_ij - a_ji| <= sqrt(eps) * largest |a_kl|,
   ///
-  /// and std::domain_error where it is not finite, not positive definite, or singular to working
-  /// precision: the reciprocal condition number of D A D, as Eigen estimates it, is below eps.
+  /// and std::domain_error if it is not finite, not positive definite, or singular to working precision: the reciprocal
+  /// condition number of D A D, as Eigen estimates it, is below eps.
   template <DenseTensor Matrix>
   requires OfScalar<Matrix, Scalar>
   PositiveDefinite(const Matrix& matrix)  // NOLINT(google-explicit-constructor)
@@ -49,7 +49,7 @@ class PositiveDefinite {
               detail::Rounded{reciprocal_condition, 3}});
   }
 
-  /// The n of n x n.
+  /// The n of the n x n matrix.
   Eigen::Index size() const { return root_.size(); }
 
   /// A^-1 b, for a column b of n scalars.
@@ -64,9 +64,9 @@ class PositiveDefinite {
         {"descent: the matrix is ", problem, "; a multiple of the identity added to it can help"});
   }
 
-  static constexpr auto success = Eigen::ComputationInfo(0);  // whose name is a macro of X11's
+  static constexpr auto success = Eigen::ComputationInfo(0);  // X11 has a macro of its name
 
-  detail::Column<Scalar> root_;  // of the diagonal
+  detail::Column<Scalar> root_;  // the square root of the diagonal
   Eigen::LLT<detail::Square<Scalar>> factor_;
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// SteepestDescent: along the negative gradient, exactly as far as a quadratic falls.
+// SteepestDescent: steps along the negative gradient, exactly to where a quadratic stops falling.
 #pragma once
 
 #include <concepts>
@@ -15,7 +15,7 @@
 
 namespace descent {
 
-/// `hessian(v)` gives the Hessian times v, both columns of all n parameters.
+/// `hessian(v)` returns the Hessian times v, both columns of all n parameters.
 template <class H, class Scalar>
 concept HessianProduct = requires(const H& hessian, const detail::Column<Scalar>& v) {
   { hessian(v) } -> std::convertible_to<detail::Column<Scalar>>;
@@ -32,28 +32,27 @@ inline namespace DESCENT_FLAGS {
 ///
 ///     alpha = g'g / g'Hg,   step = alpha g
 ///
-/// This alpha is the minimum of f(x - alpha g) where f is a quadratic with the Hessian H, and that of
-/// its second-order model elsewhere, where f need not fall. On a quadratic each gradient is orthogonal
-/// to the one before, a zigzag, and with kappa the condition number of H
+/// This alpha minimizes f(x - alpha g) if f is a quadratic with the Hessian H. Elsewhere it minimizes the second-order
+/// model of f, and f need not fall. On a quadratic, each gradient is orthogonal to the one before, a zigzag, and with
+/// kappa the condition number of H
 ///
 ///     f(next) - min f <= ((kappa - 1) / (kappa + 1))^2 (f(x) - min f),
 ///
-/// reached from x = H^-1 (v_1 + v_n), where v_1 and v_n are unit eigenvectors of the smallest and the
-/// largest eigenvalue.
+/// with equality from x = H^-1 (v_1 + v_n), where v_1 and v_n are unit eigenvectors of the smallest and the largest
+/// eigenvalue.
 ///
 /// State: none.
 template <class Scalar = double>
 struct SteepestDescent {
-  /// Steps, and returns alpha: 0, and nothing changed, where the gradient is 0.
+  /// Takes a step and returns alpha. If the gradient is 0, returns 0 and changes nothing.
   ///
-  /// params is one writable tensor of n parameters, gradient has its shape. hessian is the matrix at
-  /// params, symmetric n x n, or a function: `hessian(v)` is the Hessian times the column v, a multiple
-  /// of the gradient whose largest component is 1.
+  /// params is one writable tensor of n parameters, and gradient has its shape. hessian is the matrix at params,
+  /// symmetric n x n, or a function: `hessian(v)` is the Hessian times the column v, which is the gradient divided by
+  /// its largest absolute component.
   ///
-  /// Throws std::invalid_argument where a shape differs or the matrix is not symmetric (as
-  /// PositiveDefinite does), and std::domain_error where the gradient, the matrix, alpha or what the step
-  /// leads to is not finite or g'Hg is not > 0: along such a line a quadratic has no minimum. Parameters
-  /// are then as before.
+  /// Throws std::invalid_argument if a shape differs or the matrix is not symmetric (see PositiveDefinite), and
+  /// std::domain_error if the gradient, the matrix, alpha or the result of the step is not finite, or g'Hg is not > 0:
+  /// along such a line a quadratic has no minimum. The parameters are then unchanged.
   template <class Params, class Gradient, HessianOf<Scalar> Hessian>
   requires OneTensorStep<Params, Gradient, Scalar>
   Scalar step(Params&& params, const Gradient& gradient, const Hessian& hessian) const {
@@ -63,7 +62,7 @@ struct SteepestDescent {
     if (length == 0) return 0;
     const Column<Scalar> u = g / length;  // its square neither overflows nor vanishes
     const Column<Scalar> Hu = times(hessian, u);
-    const Scalar curvature = (u / u.squaredNorm()).dot(Hu);  // a mean over H, and no sum that overflows
+    const Scalar curvature = (u / u.squaredNorm()).dot(Hu);  // a mean over H, not a sum that could overflow
     constexpr Scalar largest = (std::numeric_limits<Scalar>::max)();
     const Scalar alpha = 1 / curvature;
     if (!(curvature > 0 && curvature <= largest))

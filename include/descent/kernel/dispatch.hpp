@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// Which packs to use: the widest that this CPU has, decided at run time, so that a program compiled
-// with default flags uses AVX2 where there is AVX2.
+// Chooses the packs to use: the widest that this CPU has, decided at run time, so that a program compiled with default
+// flags uses AVX2 if the CPU has it.
 //
-// The environment variable DESCENT_ISA caps the choice: lanes (single numbers), then baseline (packs of
-// 16 bytes: SSE2, NEON), then wide (AVX2, or AVX-512 in a program compiled for it). The bits of a step do
-// not depend on it.
+// The environment variable DESCENT_ISA limits the choice: lanes (single numbers), baseline (packs of 16 bytes: SSE2,
+// NEON), or wide (AVX2, or AVX-512 in a program compiled for it). The bits of a step do not depend on it.
 #pragma once
 
 #include <algorithm>
@@ -22,7 +21,7 @@ inline namespace DESCENT_FLAGS {
 
 enum class Isa { lanes, baseline, wide };
 
-/// What this CPU has.
+/// The widest packs that this CPU has.
 inline Isa widest_isa() {
 #if defined(DESCENT_WIDE_BYTES)
 #if DESCENT_WIDE_BYTES == 64
@@ -37,7 +36,7 @@ inline Isa widest_isa() {
 #endif
 }
 
-/// What DESCENT_ISA leaves of it, and whether that is one of its names.
+/// The choice that DESCENT_ISA leaves, and whether its value is not a known one.
 struct Choice {
   Isa isa;
   bool misunderstood;
@@ -51,10 +50,10 @@ inline Choice choose() noexcept {
   return {Isa::lanes, name != "lanes"};
 }
 
-/// Chosen once, before main. Until then it is zero, which is single lanes: slower, but the same bits.
+/// Chosen once, before main. Until then it is zero, which means single lanes: slower, but the same bits.
 inline const Choice choice = choose();
 
-/// Whether packs of 16 bytes may be used, where the target has them.
+/// Whether packs of 16 bytes may be used, if the target has them.
 inline bool may_use_baseline() {
 #if defined(DESCENT_BASELINE_BYTES)
   return choice.isa != Isa::lanes;
@@ -63,11 +62,11 @@ inline bool may_use_baseline() {
 #endif
 }
 
-/// Throws std::invalid_argument where DESCENT_ISA is none of its names.
+/// Throws std::invalid_argument if DESCENT_ISA has an unknown value.
 inline void require_choice_of_isa() {
   if (!choice.misunderstood) [[likely]]
     return;
-  const char* const name = std::getenv("DESCENT_ISA");  // null where it has been unset since
+  const char* const name = std::getenv("DESCENT_ISA");  // null if it has been unset since
   detail::fail<std::invalid_argument>({"descent: the environment variable DESCENT_ISA is \"",
                                        name == nullptr ? "" : name, "\"; it must be lanes, baseline or wide"});
 }

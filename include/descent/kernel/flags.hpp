@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
-// The tag of the compiler flags of a translation unit.
+// A tag for the compiler flags of a translation unit.
 //
-// A program may link files that were compiled for different CPUs. The linker keeps one copy of each
-// inline function, and if that is the copy with AVX-512 the program dies on a CPU without it; and if it is
-// the copy that was compiled without exceptions, it aborts where a file with them catches. So all that the
-// flags change carries their name: namespaces by `inline namespace DESCENT_FLAGS`, members of classes that
-// stay one type for all files by DESCENT_TAGGED. tests/linkage shows that it works.
+// A program may link files that were compiled for different CPUs. The linker keeps one copy of each inline function. If
+// that is the copy with AVX-512, the program dies on a CPU without it; if it was compiled without exceptions, it aborts
+// where a file with exceptions would catch. So everything that the flags change carries their name: namespaces by
+// `inline namespace DESCENT_FLAGS`, members of classes that must stay one type in all files by DESCENT_TAGGED.
+// tests/linkage shows that this works.
 #pragma once
 
-// Every header includes this one before any code of its own, so an older standard gets one error and not
+// Every header includes this one before any code of its own, so that an older standard gives one error instead of
 // hundreds: the missing file ends the compilation.
 #if __cplusplus < 202002L
 #error "descent needs C++20: compile with -std=c++20"

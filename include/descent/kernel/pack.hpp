@@ -2,28 +2,27 @@
 //
 // A pack: one register full of numbers, with the arithmetic that a rule's kernel needs.
 //
-// Pack<Scalar, Bytes> holds `Bytes` bytes of lanes; Pack<Scalar, 0> is a single lane of any Scalar.
-// Every operator is one correctly rounded IEEE operation per lane, so a kernel gives the same bits
-// on packs of every width. What would break that is kept out here:
+// Pack<Scalar, Bytes> holds `Bytes` bytes of lanes; Pack<Scalar, 0> is a single lane of any Scalar. Every operator is
+// one correctly rounded IEEE operation per lane, so a kernel gives the same bits on packs of every width. What would
+// break this is kept out here:
 //   - contraction of a * b + c into one fused operation, by an empty asm on every product;
-//   - -ffast-math and its parts, by the error below where a macro tells of them. clang++ defines none for
+//   - -ffast-math and its parts, by the error below if a macro reveals them. clang++ defines none for
 //     -fassociative-math, -freciprocal-math, -fno-signed-zeros and -fapprox-func: it is told to ignore them in
 //     the operators, and where a rule of the library computes a coefficient, `rounded` keeps the operations
 //     apart.
 //
-// With these four flags of clang++ the promise does not hold
+// With these four flags of clang++, the promise does not hold
 //   - for a coefficient that a rule of your own computes without `rounded`;
 //   - for any kernel on a target other than x86-64 and, from clang++ 17 on, AArch64;
 //   - below the smallest normal number, if the program is also linked with -Ofast or
-//     -funsafe-math-optimizations: it then takes such numbers for 0.
+//     -funsafe-math-optimizations: it then treats such numbers as 0.
 // Nor does it hold with -fno-honor-nans or -fno-honor-infinities, for which clang++ has no macro either.
 //
-// A pack keeps its lanes as an array, not as a vector: the calling convention of a vector depends on
-// the instruction set of the function, and a helper of a user's kernel that is not inlined would be
-// called in one convention and compiled in another. Arrays are passed in memory by everyone. The array
-// has no more alignment than its scalars: without optimization g++ 12 does not align temporaries of
-// wider types in functions that are not compiled for them. Neither costs anything, as optimizers keep
-// inlined packs in registers. (tests/own_rules.cpp: helpers of a kernel)
+// A pack keeps its lanes as an array, not as a vector: the calling convention for a vector depends on the instruction
+// set of the function, so a helper of a user's kernel that is not inlined would be called by one convention and
+// compiled for another. All functions pass arrays in memory. The array is aligned no more than its scalars: without
+// optimization, g++ 12 does not align temporaries of wider types in functions that are not compiled for them. Neither
+// choice costs anything, because optimizers keep inlined packs in registers. (tests/own_rules.cpp: helpers of a kernel)
 #pragma once
 
 #include <cfloat>
@@ -40,7 +39,7 @@
 #error \
     "descent promises the same bits everywhere, which -ffast-math breaks, as do its parts -ffinite-math-only, -fassociative-math, -freciprocal-math and -fno-signed-zeros: compile without them, or define DESCENT_ALLOW_FAST_MATH to give the promise up"
 #endif
-// And where no macro tells.
+// For the flags that have no macro.
 #if defined(__clang__) && (defined(__x86_64__) || (defined(__aarch64__) && __clang_major__ >= 17))
 #define DESCENT_PRECISE_MATH
 #endif
@@ -50,7 +49,7 @@
     "descent needs float and double arithmetic without excess precision (FLT_EVAL_METHOD == 0; on 32-bit x86: -msse2 -mfpmath=sse)"
 #endif
 
-// The register class of a floating-point operand in asm.
+// The constraint for a floating-point operand in asm.
 #if defined(__AVX512F__)
 #define DESCENT_FP_REGISTER "v"
 #elif defined(__x86_64__)
@@ -66,8 +65,7 @@
 namespace descent::kernel {
 inline namespace DESCENT_FLAGS {
 
-/// The number itself, rounded here, before anything else is done with it: the compiler cannot see how it was
-/// computed.
+/// The number itself, rounded here, before anything else is done with it: the compiler cannot see how it was computed.
 inline double rounded(double number) {
   asm("" : "+" DESCENT_FP_REGISTER(number));
   return number;
@@ -77,9 +75,9 @@ inline double rounded(double number) {
 inline double rounded_product(double a, double b) { return rounded(a * b); }
 
 #if defined(__x86_64__)
-/// The roots of 16 bytes of numbers, or of the first of them alone. Not by asm, which would name one of two encodings:
-/// that of AVX stops older CPUs, and that of SSE2 takes up to 20 times as long in a function compiled for AVX2
-/// (bench/DEAD_ENDS.md).
+/// The roots of 16 bytes of numbers, or of only the first of them. Not by asm, which would fix one of two encodings:
+/// the AVX encoding stops older CPUs, and the SSE2 encoding takes up to 20 times as long in a function compiled for
+/// AVX2 (bench/DEAD_ENDS.md).
 template <bool first_alone = false, class Vector>
 [[gnu::always_inline]] inline Vector square_roots(Vector squares) {
 #if __has_builtin(__builtin_elementwise_sqrt)
@@ -93,7 +91,7 @@ template <bool first_alone = false, class Vector>
 }
 #endif
 
-/// The root of one number, without the test for negative ones by which std::sqrt sets errno.
+/// The root of one number, without the test for negative numbers with which std::sqrt sets errno.
 template <class Scalar>
 [[gnu::always_inline]] inline Scalar square_root(Scalar square) {
 #if defined(__x86_64__)
@@ -114,24 +112,25 @@ constexpr Scalar two_to(int exponent) {
   return power;
 }
 
-/// What counts as 0, since CPUs take 10 to 100 times as long for numbers below the smallest normal one, min, be they
-/// factors or products. (bench: "zero gradients", "sparse gradients", "gradients around 1e-25")
+/// What counts as 0, because CPUs take 10 to 100 times as long for factors or products below the smallest normal
+/// number, min. (bench: "zero gradients", "sparse gradients", "gradients around 1e-25")
 template <class Scalar>
 struct Negligible {
-  /// Times 1 - 0.999, the square of a number of this size is normal: (2^10 min)^(1/2), 2^-58 for float.
+  /// The square of a number of this size is normal even times 1 - 0.999: (2^10 min)^(1/2), 2^-58 for float.
   static constexpr Scalar squared = two_to<Scalar>((std::numeric_limits<Scalar>::min_exponent + 9) / 2);
 
-  /// A state of the size of gradients or steps: after 32 steps of decay by 0.9, its product with 1e-5 is normal:
-  /// 2^26 min, 2^-100 for float.
+  /// For state of the size of gradients or steps: after 32 steps of decay by 0.9, its product with 1e-5 is still
+  /// normal: 2^26 min, 2^-100 for float.
   static constexpr Scalar linear_state = two_to<Scalar>(std::numeric_limits<Scalar>::min_exponent + 25);
 
-  /// A state of the size of their squares: after 32 steps of decay by 0.9 it is normal: 2^5 min, 2^-121 for float.
+  /// For state of the size of their squares: after 32 steps of decay by 0.9, it is still normal: 2^5 min, 2^-121 for
+  /// float.
   static constexpr Scalar squared_state = two_to<Scalar>(std::numeric_limits<Scalar>::min_exponent + 4);
 };
 
-/// The compiler's types for `Bytes` bytes of lanes: to compute with, and to read and write lanes of any
-/// alignment that belong to other types. Only the latter may alias: a may_alias type in arithmetic would
-/// force every intermediate result into memory.
+/// The compiler's types for `Bytes` bytes of lanes: one to compute with, and one to read and write lanes of any
+/// alignment that belong to other types. Only the latter may alias: in arithmetic, a may_alias type would force every
+/// intermediate result into memory.
 template <class Scalar, int Bytes>
 struct Register {
   using Value [[gnu::vector_size(Bytes)]] = Scalar;
@@ -150,8 +149,8 @@ class Pack;
 }  // namespace DESCENT_FLAGS
 }  // namespace descent::kernel
 
-// The definition of Pack is one text for all widths, read once for each: the target attribute, which
-// lets a program compiled for any x86-64 contain wider packs, cannot depend on a template parameter.
+// The definition of Pack is one text for all widths, included once for each: the target attribute, which lets a program
+// compiled for any x86-64 contain wider packs, cannot depend on a template parameter.
 #define DESCENT_PACK_BYTES 0
 #define DESCENT_PACK_TARGET
 #include <descent/kernel/pack.inc>
@@ -163,9 +162,8 @@ class Pack;
 #include <descent/kernel/pack.inc>
 #endif
 
-// The widest packs: of 64 bytes where the program is compiled for AVX-512, else of 32, in functions
-// that may be compiled for AVX2 in a program that is not. (bench/DEAD_ENDS.md: AVX-512 chosen at run
-// time.)
+// The widest packs: 64 bytes if the program is compiled for AVX-512, else 32, in functions that may be compiled for
+// AVX2 even if the program is not. (bench/DEAD_ENDS.md: AVX-512 chosen at run time.)
 #if defined(__x86_64__)
 #if defined(__AVX512F__)
 #define DESCENT_WIDE_BYTES 64

@@ -2,11 +2,11 @@
 //
 // The one pass over memory: x <- x - kernel(x, g, state...), element by element, on whole packs.
 //
-// x, every state array and g are contiguous and of any alignment; x and the state arrays do not
-// overlap, and g is either apart from them or x itself. Elements never look at each other and every
-// operation is correctly rounded, so the width of the packs, the order and the splitting leave no
-// trace in the bits. Packs go in pairs and never overlap: bench/DEAD_ENDS.md has what either is worth, and
-// descent_bench compares the whole with hand-written intrinsics.
+// x, every state array and g are contiguous and may have any alignment; x and the state arrays do not overlap, and g is
+// either apart from them or x itself. Elements do not depend on each other and every operation is correctly rounded, so
+// the width of the packs, the order and the splitting leave no trace in the bits. Packs are processed in pairs and
+// never overlap: bench/DEAD_ENDS.md says what each is worth, and descent_bench compares the whole with hand-written
+// intrinsics.
 #pragma once
 
 #include <algorithm>
@@ -54,16 +54,16 @@ template <class Pack, class Kernel, class Scalar, std::size_t state_count>
   }(std::make_index_sequence<state_count>{});
 }
 
-/// Of n >= 0, which the compiler is told here.
+/// n % divisor for n >= 0; the conversion tells the compiler that n is not negative.
 template <std::size_t divisor>
 constexpr std::ptrdiff_t remainder(std::ptrdiff_t n) {
   return static_cast<std::ptrdiff_t>(static_cast<std::size_t>(n) % divisor);
 }
 
-/// All whole packs from `begin` on, which is a multiple of their lanes; returns where they end.
+/// Steps all whole packs from `begin`, which is a multiple of their lanes; returns where they end.
 ///
-/// Kernel and arrays are taken by value: what a function owns, its stores to memory cannot change, so the
-/// coefficients stay in registers.
+/// Kernel and arrays are passed by value: stores to memory cannot change what a function owns, so the coefficients stay
+/// in registers.
 template <class Pack, class Kernel, class Scalar, std::size_t state_count>
 [[gnu::always_inline]] inline std::ptrdiff_t sweep_packs(const Kernel kernel, Scalar* x, const Scalar* g,
                                                          const Arrays<Scalar, state_count> arrays, std::ptrdiff_t begin,
@@ -73,9 +73,9 @@ template <class Pack, class Kernel, class Scalar, std::size_t state_count>
   return end;
 }
 
-/// From `begin` on, in place: packs that every CPU of the target has, then single lanes. The whole of a
-/// small step, and what is left of a large one, where may_use_baseline(). No pack overlaps another: the next
-/// step would wait until what two stores wrote has reached the cache.
+/// Steps everything from `begin` on, inlined: in packs that every CPU of the target has, then in single lanes. This is
+/// the whole of a small step, if may_use_baseline(), and the remainder of a large one. No pack overlaps another: the
+/// next step would wait until what two stores wrote has reached the cache.
 template <class Kernel, class Scalar, std::size_t state_count>
 [[gnu::always_inline]] inline void sweep_narrow(const Kernel& kernel, Scalar* x, const Scalar* g,
                                                 const Arrays<Scalar, state_count>& arrays, std::ptrdiff_t begin,
@@ -87,8 +87,8 @@ template <class Kernel, class Scalar, std::size_t state_count>
   sweep_packs<Pack<Scalar, 0>>(kernel, x, g, arrays, begin, n);
 }
 
-/// Two packs at a time: both are read before either is written, so that two chains of arithmetic are
-/// under way at once. Then what is left.
+/// Steps two packs at a time: both are read before either is written, so that two chains of arithmetic run at once.
+/// Then steps the remainder.
 template <class Pack, class Kernel, class Scalar, std::size_t state_count>
 [[gnu::always_inline]] inline void sweep_pairs(const Kernel kernel, Scalar* x, const Scalar* g,
                                                const Arrays<Scalar, state_count> arrays, std::ptrdiff_t n) {
@@ -102,10 +102,11 @@ template <class Pack, class Kernel, class Scalar, std::size_t state_count>
   sweep_narrow(kernel, x, g, arrays, end, n);
 }
 
-// One function for each kind of pack, behind a pointer that knows nothing of the kernel, so that all that follows is
-// compiled once for all kernels. They read the kernel in place: a copy through the stack would wait for the stores that
-// made it (bench/DEAD_ENDS.md). By `flatten`, here and in step_at, clang++ inlines a user's kernel that is not marked
-// always_inline. g++ gives it up before, as the kernel alone is compiled for older CPUs; README.md has a check for it.
+// One function for each kind of pack, behind a pointer that knows nothing of the kernel, so that everything below is
+// compiled once for all kernels. They read the kernel where it is: a copy through the stack would wait for the stores
+// that made it (bench/DEAD_ENDS.md). Because of `flatten`, here and in step_at, clang++ inlines a user's kernel that is
+// not marked always_inline. g++ gives up earlier, because the kernel alone is compiled for older CPUs; README.md has a
+// check for it.
 
 template <class Scalar, std::size_t state_count>
 using SweepFunction = void (*)(const void* kernel, Scalar* x, const Scalar* g, Arrays<Scalar, state_count> arrays,
@@ -118,7 +119,7 @@ void sweep_on_lanes(const void* kernel, Scalar* x, const Scalar* g, Arrays<Scala
 }
 
 #if defined(DESCENT_BASELINE_BYTES)
-/// In pairs only where no CPU of the target has wider packs: elsewhere it would be compiled for old ones alone.
+/// In pairs only if no CPU of the target has wider packs: otherwise it would be compiled only for old ones.
 template <class Kernel, class Scalar, std::size_t state_count>
 [[gnu::flatten]] void sweep_on_baseline(const void* kernel, Scalar* x, const Scalar* g,
                                         Arrays<Scalar, state_count> arrays, std::ptrdiff_t n) {
@@ -138,7 +139,7 @@ DESCENT_WIDE_TARGET [[gnu::flatten]] void sweep_on_wide(const void* kernel, Scal
 }
 #endif
 
-/// That of the widest packs that this CPU has.
+/// The function for the widest packs that this CPU has.
 template <class Kernel, class Scalar, std::size_t state_count>
 SweepFunction<Scalar, state_count> widest_sweep() {
   if constexpr (!std::is_same_v<Scalar, long double>) {
@@ -152,11 +153,11 @@ SweepFunction<Scalar, state_count> widest_sweep() {
   return sweep_on_lanes<Kernel, Scalar, state_count>;
 }
 
-/// For each state array the size below which its elements count as 0.
+/// For each state array, the size below which its elements count as 0.
 template <class Scalar, std::size_t state_count>
 using Thresholds = std::array<Scalar, state_count>;
 
-/// x minus itself where it lies below the threshold; NaN stays.
+/// A kernel whose step is x itself if x lies below the threshold, so that x becomes 0; NaN stays.
 template <class Scalar>
 struct FlushBelow {
   Scalar threshold;
@@ -167,12 +168,12 @@ struct FlushBelow {
   }
 };
 
-/// With fewer elements for each, another thread costs more than it brings.
+/// With fewer elements per thread, another thread costs more than it saves.
 inline constexpr std::ptrdiff_t least_for_a_thread = 25'000;
 
 #if defined(_OPENMP)
-/// Lends the caller's rounding mode and treatment of subnormal numbers to a thread for a while: threads keep those of
-/// the moment at which they were made.
+/// Gives a thread the caller's rounding mode and treatment of subnormal numbers for a while: threads keep those from
+/// the moment they were created.
 class FloatingPointOf {
  public:
   explicit FloatingPointOf(const std::fenv_t& caller) {
@@ -189,8 +190,8 @@ class FloatingPointOf {
 
 #endif
 
-/// The pass over memory of one kernel: by which function, by how many threads, and whether state below its thresholds
-/// becomes 0 first. The kernel must outlive it.
+/// The pass of one kernel over memory: with which function, with how many threads, and whether state below its
+/// thresholds is set to 0 first. The kernel must outlive it.
 template <class Scalar, std::size_t state_count>
 class Pass {
  public:
@@ -202,7 +203,7 @@ class Pass {
         threads_(threads),
         is_plain_(flush == nullptr && threads == 1) {}
 
-  /// Over n elements, shared by as many threads as there is work for.
+  /// Steps n elements, shared by as many threads as there is work for.
   [[gnu::always_inline]] void operator()(Scalar* x, const Scalar* g, const Arrays<Scalar, state_count>& arrays,
                                          std::ptrdiff_t n) const {
     if (is_plain_) [[likely]]
@@ -228,7 +229,7 @@ class Pass {
       flushed(x, g, arrays, n);
   }
 
-  /// Part by part, so that state comes from memory once.
+  /// Works part by part, so that state is loaded from memory only once.
   void flushed(Scalar* x, const Scalar* g, Arrays<Scalar, state_count> arrays, std::ptrdiff_t n) const {
     constexpr std::ptrdiff_t part = 4096;
     const auto flush = widest_sweep<FlushBelow<Scalar>, Scalar, 0>();
@@ -244,7 +245,7 @@ class Pass {
   }
 
 #if defined(_OPENMP)
-  /// In parts of whole cache lines, one for each thread.
+  /// Splits the work into parts of whole cache lines, one for each thread.
   void shared(Scalar* x, const Scalar* g, const Arrays<Scalar, state_count>& arrays, std::ptrdiff_t n,
               int threads) const {
     constexpr std::ptrdiff_t chunk = 64;
@@ -269,8 +270,8 @@ class Pass {
   bool is_plain_;
 };
 
-/// Whether a sweep of n elements is best done in place, by sweep_narrow: a call and a choice would cost
-/// more than wider packs save.
+/// Whether a sweep of n elements is best inlined, by sweep_narrow: a call and a choice would cost more than wider packs
+/// save.
 template <class Scalar>
 constexpr bool is_small(std::ptrdiff_t n) {
   return n < static_cast<std::ptrdiff_t>(64 / sizeof(Scalar));

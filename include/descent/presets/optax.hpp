@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// optax 0.2.8. eps_in_sqrt=False of rmsprop is EpsilonPlacement::outside; eps_root of adam is epsilon_root, and with
-// eps=0 EpsilonPlacement::inside; rmsprop(bias_correction=True) is Adam with beta1 = 0 and epsilon `inside`;
+// optax 0.2.8. Its rmsprop with eps_in_sqrt=False is EpsilonPlacement::outside; eps_root of adam is epsilon_root, and
+// with eps=0 it is EpsilonPlacement::inside; rmsprop(bias_correction=True) is Adam with beta1 = 0 and epsilon `inside`;
 // weight_decay of adadelta is rules::WithWeightDecay. Missing: nesterov in adam and rmsprop, initial_scale of rmsprop,
 // and epsilon = 0.
 #pragma once

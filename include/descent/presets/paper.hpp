@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The papers, which each rule's own page names.
+// The papers, which each rule cites.
 #pragma once
 
 #include <descent/rules/adadelta.hpp>
@@ -16,16 +16,16 @@
 namespace descent::presets::paper {
 
 DESCENT_TAGGED constexpr rules::SGD sgd() { return {}; }
-/// Polyak: the rate in the velocity.
+/// Polyak: the rate is in the velocity.
 DESCENT_TAGGED constexpr rules::Momentum momentum() { return {.form = MomentumForm::velocity}; }
-/// Sutskever et al., equations 3 and 4: the gradient is taken at the look-ahead point. Their momentum,
-/// and Nesterov's own, grows from step to step: set the member.
+/// Sutskever et al., equations 3 and 4: the gradient is taken at the look-ahead point. Their momentum, like Nesterov's
+/// own, grows from step to step: set the member.
 DESCENT_TAGGED constexpr rules::Nesterov nesterov() { return {.gradient_at = GradientAt::lookahead}; }
 /// Duchi et al., Figure 1: H = delta I + diag(root of the sum).
 DESCENT_TAGGED constexpr rules::AdaGrad adagrad() {
   return {.epsilon_placement = EpsilonPlacement::outside, .initial_accumulator = 0};
 }
-/// The lecture has neither rate nor epsilon.
+/// The lecture gives neither rate nor epsilon.
 DESCENT_TAGGED constexpr rules::RMSProp rmsprop() {
   return {.decay = 0.9, .epsilon_placement = EpsilonPlacement::outside};
 }

@@ -17,11 +17,11 @@ namespace rules {
 ///     d <- decay d + (1 - decay) u^2
 ///     step = learning_rate * u
 ///
-/// The paper has no learning rate (1); PyTorch's default is 1, that of Keras 0.001. The first steps
-/// are about sqrt(epsilon) long, whatever the gradient: a slow start. A g^2 that overflows counts as the largest
-/// number, as d would otherwise become NaN.
+/// The paper has no learning rate (1); PyTorch's default is 1, Keras's is 0.001. The first steps are about
+/// sqrt(epsilon) long, whatever the gradient: a slow start. A g^2 that overflows counts as the largest number, because
+/// d would otherwise become NaN.
 ///
-/// State: "squared_gradient" (s) and "squared_step" (d), one scalar per parameter each, from 0.
+/// State: "squared_gradient" (s) and "squared_step" (d), one scalar per parameter each, starting at 0.
 struct AdaDelta {
   double learning_rate = 1;  ///< eta, finite and >= 0
   double decay = 0.95;       ///< rho, in [0, 1)
@@ -39,7 +39,7 @@ struct AdaDelta {
   auto kernel(const auto& step) const {
     return [rate = step.real(learning_rate), decay = step.real(decay), rest = step.real(1 - decay),
             epsilon = step.real(epsilon)](const auto&, const auto& g, auto& s, auto& d) __attribute__((always_inline)) {
-      // Where the square overflows, the ratio is 0, and 0 times infinity would be a NaN.
+      // If the square overflows, the ratio is 0, and 0 times infinity would be a NaN.
       const auto g_squared = finite(rest * square(g));
       s = decay * s + g_squared;
       const auto ratio = (d + epsilon) / (s + epsilon);  // (u / g)^2

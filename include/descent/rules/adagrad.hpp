@@ -19,16 +19,15 @@ namespace rules {
 ///     inside:   step = rate * g / sqrt(s + epsilon)
 ///     rate = learning_rate / (1 + (t - 1) learning_rate_decay)
 ///
-/// Frameworks differ in epsilon (PyTorch 1e-10 outside, Keras 1e-7 and optax 1e-7 inside) and in the
-/// accumulator's start (PyTorch 0, Keras and optax 0.1). The paper's rate does not decay; that it can
-/// is PyTorch's `lr_decay`.
+/// Frameworks differ in epsilon (PyTorch 1e-10 outside, Keras 1e-7 and optax 1e-7 inside) and in the initial
+/// accumulator (PyTorch 0, Keras and optax 0.1). The paper's rate does not decay; the decay is PyTorch's `lr_decay`.
 ///
-/// State: "squared_gradient", one scalar per parameter, from initial_accumulator.
+/// State: "squared_gradient", one scalar per parameter, starting at initial_accumulator.
 struct AdaGrad {
   double learning_rate = 0.01;                                     ///< eta, finite and >= 0
   double epsilon = 1e-8;                                           ///< finite and > 0
   EpsilonPlacement epsilon_placement = EpsilonPlacement::outside;  ///< outside or inside
-  double initial_accumulator = 0;  ///< where s starts, finite and >= 0; counts from the next reset
+  double initial_accumulator = 0;  ///< s at the start, finite and >= 0; applies from the next reset
   double learning_rate_decay = 0;  ///< finite and >= 0
 
   static constexpr std::string_view name = "descent::AdaGrad";
@@ -46,7 +45,7 @@ struct AdaGrad {
 
   auto kernel(const auto& step) const {
     double rate = learning_rate;
-    if (learning_rate_decay != 0)  // a division that most steps need not wait for
+    if (learning_rate_decay != 0)  // most steps need not wait for the division
       rate /= 1 + descent::kernel::rounded_product(static_cast<double>(step.t - 1), learning_rate_decay);
     return [rate = step.real(rate), epsilon = placed(step.real(epsilon), epsilon_placement)](
                const auto&, const auto& g, auto& s) __attribute__((always_inline)) {

@@ -19,18 +19,17 @@ namespace rules {
 ///     inside:   step = learning_rate * m_hat / sqrt(v_hat + epsilon)
 ///     hat:      step = learning_rate * sqrt(1 - beta2^t) / (1 - beta1^t) * m / (sqrt(v) + epsilon)
 ///
-/// Without bias correction m_hat = m and v_hat = v, and `hat` equals `outside`. beta^t is the product
-/// of the betas that were in force, so a beta may change during a run. PyTorch's epsilon is outside
-/// (1e-8), that of Keras is the hat (1e-7). optax has another epsilon under the root, eps_root, which is epsilon_root
-/// here: sqrt(v_hat + epsilon_root) + epsilon.
+/// Without bias correction m_hat = m and v_hat = v, and `hat` equals `outside`. beta^t is the product of the betas
+/// actually used, so a beta may change during a run. PyTorch's epsilon is outside (1e-8), Keras's is the hat (1e-7).
+/// optax has another epsilon under the root, eps_root, called epsilon_root here: sqrt(v_hat + epsilon_root) + epsilon.
 ///
-/// State: "first_moment" (m) and "second_moment" (v), one scalar per parameter each, from 0.
+/// State: "first_moment" (m) and "second_moment" (v), one scalar per parameter each, starting at 0.
 struct Adam {
   double learning_rate = 0.001;                                    ///< eta, finite and >= 0
   double beta1 = 0.9;                                              ///< decay of the first moment, in [0, 1)
   double beta2 = 0.999;                                            ///< decay of the second moment, in [0, 1)
   double epsilon = 1e-8;                                           ///< finite and > 0
-  double epsilon_root = 0;                                         ///< added to v_hat, or to v in hat; finite and >= 0
+  double epsilon_root = 0;                                         ///< added to v_hat, or to v for hat; finite and >= 0
   EpsilonPlacement epsilon_placement = EpsilonPlacement::outside;  ///< outside, inside or hat
   bool bias_correction = true;                                     ///< divide the moments by 1 - beta^t
 
@@ -49,14 +48,14 @@ struct Adam {
   /// beta1^t and beta2^t.
   auto running_factors(const auto& list) const { return list(beta1, beta2); }
 
-  /// The bias corrections are folded into rate and epsilons: two divisions per element saved.
+  /// The bias corrections are folded into the rate and the epsilons, which saves two divisions per element.
   auto kernel(const auto& step) const {
     const double correction1 = bias_correction ? 1 - step.products[0] : 1;
     const double correction2 = bias_correction ? 1 - step.products[1] : 1;
     const double root2 = descent::kernel::square_root(correction2);
     const bool inside = epsilon_placement == EpsilonPlacement::inside;
     const bool hat = epsilon_placement == EpsilonPlacement::hat;
-    // Where the correction takes epsilon below the smallest normal number, 0 / 0 must not follow.
+    // If the correction takes epsilon below the smallest normal number, 0 / 0 must not follow.
     const double folded = step.normal(inside ? epsilon * correction2 : hat ? epsilon : epsilon * root2);
     const double root = descent::kernel::rounded_product(epsilon_root, hat ? 1 : correction2);
     const auto eps = epsilons(step.real(root + (inside ? folded : 0)), step.real(inside ? 0 : folded));

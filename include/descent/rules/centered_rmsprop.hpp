@@ -11,21 +11,21 @@ namespace descent {
 
 namespace rules {
 
-/// Centered RMSProp: divided by the gradient's standard deviation, not its root mean square (Graves
-/// 2013, Generating Sequences With Recurrent Neural Networks, arXiv:1308.0850, equations 38 to 40).
+/// Centered RMSProp: divides by the gradient's standard deviation, not its root mean square (Graves 2013, Generating
+/// Sequences With Recurrent Neural Networks, arXiv:1308.0850, equations 38 to 40).
 ///
 ///     s <- decay s + (1 - decay) g^2
 ///     m <- decay m + (1 - decay) g
 ///     outside:  step = learning_rate * g / (sqrt(max(s - m^2, 0)) + epsilon)
 ///     inside:   step = learning_rate * g / sqrt(max(s - m^2, 0) + epsilon)
 ///
-/// With a gradient that hardly changes, rounding can make s - m^2 negative. PyTorch (epsilon outside),
-/// Keras and optax (inside) take its root then, and the parameter becomes NaN for good. Here it counts
-/// as 0, which makes a long step of learning_rate g / epsilon or learning_rate g / sqrt(epsilon).
+/// With a gradient that hardly changes, rounding can make s - m^2 negative. PyTorch (epsilon outside), Keras and optax
+/// (inside) take its root even then, and the parameter becomes NaN for good. Here it counts as 0, which makes a long
+/// step of learning_rate g / epsilon or learning_rate g / sqrt(epsilon).
 ///
 /// Graves adds momentum to it: see WithMomentum in <descent/transforms/with_momentum.hpp>.
 ///
-/// State: "squared_gradient" (s) and "mean_gradient" (m), one scalar per parameter each, from 0.
+/// State: "squared_gradient" (s) and "mean_gradient" (m), one scalar per parameter each, starting at 0.
 struct CenteredRMSProp {
   double learning_rate = 0.001;                                    ///< eta, finite and >= 0
   double decay = 0.9;                                              ///< gamma, in [0, 1)
@@ -48,7 +48,7 @@ struct CenteredRMSProp {
                __attribute__((always_inline)) {
       s = decay * s + rest * square(g);
       m = decay * m + rest * g;
-      // Where both squares overflow, their difference must not be a NaN.
+      // If both squares overflow, their difference must not be a NaN.
       const auto variance = s - finite(square(m));
       return rate * g / epsilon.root(select(variance < 0, 0, variance));
     };

@@ -11,8 +11,8 @@
 
 namespace descent {
 
-/// Where epsilon stands: sqrt(s) + epsilon, sqrt(s + epsilon), or (Adam alone) outside the root of
-/// the moment that is not bias-corrected.
+/// Where epsilon is added: sqrt(s) + epsilon, sqrt(s + epsilon), or (only in Adam) outside the root of the moment
+/// before bias correction.
 enum class EpsilonPlacement { outside, inside, hat };
 
 consteval std::array<std::string_view, 3> enumerator_names(EpsilonPlacement) { return {"outside", "inside", "hat"}; }
@@ -20,7 +20,7 @@ consteval std::array<std::string_view, 3> enumerator_names(EpsilonPlacement) { r
 namespace rules {
 inline namespace DESCENT_FLAGS {
 
-/// For the rules that know no bias correction, and so no `hat`.
+/// For the rules without bias correction, and so without `hat`.
 inline constexpr auto outside_or_inside = interval::one_of<EpsilonPlacement::outside, EpsilonPlacement::inside>;
 
 /// sqrt(s + inside) + outside. One of the two is usually 0, which changes no bit of a root.
@@ -39,7 +39,7 @@ constexpr Epsilons<Scalar> epsilons(Scalar inside, Scalar outside) {
   return {inside, outside};
 }
 
-/// One epsilon, where it is placed.
+/// One epsilon, added where `placement` says.
 template <class Scalar>
 constexpr Epsilons<Scalar> placed(Scalar epsilon, EpsilonPlacement placement) {
   if (placement == EpsilonPlacement::inside) return {epsilon, 0};

@@ -8,7 +8,7 @@
 
 namespace descent {
 
-/// What the velocity of Momentum gathers: steps, gradients, or an average of gradients.
+/// What the velocity of Momentum accumulates: steps, gradients, or an average of gradients.
 enum class MomentumForm { velocity, accumulated, averaged };
 
 consteval std::array<std::string_view, 3> enumerator_names(MomentumForm) {
@@ -24,17 +24,17 @@ namespace rules {
 ///     accumulated:  v <- momentum v + (1 - dampening) g,  step = learning_rate v
 ///     averaged:     v <- momentum v + (1 - momentum) g,   step = learning_rate v
 ///
-/// The forms differ once the learning rate changes during a run: `velocity` keeps the steps taken at
-/// the old rate in motion, the others rescale them at once. `accumulated` is the SGD of PyTorch and
-/// optax, `velocity` that of Keras and of Sutskever et al. (2013); `averaged` takes steps 1 - momentum
-/// times as long. Dampening is PyTorch's, which spares the first gradient: v = g there.
+/// The forms differ once the learning rate changes during a run: `velocity` keeps the steps taken at the old rate in
+/// motion, the others rescale them at once. `accumulated` is the SGD of PyTorch and optax; `velocity` is that of Keras
+/// and of Sutskever et al. (2013); the steps of `averaged` are 1 - momentum times as long. Dampening is PyTorch's and
+/// spares the first gradient: v = g there.
 ///
-/// State: "velocity", one scalar per parameter, from 0.
+/// State: "velocity", one scalar per parameter, starting at 0.
 struct Momentum {
   double learning_rate = 0.01;                 ///< eta, finite and >= 0
   double momentum = 0.9;                       ///< mu, in [0, 1]; 1 is the limit without friction
   MomentumForm form = MomentumForm::velocity;  ///< which of the three recurrences
-  double dampening = 0;                        ///< in [0, 1], and 0 where form is not accumulated
+  double dampening = 0;                        ///< in [0, 1], and 0 unless form is accumulated
 
   static constexpr std::string_view name = "descent::Momentum";
   static constexpr std::array<std::string_view, 1> state_names{"velocity"};
@@ -45,10 +45,10 @@ struct Momentum {
                 Hyperparameter{"dampening", &Momentum::dampening, unit_interval});
   }
   void validate(const auto& expect) const {
-    expect(dampening == 0 || form == MomentumForm::accumulated, "dampening must be 0 where form is not accumulated");
+    expect(dampening == 0 || form == MomentumForm::accumulated, "dampening must be 0 unless form is accumulated");
   }
 
-  /// All three forms: multiplying by a factor of 1 is exact.
+  /// Covers all three forms: multiplying by a factor of 1 is exact.
   auto kernel(const auto& step) const {
     double gradient_factor = 1, step_factor = learning_rate;
     if (form == MomentumForm::velocity) std::swap(gradient_factor, step_factor);

@@ -24,16 +24,16 @@ namespace rules {
 ///     parameters:  v <- momentum v + learning_rate g,   step = momentum v + learning_rate g,
 ///                  g taken at the parameters
 ///
-/// `parameters` is the same method in the shifted coordinates x - momentum v (Bengio, Boulanger-
-/// Lewandowski & Pascanu 2012), so that no gradient at another point is needed; it is what frameworks
-/// compute. For `lookahead`, `Optimizer::lookahead` gives the point.
+/// `parameters` is the same method in the shifted coordinates x - momentum v (Bengio, Boulanger-Lewandowski & Pascanu
+/// 2012), so that no gradient at another point is needed; this is what frameworks compute. For `lookahead`,
+/// `Optimizer::lookahead` returns the point.
 ///
-/// Keras has this velocity of steps. That of PyTorch and optax accumulates gradients, which differs
-/// once the learning rate changes during a run, as with Momentum:
+/// Keras has this velocity of steps. PyTorch and optax accumulate gradients instead, which differs once the learning
+/// rate changes during a run, as with Momentum:
 ///
 ///     parameters, accumulated:  v <- momentum v + g,   step = learning_rate (momentum v + g)
 ///
-/// State: "velocity", one scalar per parameter, from 0.
+/// State: "velocity", one scalar per parameter, starting at 0.
 struct Nesterov {
   double learning_rate = 0.01;                      ///< eta, finite and >= 0
   double momentum = 0.9;                            ///< mu, in [0, 1]
@@ -51,7 +51,7 @@ struct Nesterov {
   }
   void validate(const auto& expect) const {
     expect(form == MomentumForm::velocity || gradient_at == GradientAt::parameters,
-           "form must be velocity where gradient_at is lookahead");
+           "form must be velocity if gradient_at is lookahead");
   }
 
   auto kernel(const auto& step) const {

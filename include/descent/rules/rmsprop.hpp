@@ -17,10 +17,10 @@ namespace rules {
 ///     outside:  step = learning_rate * g / (sqrt(s) + epsilon)
 ///     inside:   step = learning_rate * g / sqrt(s + epsilon)
 ///
-/// Frameworks differ in decay (PyTorch 0.99, Keras and optax 0.9) and in where epsilon stands (PyTorch
+/// Frameworks differ in decay (PyTorch 0.99, Keras and optax 0.9) and in where epsilon is added (PyTorch
 /// outside, Keras and optax inside).
 ///
-/// State: "squared_gradient", one scalar per parameter, from 0.
+/// State: "squared_gradient", one scalar per parameter, starting at 0.
 struct RMSProp {
   double learning_rate = 0.001;                                    ///< eta, finite and >= 0
   double decay = 0.9;                                              ///< gamma, in [0, 1)

@@ -18,10 +18,10 @@
 
 namespace descent {
 
-/// The component whose error is the largest.
+/// The component with the largest error.
 template <class Scalar>
 struct GradientCheck {
-  Eigen::Index row = -1;  ///< -1, as col, where x is empty
+  Eigen::Index row = -1;  ///< -1, like col, if x is empty
   Eigen::Index col = -1;
   Scalar analytic = 0;  ///< as the objective writes it
   Scalar numeric = 0;   ///< by central differences of the value
@@ -31,7 +31,7 @@ struct GradientCheck {
   /// error <= tolerance
   DESCENT_TAGGED bool passed() const { return error <= static_cast<Scalar>(tolerance); }
 
-  /// The check in plain words.
+  /// The result in plain words.
   DESCENT_TAGGED std::string message() const {
     if (row < 0) return "passed: x is empty";
     using detail::Rounded;
@@ -54,7 +54,7 @@ struct GradientCheck {
 namespace detail {
 inline namespace DESCENT_FLAGS {
 
-/// cbrt(eps): where truncation and rounding of a central difference are balanced.
+/// cbrt(eps): balances truncation and rounding of a central difference.
 template <class Scalar>
 double difference_step() {
   return std::cbrt(static_cast<double>(std::numeric_limits<Scalar>::epsilon()));
@@ -68,22 +68,21 @@ double difference_step() {
 ///
 ///     numeric = (f(x + h e_i) - f(x - h e_i)) / 2h,   h = cbrt(eps) * max(1, |x_i|),
 ///
-/// where 2h is the difference of the two points as they are rounded. The check is passed if in each
+/// where 2h is the difference between the two points as rounded. The check passes if, for each component,
 ///
 ///     error = |analytic - numeric| / max(1, |analytic|, |numeric|, noise) <= tolerance,
 ///     noise = 10 cbrt(eps) * |f(x)| / max(1, |x_i|),
 ///
-/// so that it is relative for large gradients and absolute for small ones, and asks no more than the
-/// rounding of a large value leaves to be seen. tolerance is finite and > 0, by default cbrt(eps):
-/// 6e-6 for double, 5e-3 for float. A wrong formula is off by far more; where a right one fails, the
-/// objective has a kink or a steep curvature near x, or changes on scales much below 1: then check at
-/// another x, with double instead of float, or in other units.
+/// so that it is relative for large gradients and absolute for small ones, and asks for no more than the rounding of a
+/// large value lets through. tolerance is finite and > 0, by default cbrt(eps): 6e-6 for double, 5e-3 for float. A
+/// wrong formula is off by far more. If a right one fails, the objective has a kink or a steep curvature near x, or
+/// changes on scales much smaller than 1: then check at another x, with double instead of float, or in other units.
 ///
-/// x is any dense tensor and stays as it is. The objective is called 2n + 1 times for n components, and
-/// must set each component of the gradient at each call: it finds NaN there. Reports the component with the largest
-/// error, by row and column. Throws std::invalid_argument for a tolerance out of range, a gradient of
-/// another shape or one with a component that is not set, and std::domain_error where x, the value
-/// there or at a point of the differences, or the gradient is not finite.
+/// x is any dense tensor and is not changed. The objective is called 2n + 1 times for n components, and must set every
+/// component of the gradient at each call: it finds NaN there. Reports the component with the largest error, by row and
+/// column. Throws std::invalid_argument if the tolerance is out of range, or the gradient has another shape or a
+/// component that is not set, and std::domain_error if x, the value there or at a point of the differences, or the
+/// gradient is not finite.
 template <class F, class X>
 requires DenseTensor<X> && Objective<F, typename X::PlainObject>
 DESCENT_TAGGED auto check_gradient(F&& objective, const X& x,
@@ -109,7 +108,7 @@ DESCENT_TAGGED auto check_gradient(F&& objective, const X& x,
     if (!std::isfinite(nearby.value)) {
       detail::fail<std::domain_error>({"descent::check_gradient: the value is ", nearby.value,
                                        " near x, where component ", detail::to_text(row, col), " is ",
-                                       detail::Rounded{component, 6}, " in place of ", here.x(row, col),
+                                       detail::Rounded{component, 6}, " instead of ", here.x(row, col),
                                        "; it must be finite"});
     }
     return nearby.value;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Minibatches: the batches of one epoch after another, shuffled or in an order of one's own, which
-// depends on the arguments alone, on every platform.
+// Minibatches: the batches of one epoch after another, shuffled or in your own order. They depend on the arguments
+// alone, on every platform.
 #pragma once
 
 #include <algorithm>
@@ -28,19 +28,18 @@ inline namespace DESCENT_FLAGS {
 
 /// How Minibatches walks the indices.
 struct MinibatchOptions {
-  bool shuffle = true;     ///< anew in each epoch (Fisher & Yates); false: as they were given
-  bool drop_last = false;  ///< leave out a last batch that is short
+  bool shuffle = true;     ///< again in each epoch (Fisher & Yates); false: keep the given order
+  bool drop_last = false;  ///< leave out a short last batch
 };
 
-/// Walks the indices 0 … count - 1, or those given, in batches:
+/// Walks the indices 0 … count - 1, or the given ones, in batches:
 ///
 ///     descent::Minibatches batches(X.cols(), 32, seed);
 ///     for (int epoch = 0; epoch < 20; ++epoch)
 ///       for (const auto& batch : batches.epoch())
 ///         train(X(Eigen::all, batch));
 ///
-/// Each epoch holds every index once, or as often as it was given. What drop_last leaves out is chosen anew
-/// by each shuffle.
+/// Each epoch holds every index once, or as often as it was given. With drop_last, each shuffle leaves out others.
 class Minibatches {
  public:
   using Index = Eigen::Index;
@@ -48,8 +47,8 @@ class Minibatches {
   /// The largest count.
   static constexpr Index max_count = (std::numeric_limits<std::int32_t>::max)();
 
-  /// Throws std::invalid_argument unless 1 <= count <= max_count and batch_size >= 1. A batch_size
-  /// above count gives one short batch, or with drop_last, which would leave none, is an error, too.
+  /// Throws std::invalid_argument unless 1 <= count <= max_count and batch_size >= 1. A batch_size above count gives
+  /// one short batch; with drop_last, which would leave none, it is an error too.
   Minibatches(Index count, Index batch_size, std::uint64_t seed, const MinibatchOptions& options = {})
       : random_{seed}, batch_size_(batch_size), options_(options) {
     require_sizes(count);
@@ -57,9 +56,8 @@ class Minibatches {
     std::iota(order_.begin(), order_.end(), 0);
   }
 
-  /// The same for indices of one's own, in any range of integers: the samples of a split, an order, or one
-  /// that holds some samples several times. They are copied. Throws std::invalid_argument as above, and for
-  /// an index below 0.
+  /// The same for your own indices, in any range of integers: the samples of a split, a fixed order, or one that
+  /// repeats some samples. They are copied. Throws std::invalid_argument as above, and for an index below 0.
   template <class Indices>
   requires requires(const Indices& indices) {
     requires std::integral<std::remove_cvref_t<decltype(*std::begin(indices))>>;
@@ -77,8 +75,8 @@ class Minibatches {
     require_sizes(static_cast<Index>(order_.size()));
   }
 
-  /// The batches of one epoch, each a span of indices. Valid until the next call of `epoch` and as
-  /// long as the Minibatches they come from.
+  /// The batches of one epoch, each a span of indices. Valid until the next call of `epoch`, and only as long as the
+  /// Minibatches they come from.
   class Epoch {
    public:
     class Iterator {
@@ -121,7 +119,7 @@ class Minibatches {
     std::size_t batch_size_;
   };
 
-  /// Shuffles, unless that is switched off, and gives the next epoch.
+  /// Shuffles, unless that is switched off, and returns the next epoch.
   Epoch epoch() & {
     if (options_.shuffle)
       for (std::size_t i = order_.size(); i > 1; --i)
@@ -144,7 +142,7 @@ class Minibatches {
       return z ^ (z >> 31);
     }
 
-    /// Uniform in [0, bound): values of an incomplete last interval are drawn again.
+    /// Uniform in [0, bound): values in the incomplete interval at the beginning are drawn again.
     std::uint64_t below(std::uint64_t bound) {
       const std::uint64_t excess = (0 - bound) % bound;  // 2^64 mod bound
       std::uint64_t value = next();

@@ -22,20 +22,20 @@
 
 namespace descent {
 
-/// When to stop: the criterion that is met first ends the run. 0 switches a criterion off.
+/// When to stop: the first criterion that is met ends the run. 0 switches a criterion off.
 ///
-/// A step that changes no parameter, though the gradient is not 0, is idle: its rate is 0, the optimizer skipped
-/// it, or it is lost in the rounding of x. It meets neither step_tolerance nor value_tolerance, as it says nothing
-/// of a minimum, and more of them may pass before x moves on: a warm-up, a momentum that gathers speed. Where as
-/// many as max_idle_steps follow each other, the run has stalled. A step_tolerance that is to be met must thus be
-/// above the rounding of x, about eps |x_i|: what stalls below has come as far as the scalar allows, and
-/// gradient_norm tells how far that is.
+/// A step that changes no parameter, though the gradient is not 0, is idle: its rate is 0, the optimizer skipped it, or
+/// it is lost in the rounding of x. Such a step meets neither step_tolerance nor value_tolerance, because it says
+/// nothing about a minimum, and more of them may pass before x moves on, as in a warm-up or while a momentum gathers
+/// speed. After max_idle_steps of them in a row, the run has stalled. To be met, a step_tolerance must thus be above
+/// the rounding of x, about eps |x_i|: a run that stalls below it has come as far as the scalar allows, and
+/// gradient_norm says how far that is.
 struct MinimizeOptions {
   std::int64_t max_steps = 10'000;
   double gradient_tolerance = 1e-8;     ///< largest |g_i| <= tolerance
   double step_tolerance = 0;            ///< largest |x_i change| <= tolerance
   double value_tolerance = 0;           ///< |f change| <= tolerance * max(1, |f|)
-  std::int64_t max_idle_steps = 1'000;  ///< so many in a row
+  std::int64_t max_idle_steps = 1'000;  ///< in a row
 };
 
 /// Why a run ended.
@@ -49,8 +49,8 @@ enum class MinimizeStatus {
   stalled,
 };
 
-/// How a run ended: value and gradient_norm (the largest |g_i|) are those at the x that it left, and steps
-/// counts those that the optimizer skipped, too.
+/// How a run ended: value and gradient_norm (the largest |g_i|) are those at the final x, and steps also counts those
+/// that the optimizer skipped.
 template <class Scalar>
 struct MinimizeResult {
   MinimizeStatus status;
@@ -90,11 +90,11 @@ struct Progress {
   const Plain& x;
 };
 
-/// Nothing, or whether to stop: a number is neither.
+/// What an observer returns: nothing, or whether to stop. A number is neither.
 template <class T>
 concept VoidOrBool = std::is_void_v<T> || std::same_as<std::remove_cvref_t<T>, bool>;
 
-/// `observer(progress)` after each step; it returns true to stop, false to go on, or nothing.
+/// Called as `observer(progress)` after each step; returns true to stop, false to go on, or nothing.
 template <class F, class Plain>
 concept Observer = requires(F& observer, const Progress<Plain>& progress) {
   { observer(progress) } -> VoidOrBool;
@@ -146,7 +146,7 @@ std::int64_t skipped_steps(const O& optimizer) {
     return 0;
 }
 
-/// As far as the optimizer shows its state. Where it has overflowed, a parameter rests for good.
+/// Checks the state as far as the optimizer shows it. Once it has overflowed, a parameter never moves again.
 template <class O>
 bool state_is_finite(const O& optimizer) {
   if constexpr (requires { optimizer.state(O::state_names.size()); })
@@ -155,7 +155,7 @@ bool state_is_finite(const O& optimizer) {
   return true;
 }
 
-/// Sets x to a point when it goes out of scope, by an exception or not.
+/// Sets x to a point when it goes out of scope, also by an exception.
 template <class X, class Plain>
 struct SetAtEnd {
   X& x;
@@ -167,18 +167,17 @@ struct SetAtEnd {
 }  // namespace DESCENT_FLAGS
 }  // namespace detail
 
-/// Steps from x until a criterion is met; x is then the point reached, and written only then.
+/// Takes steps from x until a criterion is met. Only then is x written: it is the point reached.
 ///
-/// The gradient is taken at the parameters, or at `optimizer.lookahead(x)` for
-/// GradientAt::lookahead, which costs a second call of the objective at each step: value, criteria
-/// and observer are about x itself. Where x, value or gradient is not finite, the run ends with the
-/// last x at which all were, one step behind the optimizer. It ends, too, where the optimizer's state
-/// is not finite at a step that is idle or meets step_tolerance or value_tolerance.
+/// The gradient is taken at the parameters or, for GradientAt::lookahead, at `optimizer.lookahead(x)`, which costs a
+/// second call of the objective at each step: value, criteria and observer are about x itself. If x, value or gradient
+/// is not finite, the run ends with the last x at which all were, one step behind the optimizer. It also ends if the
+/// optimizer's state is not finite at a step that is idle or meets step_tolerance or value_tolerance.
 ///
-/// Throws, with x as it was, std::invalid_argument for an option out of range or a first gradient that
-/// the objective does not set (called once more where that is NaN, to tell), and std::domain_error
-/// where x to start from is not finite, or value or gradient there. What the objective, the observer or
-/// a step throws later leaves x where the optimizer's last step led: both can go on from there.
+/// Throws, with x unchanged, std::invalid_argument if an option is out of range or the objective does not set the first
+/// gradient (it is called once more if that is NaN, to find out), and std::domain_error if the initial x, or the value
+/// or gradient there, is not finite. If the objective, the observer or a step throws later, x is where the optimizer's
+/// last step led: both can go on from there.
 template <class F, class X, class O, class Watch = detail::NoObserver>
 requires DenseTensor<X> && Writable<X&> && Objective<F, typename std::remove_cvref_t<X>::PlainObject> &&
          Observer<Watch, typename std::remove_cvref_t<X>::PlainObject> &&

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The function to be minimized: how it is called, and the check of what it gives.
+// The function to be minimized: how it is called, and how its results are checked.
 #pragma once
 
 #include <cmath>
@@ -29,8 +29,8 @@ std::type_identity<G> second_parameter(R (F::*)(X, G));
 template <class F, class R, class X, class G>
 std::type_identity<G> second_parameter(R (F::*)(X, G) const);
 
-/// Whether what a parameter of that type is given stays as it is: a copy of it is written, or nothing. (A
-/// const base class of Eigen's may be cast, as its documentation has it.)
+/// Whether a parameter of that type leaves its argument as it is: only a copy of it is written, or nothing. (A
+/// reference to a const base class of Eigen may be cast to write, as Eigen's documentation recommends.)
 template <class Parameter>
 constexpr bool leaves_its_argument() {
   using T = std::remove_cvref_t<Parameter>;
@@ -42,8 +42,8 @@ constexpr bool leaves_its_argument() {
     return !is_writable_tensor<T>;
 }
 
-/// Whether F is known to take a gradient that it cannot write. That is asked of types alone: a call with another
-/// argument could compile the body of a generic lambda for a type that it is not meant for.
+/// Whether F is known to take a gradient that it cannot write. Only types are examined: a call with another argument
+/// could compile the body of a generic lambda for a type that it is not meant for.
 template <class F, class Plain>
 constexpr bool leaves_the_gradient() {
   using R = std::invoke_result_t<F&, const Plain&, Plain&>;
@@ -59,13 +59,13 @@ constexpr bool leaves_the_gradient() {
 }  // namespace DESCENT_FLAGS
 }  // namespace detail
 
-/// The gradient is a parameter that can be written: `Plain&`, `auto&` or `Eigen::Ref<Plain>`, say, and not
-/// `Plain`, `auto` or `const Plain&`. (What types do not tell, as of `const auto&`, shows at run time.)
+/// The gradient is a parameter that can be written: `Plain&`, `auto&` or `Eigen::Ref<Plain>`, say, but not `Plain`,
+/// `auto` or `const Plain&`. (What the types do not show, as with `const auto&`, comes out at run time.)
 template <class F, class Plain>
 concept TakesGradientToWrite = !detail::leaves_the_gradient<std::remove_cvref_t<F>, Plain>();
 
-/// `objective(x, gradient)` writes the gradient at x, which has the right shape already, and returns
-/// the value. Each component must be set at each call: it is NaN before.
+/// `objective(x, gradient)` writes the gradient at x, which already has the right shape, and returns the value. It must
+/// set every component at each call: each is NaN before.
 template <class F, class Plain>
 concept Objective = requires(F& objective, const Plain& x, Plain& gradient) {
   { objective(x, gradient) } -> std::convertible_to<typename Plain::Scalar>;
@@ -74,7 +74,7 @@ concept Objective = requires(F& objective, const Plain& x, Plain& gradient) {
 namespace detail {
 inline namespace DESCENT_FLAGS {
 
-/// The largest absolute value; NaN where there is one, 0 where there is nothing.
+/// The largest absolute value; NaN if there is one, 0 if there are no elements.
 template <class Dense>
 typename Dense::Scalar largest(const Dense& dense) {
   if (dense.size() == 0) return 0;
@@ -90,8 +90,8 @@ struct Evaluated {
   Scalar value = 0;
   Scalar gradient_norm = 0;
 
-  /// What the objective does not set stays `unset`. Throws std::invalid_argument, in the name of the caller,
-  /// where the gradient has another shape.
+  /// What the objective does not set stays `unset`. Throws std::invalid_argument, in the name of the caller, if the
+  /// gradient has another shape.
   template <class F>
   void evaluate(std::string_view caller, F& objective, Scalar unset = std::numeric_limits<Scalar>::quiet_NaN()) {
     gradient.setConstant(x.rows(), x.cols(), unset);
@@ -102,14 +102,14 @@ struct Evaluated {
     gradient_norm = largest(gradient);
   }
 
-  /// Of x, too, as an objective may make numbers of a NaN.
+  /// Checks x, too, because an objective may turn a NaN into numbers.
   bool finite() const {
     return std::isfinite(value) && std::isfinite(gradient_norm) && all_finite<false>(x.data(), x.size());
   }
 };
 
-/// Throws std::invalid_argument, in the name of the caller, where a component is NaN as it was before the
-/// objective was called: then another number stays there, too.
+/// Throws std::invalid_argument, in the name of the caller, if a component is still the NaN from before the call: with
+/// another number there, that number stays, too.
 template <class Plain, class F>
 void require_gradient_set(std::string_view caller, const Evaluated<Plain>& evaluated, F& objective) {
   if (!std::isnan(evaluated.gradient_norm)) return;
@@ -119,7 +119,7 @@ void require_gradient_set(std::string_view caller, const Evaluated<Plain>& evalu
     for (Index row = 0; row < evaluated.x.rows(); ++row)
       if (std::isnan(evaluated.gradient(row, col)) && !std::isnan(with_zero.gradient(row, col)))
         fail<std::invalid_argument>({caller, ": the objective does not set component ", to_text(row, col),
-                                     " of the gradient; it must assign each, and not add to what stands there"});
+                                     " of the gradient; it must assign each, and not add to what is there"});
 }
 
 }  // namespace DESCENT_FLAGS

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What the rules around a rule share: a name and arrays of state that are those of the rule and more.
+// What rules that wrap another rule share: they extend its name and its state arrays.
 #pragma once
 
 #include <array>
@@ -26,7 +26,7 @@ constexpr std::array<T, N + 1> prepended(T first, const std::array<T, N>& rest) 
   return std::apply([&](auto... its) { return std::array<T, N + 1>{first, its...}; }, rest);
 }
 
-/// f(kernel), for a rule's kernel; for a choice of kernels, the choice of what f makes of each.
+/// f(kernel) for a rule's kernel; for a choice of kernels, the choice among what f makes of each.
 template <class Kernel, class F>
 auto map_kernel(const Kernel& kernel, const F& f) {
   return f(kernel);
@@ -37,7 +37,7 @@ auto map_kernel(const std::variant<Kernels...>& choice, const F& f) {
   return std::visit([&](const auto& kernel) { return Mapped(f(kernel)); }, choice);
 }
 
-/// Those of R; where it has none, 0, which is no power.
+/// The state_powers of R; if it has none, 0, which is no power.
 template <class R>
 constexpr std::array<int, R::state_names.size()> state_powers_of() {
   if constexpr (HasStatePowers<R>)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Momentum after a rule, in its one pass over memory: `descent::rules::WithMomentum{rmsprop, 0.9}`.
+// Momentum after a rule, in the same pass over memory: `descent::rules::WithMomentum{rmsprop, 0.9}`.
 #pragma once
 
 #include <string_view>
@@ -15,18 +15,18 @@ namespace detail {
 inline constexpr std::string_view with_momentum = " with momentum";
 }
 
-/// A rule that has what WithMomentum would put beside it or hide.
+/// A rule that already has the state or a member that WithMomentum would add.
 template <class R>
 concept HasMomentum = detail::names_state<R>("velocity") || requires { &R::momentum; } || requires { &R::form; };
 
-/// A rule that momentum can be put around: with a `learning_rate`, without a look-ahead, and without the
-/// state "velocity" or the members `momentum` and `form`.
+/// A rule that momentum can wrap: it has a `learning_rate`, no look-ahead, no state "velocity", and no member
+/// `momentum` or `form`.
 template <class R>
 concept TakesMomentum = Rule<R> && !LooksAhead<R> && !HasMomentum<R> && requires(R& rule) { rule.learning_rate = 1.0; };
 
 namespace rules {
 
-/// Momentum after a rule, over its steps u.
+/// Momentum after a rule, applied to its steps u.
 ///
 ///     velocity:     v <- momentum v + u,   step = v
 ///     accumulated:  v <- momentum v + u,   step = learning_rate v,   with u taken at the learning rate 1
@@ -34,7 +34,7 @@ namespace rules {
 /// The forms differ once the learning rate changes during a run. The momentum of RMSProp, centered or
 /// not, is `velocity` in Keras and optax, and `accumulated` in PyTorch.
 ///
-/// State: "velocity", one scalar per parameter, from 0; then that of R.
+/// State: "velocity", one scalar per parameter, starting at 0; then the state of R.
 template <TakesMomentum R>
 struct WithMomentum : R {
   double momentum = 0.9;                       ///< mu, in [0, 1]

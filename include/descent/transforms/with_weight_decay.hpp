@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// Weight decay before a rule, in its one pass over memory:
+// Weight decay before a rule, in the same pass over memory:
 //
 //     using descent::rules::WithWeightDecay;
 //     descent::Optimizer optimizer(WithWeightDecay{descent::rules::Adam{.learning_rate = 0.01}, 1e-4});
-//     optimizer.learning_rate *= 0.5;   // its members are those of Adam and its own
+//     optimizer.learning_rate *= 0.5;   // it has the members of Adam and its own
 //     optimizer.weight_decay = 0;
 #pragma once
 
@@ -21,7 +21,7 @@ namespace detail {
 inline constexpr std::string_view with_weight_decay = " with weight decay";
 }
 
-/// A rule that weight decay can be put around: without a member `weight_decay`, which would be hidden.
+/// A rule that weight decay can wrap: it has no member `weight_decay`, which would be hidden.
 template <class R>
 concept TakesWeightDecay = Rule<R> && !requires { &R::weight_decay; };
 
@@ -29,14 +29,13 @@ namespace rules {
 
 /// Weight decay before a rule, as the gradient of an L2 penalty, weight_decay |x|^2 / 2.
 ///
-///     step = that of R for the gradient g + weight_decay x
+///     step = R's step for the gradient g + weight_decay x
 ///
-/// It is PyTorch's `weight_decay` of all optimizers but AdamW. A rule that scales its gradient scales
-/// the decay with it; the decoupled decay of AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101) and of
-/// Keras, which shrinks x itself, is another method. With Nesterov, the gradient is that at the
-/// parameters.
+/// This is PyTorch's `weight_decay` in all optimizers except AdamW. A rule that scales its gradient scales the decay
+/// with it. The decoupled decay of AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101) and of Keras, which shrinks x
+/// itself, is a different method. With Nesterov, the gradient is the one at the parameters.
 ///
-/// State: that of R.
+/// State: the state of R.
 template <TakesWeightDecay R>
 struct WithWeightDecay : R {
   double weight_decay = 0;  ///< lambda, finite and >= 0
