@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <fstream>
@@ -70,7 +71,7 @@ void change_rates(std::vector<Runner>& runners, const std::vector<NamedRate>& ra
     bool used = false;
     for (Runner& runner : runners)
       if (optimizer_names[runner.rule.index()] == name) {
-        set_rate(runner.rule, std::stod(rate));
+        set_rate(runner.rule, std::strtod(rate.c_str(), nullptr));
         used = true;
       }
     if (!used) throw std::invalid_argument("--rate: " + name + " does not run");
