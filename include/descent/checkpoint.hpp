@@ -165,29 +165,31 @@ Members metadata_of(const R& rule, const Memory& memory) {
           {"running_products", array_of(products_in(memory))}};
 }
 
-/// Throws Refused unless steps could have produced these counters and running products.
+/// Throws InvalidCheckpoint unless steps could have produced these counters and running products.
 template <class R, class Memory>
 void require_sound(const R& rule, const Memory& memory) {
   const auto require_counter = [](const std::string& name, std::int64_t count) {
     constexpr std::int64_t most = (std::numeric_limits<std::int64_t>::max)() / 2;  // far from overflow
-    if (count < 0 || count > most) throw Refused(name + " = " + std::to_string(count) + "; it must be in [0, 2^62)");
+    if (count < 0 || count > most)
+      throw InvalidCheckpoint(name + " = " + std::to_string(count) + "; it must be in [0, 2^62)");
   };
   require_counter("steps", memory.counter.t);
   require_counter("skipped_steps", memory.skipped);
   require_counter("skipped_in_a_row", memory.skipped_in_a_row);
   if (memory.skipped_in_a_row > memory.skipped)
-    throw Refused("skipped_in_a_row = " + std::to_string(memory.skipped_in_a_row) +
-                  ", but skipped_steps = " + std::to_string(memory.skipped));
+    throw InvalidCheckpoint("skipped_in_a_row = " + std::to_string(memory.skipped_in_a_row) +
+                            ", but skipped_steps = " + std::to_string(memory.skipped));
   if constexpr (HasRunningFactors<R>) {
     const RunningFactors<R> factors = running_factors_of(rule);
     for (std::size_t i = 0; i < factors.size(); ++i) {
       const double product = memory.counter.products[i];
       if (memory.counter.t == 0 && product != 1)
-        throw Refused("running_products = " + array_of(products_in(memory)) + "; before the first step each must be 1");
+        throw InvalidCheckpoint("running_products = " + array_of(products_in(memory)) +
+                                "; before the first step each must be 1");
       // Only rules of a user have factors outside [0, 1); their products may be anything.
       if (memory.counter.t > 0 && interval::below_one.contains(factors[i]) && !interval::below_one.contains(product))
-        throw Refused("running_products = " + array_of(products_in(memory)) + "; after a step each must be " +
-                      std::string(interval::below_one.text));
+        throw InvalidCheckpoint("running_products = " + array_of(products_in(memory)) + "; after a step each must be " +
+                                std::string(interval::below_one.text));
     }
   }
 }
@@ -203,8 +205,8 @@ void write_checkpoint(Write&& write, const Optimizer<R, Scalar, Size>& optimizer
     try {
       require_sound<R>(optimizer, memory);
       write_safetensors(write, tensors_of<R, const Scalar>(memory, params), metadata_of<R>(optimizer, memory));
-    } catch (const Refused& refused) {
-      fail<std::invalid_argument>({"descent: load would refuse this checkpoint: ", refused.what()});
+    } catch (const InvalidCheckpoint& error) {
+      fail<std::invalid_argument>({"descent: load would refuse this checkpoint: ", error.what()});
     }
   }
 }
@@ -214,7 +216,7 @@ template <class R>
 R rule_of(Members& metadata, R rule) {
   const auto expect = [&](const std::string& name, std::string_view value) {
     if (const std::string found = taken(metadata, name, "its metadata"); found != value)
-      throw Refused("its " + name + " is " + shown(in_quotes(found)) + ", expected " + in_quotes(value));
+      throw InvalidCheckpoint("its " + name + " is " + shown(in_quotes(found)) + ", expected " + in_quotes(value));
   };
   expect("descent_checkpoint", "1");
   expect("rule", R::name);
@@ -237,7 +239,7 @@ Numbers<factors> products_of(Members& metadata) {
   const std::string text = taken(metadata, name, "its metadata");
   const std::vector<std::string> values = elements_in(text, name);
   if (values.size() != factors)
-    throw Refused(name + " = " + shown(text) + "; there must be " + std::to_string(factors));
+    throw InvalidCheckpoint(name + " = " + shown(text) + "; there must be " + std::to_string(factors));
   Numbers<factors> products;
   if constexpr (factors > 0)
     for (std::size_t i = 0; i < factors; ++i) products[i] = value_of<double>(values[i], "a running product");
@@ -252,7 +254,7 @@ void read_checkpoint(std::istream& in, bool to_its_end, Optimizer<R, Scalar, Siz
     try {
       return Optimizer<R, Scalar, Size>(rule);
     } catch (const std::invalid_argument& out_of_range) {
-      throw Refused(out_of_range.what());
+      throw InvalidCheckpoint(out_of_range.what());
     }
   }();
   auto& memory = MemoryAccess::memory(loaded);
@@ -267,7 +269,8 @@ void read_checkpoint(std::istream& in, bool to_its_end, Optimizer<R, Scalar, Siz
   if (memory.counter.t > 0) MemoryAccess::remember(loaded, views_in(views_to_read<Scalar>(values)));
   SavedTensors<Scalar> tensors = tensors_of<R, Scalar>(memory, values);
   file.read_into(tensors);
-  if (to_its_end && in.peek() != std::istream::traits_type::eof()) throw Refused("it does not end with its checksum");
+  if (to_its_end && in.peek() != std::istream::traits_type::eof())
+    throw InvalidCheckpoint("it does not end with its checksum");
 
   static_cast<R&>(optimizer) = static_cast<R&&>(loaded);
   MemoryAccess::memory(optimizer) = std::move(memory);
@@ -278,8 +281,8 @@ template <class... Arguments>
 void load_from(const std::string& name, Arguments&&... arguments) {
   try {
     read_checkpoint(arguments...);
-  } catch (const Refused& refused) {
-    fail<std::runtime_error>({"descent: ", name, ": ", refused.what()});
+  } catch (const InvalidCheckpoint& error) {
+    fail<std::runtime_error>({"descent: ", name, ": ", error.what()});
   }
 }
 

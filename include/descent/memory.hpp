@@ -26,17 +26,17 @@ inline namespace DESCENT_FLAGS {
 
 inline constexpr std::size_t cache_line = 64;
 
-struct FreeLines {
+struct FreeAligned {
   void operator()(void* memory) const { ::operator delete(memory, std::align_val_t{cache_line}); }
 };
 template <class Scalar>
-using Lines = std::unique_ptr<Scalar[], FreeLines>;
+using AlignedArray = std::unique_ptr<Scalar[], FreeAligned>;
 
 /// Memory for n scalars, aligned to a cache line.
 template <class Scalar>
-Lines<Scalar> new_lines(std::size_t n) {
+AlignedArray<Scalar> new_aligned(std::size_t n) {
   if (n > PTRDIFF_MAX / sizeof(Scalar)) fail<std::length_error>({"descent: ", n, " scalars of state are too many"});
-  return Lines<Scalar>(static_cast<Scalar*>(::operator new(n * sizeof(Scalar), std::align_val_t{cache_line})));
+  return AlignedArray<Scalar>(static_cast<Scalar*>(::operator new(n * sizeof(Scalar), std::align_val_t{cache_line})));
 }
 
 /// `state_count` arrays of n scalars on the heap, each aligned to a cache line.
@@ -45,7 +45,7 @@ class StateArrays {
  public:
   StateArrays() = default;
   StateArrays(const StateArrays& other)
-      : lines_(other.size_ == 0 ? nullptr : new_lines<Scalar>(other.length())), size_(other.size_) {
+      : lines_(other.size_ == 0 ? nullptr : new_aligned<Scalar>(other.length())), size_(other.size_) {
     std::copy_n(other.lines_.get(), length(), lines_.get());
   }
   StateArrays(StateArrays&& other) noexcept : lines_(std::move(other.lines_)), size_(std::exchange(other.size_, 0)) {}
@@ -60,14 +60,14 @@ class StateArrays {
   void fill(Eigen::Index n, const std::array<double, state_count>& initial) {
     StateArrays filled;
     filled.size_ = n;
-    filled.lines_ = new_lines<Scalar>(filled.length());
+    filled.lines_ = new_aligned<Scalar>(filled.length());
     for (std::size_t slot = 0; slot < state_count; ++slot)
       std::fill_n(filled.array(slot), filled.stride(), static_cast<Scalar>(initial[slot]));
     *this = std::move(filled);
   }
 
   Eigen::Index size() const { return size_; }
-  Stretch stretch() const { return {array(0), array(state_count)}; }
+  AddressRange address_range() const { return {array(0), array(state_count)}; }
   Scalar* array(std::size_t slot) { return lines_.get() + slot * stride(); }
   const Scalar* array(std::size_t slot) const { return lines_.get() + slot * stride(); }
 
@@ -78,7 +78,7 @@ class StateArrays {
   }
   std::size_t length() const { return state_count * stride(); }
 
-  Lines<Scalar> lines_;
+  AlignedArray<Scalar> lines_;
   Eigen::Index size_ = 0;
 };
 
@@ -93,7 +93,7 @@ class StateArrays<Scalar, state_count, Size> {
   }
 
   static constexpr Eigen::Index size() { return Size; }
-  Stretch stretch() const { return {array(0), array(state_count)}; }
+  AddressRange address_range() const { return {array(0), array(state_count)}; }
   Scalar* array(std::size_t slot) { return scalars_.data() + slot * static_cast<std::size_t>(Size); }
   const Scalar* array(std::size_t slot) const { return scalars_.data() + slot * static_cast<std::size_t>(Size); }
 
@@ -108,23 +108,24 @@ class TensorShapes {
  public:
   static constexpr Eigen::Index max_count = (std::numeric_limits<Eigen::Index>::max)();
 
-  struct Room {
+  struct Scratch {
     std::vector<View<Scalar>> params;
     std::vector<View<const Scalar>> gradient;
-    bool verified = false;  ///< whether the last step with these could overwrite no gradient before reading it
-    std::vector<Stretch> written;
-    Lines<Scalar> copy;
+    bool disjoint = false;  ///< whether the last step with these could overwrite no gradient before reading it
+    std::vector<AddressRange> address_ranges;
+    AlignedArray<Scalar> copy;
     std::size_t copy_size = 0;
   };
 
   TensorShapes() = default;
   TensorShapes(const TensorShapes& other) {
-    if (other.kept_ != nullptr)
-      kept_ = std::make_unique<Kept>(Kept{other.kept_->count, other.kept_->first, other.kept_->others, {}});
+    if (other.storage_ != nullptr)
+      storage_ =
+          std::make_unique<Storage>(Storage{other.storage_->count, other.storage_->first, other.storage_->others, {}});
   }
   TensorShapes(TensorShapes&&) noexcept = default;
   TensorShapes& operator=(TensorShapes other) noexcept {
-    std::swap(kept_, other.kept_);
+    std::swap(storage_, other.storage_);
     return *this;
   }
   ~TensorShapes() = default;
@@ -133,30 +134,30 @@ class TensorShapes {
   [[gnu::cold]] void remember(Views<S> views) {
     std::vector<Shape> others(static_cast<std::size_t>(views.count > 0 ? views.count - 1 : 0));
     for (Eigen::Index i = 1; i < views.count; ++i) others[static_cast<std::size_t>(i - 1)] = views[i].shape;
-    kept().others = std::move(others);
-    if (views.count > 0) kept().first = views[0].shape;
-    kept().count = views.count;
+    storage().others = std::move(others);
+    if (views.count > 0) storage().first = views[0].shape;
+    storage().count = views.count;
   }
-  Eigen::Index size() const { return kept_ == nullptr ? 0 : kept_->count; }
+  Eigen::Index size() const { return storage_ == nullptr ? 0 : storage_->count; }
   const Shape& operator[](Eigen::Index tensor) const {
-    return tensor == 0 ? kept_->first : kept_->others[static_cast<std::size_t>(tensor - 1)];
+    return tensor == 0 ? storage_->first : storage_->others[static_cast<std::size_t>(tensor - 1)];
   }
 
   /// Has space for the views of `count` tensors.
-  Room& room(Eigen::Index count) {
-    Room& all = room();
+  Scratch& scratch(Eigen::Index count) {
+    Scratch& all = scratch();
     all.params.resize(static_cast<std::size_t>(count));
     all.gradient.resize(static_cast<std::size_t>(count));
     return all;
   }
-  std::vector<Stretch>& room_for_order() { return room().written; }
+  std::vector<AddressRange>& address_ranges() { return scratch().address_ranges; }
 
   /// Calls use(memory for n scalars).
   template <class Use>
   void with_copy(Eigen::Index n, Use&& use) {
-    Room& all = room();
+    Scratch& all = scratch();
     if (const auto size = static_cast<std::size_t>(n); all.copy_size < size) {
-      all.copy = new_lines<Scalar>(size);
+      all.copy = new_aligned<Scalar>(size);
       all.copy_size = size;
     }
     use(all.copy.get());
@@ -164,23 +165,23 @@ class TensorShapes {
 
  private:
   /// One struct, so that an optimizer of one tensor makes one allocation.
-  struct Kept {
+  struct Storage {
     Eigen::Index count = 0;
     Shape first;
     std::vector<Shape> others;
-    std::unique_ptr<Room> room;
+    std::unique_ptr<Scratch> scratch;
   };
-  Room& room() {
-    auto& room = kept().room;
-    if (room == nullptr) room = std::make_unique<Room>();
-    return *room;
+  Scratch& scratch() {
+    auto& scratch = storage().scratch;
+    if (scratch == nullptr) scratch = std::make_unique<Scratch>();
+    return *scratch;
   }
-  Kept& kept() {
-    if (kept_ == nullptr) kept_ = std::make_unique<Kept>();
-    return *kept_;
+  Storage& storage() {
+    if (storage_ == nullptr) storage_ = std::make_unique<Storage>();
+    return *storage_;
   }
 
-  std::unique_ptr<Kept> kept_;
+  std::unique_ptr<Storage> storage_;
 };
 
 /// Without the heap: as many tensors as scalars, at most 16, with their sizes in the smallest integers that can hold
@@ -215,12 +216,12 @@ class TensorShapes<Scalar, Size> {
             (row_major_ >> tensor & 1U) != 0};
   }
 
-  struct Room {
+  struct Scratch {
     std::array<View<Scalar>, static_cast<std::size_t>(max_count)> params;
     std::array<View<const Scalar>, static_cast<std::size_t>(max_count)> gradient;
-    bool verified = false;
+    bool disjoint = false;
   };
-  Room room(Eigen::Index count) {
+  Scratch scratch(Eigen::Index count) {
     require_count(count);
     return {};
   }

@@ -101,8 +101,8 @@ struct Memory {
   std::int64_t skipped = 0;
   std::int64_t skipped_in_a_row = 0;  ///< since the last step that was taken
   /// Size and layout of the only tensor, as long as its steps need nothing but comparisons; -1 and 0 otherwise.
-  std::int32_t settled_size = -1;
-  std::int32_t settled_layout = 0;
+  std::int32_t fast_path_size = -1;
+  std::int32_t fast_path_layout = 0;
 };
 
 /// The settings of an optimizer, apart from its hyperparameters.
@@ -174,15 +174,15 @@ class Optimizer : public R {
  public:
   /// Takes a rule, by default one with its default hyperparameters. Throws std::invalid_argument if a hyperparameter,
   /// or the environment variable DESCENT_ISA, is out of range.
-  DESCENT_TAGGED explicit Optimizer(R rule = {}) : R(std::move(rule)), checked_(*this) {
-    detail::validate<Scalar>(checked_);
+  DESCENT_TAGGED explicit Optimizer(R rule = {}) : R(std::move(rule)), validated_(*this) {
+    detail::validate<Scalar>(validated_);
     kernel::require_choice_of_isa();
   }
 
   DESCENT_TAGGED Optimizer(const Optimizer&) = default;
   DESCENT_TAGGED Optimizer(Optimizer&& other) noexcept
       : R(static_cast<R&&>(other)),
-        checked_(std::move(other.checked_)),
+        validated_(std::move(other.validated_)),
         memory_(std::exchange(other.memory_, Memory{})),
         settings_(other.settings_) {}
   DESCENT_TAGGED Optimizer& operator=(const Optimizer& other) {
@@ -191,7 +191,7 @@ class Optimizer : public R {
   }
   DESCENT_TAGGED Optimizer& operator=(Optimizer&& other) noexcept {
     R::operator=(static_cast<R&&>(other));
-    checked_ = std::move(other.checked_);
+    validated_ = std::move(other.validated_);
     memory_ = std::exchange(other.memory_, Memory{});
     settings_ = other.settings_;
     return *this;
@@ -215,7 +215,7 @@ class Optimizer : public R {
       constexpr bool owners = detail::Plain<Params> && detail::Plain<Gradient>;  // share all of their memory or none
       const detail::Shape shape = detail::shape_of(params);
       if (detail::shape_of(gradient) == shape &&
-          step_again(params.data(), gradient.data(), shape.size(), shape.layout(), !owners)) [[likely]]
+          try_fast_path(params.data(), gradient.data(), shape.size(), shape.layout(), !owners)) [[likely]]
         return;
     }
     step_views_of(params, gradient);
@@ -259,7 +259,7 @@ class Optimizer : public R {
   DESCENT_TAGGED void set_nonfinite(NonFinite policy, int most_in_a_row = 10) {
     if (most_in_a_row < 1)
       detail::fail<std::invalid_argument>({"descent: most_in_a_row = ", most_in_a_row, "; it must be >= 1"});
-    memory_.settled_size = -1;
+    memory_.fast_path_size = -1;
     settings_.nonfinite = policy;
     settings_.most_in_a_row = most_in_a_row;
   }
@@ -296,9 +296,9 @@ class Optimizer : public R {
   /// Everything else is kept out of it, so that a small step stays small. `flatten` inlines what is left: holding a
   /// kernel's coefficients in registers is worth a third of Adam's step. And with a probability of 1, where [[likely]]
   /// means 0.9, g++ lays out the loops for speed (bench/DEAD_ENDS.md).
-  DESCENT_TAGGED [[gnu::flatten]] bool step_again(Scalar* x, const Scalar* g, Eigen::Index n, Eigen::Index layout,
-                                                  bool may_meet) {
-    if (!__builtin_expect_with_probability(goes_on(x, g, n, layout, may_meet), 1, 1.0)) return false;
+  DESCENT_TAGGED [[gnu::flatten]] bool try_fast_path(Scalar* x, const Scalar* g, Eigen::Index n, Eigen::Index layout,
+                                                     bool may_overlap) {
+    if (!__builtin_expect_with_probability(takes_fast_path(x, g, n, layout, may_overlap), 1, 1.0)) return false;
     if (!kernel::is_small<Scalar>(n) || detail::flushes<R>(steps() + 1)) {
       step_contiguous(x, g, n);
     } else {
@@ -311,13 +311,13 @@ class Optimizer : public R {
     return true;
   }
 
-  DESCENT_TAGGED [[gnu::always_inline]] bool goes_on(const Scalar* x, const Scalar* g, Eigen::Index n,
-                                                     Eigen::Index layout, bool may_meet) const {
-    if (memory_.settled_size != n || memory_.settled_layout != layout) return false;
-    if (!detail::same_hyperparameters(rule(), checked_)) return false;
-    if (!may_meet) return true;
-    const detail::Stretch reading{g, g + n};
-    return (x == g || !reading.meets({x, x + n})) && !reading.meets(memory_.state.stretch());
+  DESCENT_TAGGED [[gnu::always_inline]] bool takes_fast_path(const Scalar* x, const Scalar* g, Eigen::Index n,
+                                                             Eigen::Index layout, bool may_overlap) const {
+    if (memory_.fast_path_size != n || memory_.fast_path_layout != layout) return false;
+    if (!detail::same_hyperparameters(rule(), validated_)) return false;
+    if (!may_overlap) return true;
+    const detail::AddressRange reading{g, g + n};
+    return (x == g || !reading.overlaps({x, x + n})) && !reading.overlaps(memory_.state.address_range());
   }
 
   DESCENT_TAGGED [[gnu::noinline]] void step_contiguous(Scalar* x, const Scalar* g, Eigen::Index n) {
@@ -339,20 +339,21 @@ class Optimizer : public R {
       const Eigen::Index n = detail::count_tensors(params);
       if (const Eigen::Index gradients = detail::count_tensors(gradient); gradients != n)
         detail::fail_counts(gradients, n);
-      auto&& room = memory_.shapes.room(n);
-      const bool moved = detail::place_views(params, room.params.data());
-      const bool verified = std::exchange(room.verified, false) && !moved;
-      room.verified = step_gradient_of(Params{room.params.data(), n}, gradient, room.gradient.data(), verified);
+      auto&& scratch = memory_.shapes.scratch(n);
+      const bool moved = detail::place_views(params, scratch.params.data());
+      const bool disjoint = std::exchange(scratch.disjoint, false) && !moved;
+      scratch.disjoint =
+          step_gradient_of(Params{scratch.params.data(), n}, gradient, scratch.gradient.data(), disjoint);
     }
   }
 
   /// Evaluates a gradient that is an expression into kept memory, but only once its shapes are known to be right.
   template <class G>
   DESCENT_TAGGED bool step_gradient_of(Params params, const G& gradient, detail::View<const Scalar>* views,
-                                       bool params_verified) {
+                                       bool params_disjoint) {
     if constexpr (detail::in_memory<G>) {
       const bool moved = detail::place_views(gradient, views);
-      return checked_step(params, {views, params.count}, params_verified && !moved);
+      return checked_step(params, {views, params.count}, params_disjoint && !moved);
     } else {
       detail::place_shapes(gradient, views);
       detail::require_pairs(params, {views, params.count});
@@ -364,38 +365,39 @@ class Optimizer : public R {
     }
   }
 
-  /// `apart`: whether it is already known that the step overwrites no gradient before reading it. Returns whether it is
-  /// known now.
-  DESCENT_TAGGED [[gnu::noinline]] bool checked_step(Params params, Gradient gradient, bool apart) {
+  /// `disjoint`: whether it is already known that the step overwrites no gradient before reading it. Returns whether it
+  /// is known now.
+  DESCENT_TAGGED [[gnu::noinline]] bool checked_step(Params params, Gradient gradient, bool disjoint) {
     detail::validate<Scalar>(rule());
-    checked_ = *this;
+    validated_ = *this;
     detail::require_pairs(params, gradient);
     if (steps() > 0) detail::require_shapes(params, memory_.shapes);
-    if (settings_.nonfinite != NonFinite::propagate && !admits(gradient)) return apart;
+    if (settings_.nonfinite != NonFinite::propagate && !accepts(gradient)) return disjoint;
     if (steps() == 0) remember(params);
     memory_.skipped_in_a_row = 0;
-    settle(params);
-    apart = apart || !detail::steps_disturb(params, gradient, memory_.state.stretch(), memory_.shapes);
-    if (apart)
+    open_fast_path(params);
+    disjoint =
+        disjoint || !detail::overwrites_gradient(params, gradient, memory_.state.address_range(), memory_.shapes);
+    if (disjoint)
       take_step(params, gradient);
     else
       memory_.shapes.with_copy(detail::size_of(params), [&](Scalar* copy) { take_step(params, gradient, copy); });
-    return apart;
+    return disjoint;
   }
 
   /// Notes whether further steps on these parameters need nothing but comparisons. An empty tensor is excluded, because
   /// its size does not determine its rows.
-  DESCENT_TAGGED void settle(Params params) {
+  DESCENT_TAGGED void open_fast_path(Params params) {
     constexpr auto most = (std::numeric_limits<std::int32_t>::max)();
     const detail::Shape shape = params.count == 1 ? params[0].shape : detail::Shape{};
-    const bool settles = shape.size() > 0 && shape.size() <= most / 2 && settings_.nonfinite == NonFinite::propagate &&
-                         kernel::may_use_baseline();
-    memory_.settled_size = settles ? static_cast<std::int32_t>(shape.size()) : -1;
-    memory_.settled_layout = settles ? static_cast<std::int32_t>(shape.layout()) : 0;
+    const bool opens = shape.size() > 0 && shape.size() <= most / 2 && settings_.nonfinite == NonFinite::propagate &&
+                       kernel::may_use_baseline();
+    memory_.fast_path_size = opens ? static_cast<std::int32_t>(shape.size()) : -1;
+    memory_.fast_path_layout = opens ? static_cast<std::int32_t>(shape.layout()) : 0;
   }
 
-  /// Whether the gradient is admitted. If it is not, the step is skipped and counted, or an error is thrown.
-  DESCENT_TAGGED bool admits(Gradient gradient) {
+  /// Whether the gradient is accepted. If it is not, the step is skipped and counted, or an error is thrown.
+  DESCENT_TAGGED bool accepts(Gradient gradient) {
     const bool skips = settings_.nonfinite == NonFinite::skip && memory_.skipped_in_a_row < settings_.most_in_a_row;
     for (Eigen::Index i = 0; i < gradient.count; ++i) {
       if (detail::all_finite<detail::squares_gradient<R>>(gradient[i])) continue;
@@ -479,7 +481,7 @@ class Optimizer : public R {
     detail::fail<std::out_of_range>(text.c_str());
   }
 
-  R checked_;  ///< the hyperparameters at the last check
+  R validated_;  ///< the hyperparameters at the last check
   Memory memory_;
   detail::Settings settings_;
 };

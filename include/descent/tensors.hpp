@@ -486,36 +486,36 @@ void require_shapes(Views<Scalar> params, const Shapes& so_far) {
                  "; reset() starts anew", i, params.count);
 }
 
-/// A stretch of memory, from `begin` up to but not including `end`.
-struct Stretch {
+/// The addresses from `begin` up to but not including `end`.
+struct AddressRange {
   const void* begin;
   const void* end;
 
   static bool lower(const void* a, const void* b) { return std::less<>()(a, b); }
-  bool meets(const Stretch& other) const { return lower(begin, other.end) && lower(other.begin, end); }
-  friend bool operator<(const Stretch& a, const Stretch& b) { return lower(a.begin, b.begin); }
+  bool overlaps(const AddressRange& other) const { return lower(begin, other.end) && lower(other.begin, end); }
+  friend bool operator<(const AddressRange& a, const AddressRange& b) { return lower(a.begin, b.begin); }
 };
 
 template <class Scalar>
-Stretch stretch_of(const View<Scalar>& view) {
+AddressRange address_range_of(const View<Scalar>& view) {
   const auto [begin, end] = view.extent();
   return {begin, end};
 }
 
 /// Sorts by beginning, then sets each end to the furthest end so far.
-[[gnu::cold, gnu::noinline]] inline void sort(std::vector<Stretch>& stretches) {
-  std::make_heap(stretches.begin(), stretches.end());
-  std::sort_heap(stretches.begin(), stretches.end());
-  for (std::size_t i = 1; i < stretches.size(); ++i)
-    if (Stretch::lower(stretches[i].end, stretches[i - 1].end)) stretches[i].end = stretches[i - 1].end;
+[[gnu::cold, gnu::noinline]] inline void sort(std::vector<AddressRange>& ranges) {
+  std::make_heap(ranges.begin(), ranges.end());
+  std::sort_heap(ranges.begin(), ranges.end());
+  for (std::size_t i = 1; i < ranges.size(); ++i)
+    if (AddressRange::lower(ranges[i].end, ranges[i - 1].end)) ranges[i].end = ranges[i - 1].end;
 }
 
-/// Whether `reading` overlaps one of the sorted stretches.
-[[gnu::noinline]] inline bool meets_any(const Stretch& reading, const std::vector<Stretch>& sorted) {
-  const auto behind = std::lower_bound(sorted.begin(), sorted.end(), reading, [](const Stretch& a, const Stretch& b) {
-    return Stretch::lower(a.begin, b.end);
-  });
-  return behind != sorted.begin() && Stretch::lower(reading.begin, std::prev(behind)->end);
+/// Whether `reading` overlaps one of the sorted ranges.
+[[gnu::noinline]] inline bool overlaps_any(const AddressRange& reading, const std::vector<AddressRange>& sorted) {
+  const auto behind = std::lower_bound(
+      sorted.begin(), sorted.end(), reading,
+      [](const AddressRange& a, const AddressRange& b) { return AddressRange::lower(a.begin, b.end); });
+  return behind != sorted.begin() && AddressRange::lower(reading.begin, std::prev(behind)->end);
 }
 
 /// Whether stepping the tensors in order could overwrite a gradient before it is read, because parameters or state
@@ -523,29 +523,29 @@ Stretch stretch_of(const View<Scalar>& view) {
 /// More than 16 tensors, which no optimizer of a fixed size takes, are sorted, so that n of them take n log n
 /// comparisons.
 template <class Scalar>
-bool steps_disturb(Views<Scalar> params, Views<const Scalar> gradient, const Stretch& state, auto& shapes) {
+bool overwrites_gradient(Views<Scalar> params, Views<const Scalar> gradient, const AddressRange& state, auto& shapes) {
   const auto is_in_place = [&](Index i) {
     const View<const Scalar> own = params[i];
     return own.data == gradient[i].data && own.row_stride == gradient[i].row_stride &&
            own.col_stride == gradient[i].col_stride;
   };
-  const std::vector<Stretch>* sorted = nullptr;
-  if constexpr (requires { shapes.room_for_order(); })
+  const std::vector<AddressRange>* sorted = nullptr;
+  if constexpr (requires { shapes.address_ranges(); })
     if (constexpr Index few = 16; params.count > few) {
-      std::vector<Stretch>& room = shapes.room_for_order();
-      room.clear();
-      for (const auto& view : params) room.push_back(stretch_of(view));
-      sort(room);
-      sorted = &room;
+      std::vector<AddressRange>& ranges = shapes.address_ranges();
+      ranges.clear();
+      for (const auto& view : params) ranges.push_back(address_range_of(view));
+      sort(ranges);
+      sorted = &ranges;
     }
   for (Index i = 0; i < gradient.count; ++i) {
-    const Stretch reading = stretch_of(gradient[i]);
-    if (reading.meets(state)) return true;
+    const AddressRange reading = address_range_of(gradient[i]);
+    if (reading.overlaps(state)) return true;
     if (sorted != nullptr) {
-      if (!is_in_place(i) && meets_any(reading, *sorted)) return true;
+      if (!is_in_place(i) && overlaps_any(reading, *sorted)) return true;
     } else {
       for (Index j = 0; j < params.count; ++j)
-        if (reading.meets(stretch_of(params[j])) && !(i == j && is_in_place(i))) return true;
+        if (reading.overlaps(address_range_of(params[j])) && !(i == j && is_in_place(i))) return true;
     }
   }
   return false;

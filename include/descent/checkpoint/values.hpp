@@ -35,7 +35,7 @@ inline namespace DESCENT_FLAGS {
 using nlohmann::json;
 
 /// What is wrong with a checkpoint; `load` adds which one.
-struct Refused : std::runtime_error {
+struct InvalidCheckpoint : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
@@ -125,7 +125,7 @@ class Parts {
     return true;
   }
   bool parse_error(std::size_t, const std::string&, const json::exception& error) {
-    throw Refused(what_ + " is not JSON: " + shown(error.what()));
+    throw InvalidCheckpoint(what_ + " is not JSON: " + shown(error.what()));
   }
 
  private:
@@ -149,7 +149,7 @@ class Parts {
       refuse_kind();
     constexpr int deepest = 3;  // the shape of a tensor in the header
     if (++depth_ > deepest)
-      throw Refused(what_ + " has brackets nested more than " + std::to_string(deepest) + " deep");
+      throw InvalidCheckpoint(what_ + " has brackets nested more than " + std::to_string(deepest) + " deep");
     return true;
   }
   bool close(std::string_view bracket) {
@@ -157,10 +157,10 @@ class Parts {
     return true;
   }
   [[noreturn]] void refuse_kind() const {
-    throw Refused(what_ + " is not " +
-                  (kind_ == Kind::value   ? "a single value"
-                   : kind_ == Kind::array ? "an array"
-                                          : "an object"));
+    throw InvalidCheckpoint(what_ + " is not " +
+                            (kind_ == Kind::value   ? "a single value"
+                             : kind_ == Kind::array ? "an array"
+                                                    : "an object"));
   }
 
   const Kind kind_;
@@ -190,20 +190,20 @@ inline Members members_in(std::string_view text, const std::string& what) {
   Members members;
   for (auto& [name, value] : parts_in(text, Kind::object, what).parts)
     if (!members.try_emplace(name, std::move(value)).second)
-      throw Refused(what + " has " + shown(in_quotes(name)) + " twice");
+      throw InvalidCheckpoint(what + " has " + shown(in_quotes(name)) + " twice");
   return members;
 }
 
 /// Takes a member out of those still to be read.
 inline std::string taken(Members& members, const std::string& name, const std::string& what) {
   auto member = members.extract(name);
-  if (member.empty()) throw Refused(what + " has no " + in_quotes(name));
+  if (member.empty()) throw InvalidCheckpoint(what + " has no " + in_quotes(name));
   return std::move(member.mapped());
 }
 
 inline void require_none_left(const Members& members, const std::string& what) {
   if (!members.empty())
-    throw Refused(what + " has " + shown(in_quotes(members.begin()->first)) + ", which is not expected here");
+    throw InvalidCheckpoint(what + " has " + shown(in_quotes(members.begin()->first)) + ", which is not expected here");
 }
 
 /// The string, number, true, false or null in a text made by the functions above; null for anything else.
@@ -227,7 +227,7 @@ T value_of(const std::string& text, const std::string& what) {
     if (std::same_as<T, bool> ? given.is_boolean() : given.is_number_integer())
       if (const T value = given.get<T>(); text_of(value) == text) return value;
   }
-  throw Refused(what + " cannot be " + shown(text));
+  throw InvalidCheckpoint(what + " cannot be " + shown(text));
 }
 
 }  // namespace DESCENT_FLAGS

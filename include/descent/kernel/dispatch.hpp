@@ -39,7 +39,7 @@ inline Isa widest_isa() {
 /// The choice that DESCENT_ISA leaves, and whether its value is not a known one.
 struct Choice {
   Isa isa;
-  bool misunderstood;
+  bool unrecognized;
 };
 
 inline Choice choose() noexcept {
@@ -64,7 +64,7 @@ inline bool may_use_baseline() {
 
 /// Throws std::invalid_argument if DESCENT_ISA has an unknown value.
 inline void require_choice_of_isa() {
-  if (!choice.misunderstood) [[likely]]
+  if (!choice.unrecognized) [[likely]]
     return;
   const char* const name = std::getenv("DESCENT_ISA");  // null if it has been unset since
   detail::fail<std::invalid_argument>({"descent: the environment variable DESCENT_ISA is \"",

@@ -174,15 +174,15 @@ inline constexpr std::ptrdiff_t least_for_a_thread = 25'000;
 #if defined(_OPENMP)
 /// Gives a thread the caller's rounding mode and treatment of subnormal numbers for a while: threads keep those from
 /// the moment they were created.
-class FloatingPointOf {
+class ScopedFloatingPoint {
  public:
-  explicit FloatingPointOf(const std::fenv_t& caller) {
+  explicit ScopedFloatingPoint(const std::fenv_t& caller) {
     std::fegetenv(&own_);
     std::fesetenv(&caller);
   }
-  FloatingPointOf(const FloatingPointOf&) = delete;
-  FloatingPointOf& operator=(const FloatingPointOf&) = delete;
-  ~FloatingPointOf() { std::fesetenv(&own_); }
+  ScopedFloatingPoint(const ScopedFloatingPoint&) = delete;
+  ScopedFloatingPoint& operator=(const ScopedFloatingPoint&) = delete;
+  ~ScopedFloatingPoint() { std::fesetenv(&own_); }
 
  private:
   std::fenv_t own_;
@@ -209,28 +209,28 @@ class Pass {
     if (is_plain_) [[likely]]
       sweep_(kernel_, x, g, arrays, n);
     else
-      otherwise(x, g, arrays, n);
+      slow_path(x, g, arrays, n);
   }
 
  private:
-  [[gnu::noinline]] void otherwise(Scalar* x, const Scalar* g, const Arrays<Scalar, state_count>& arrays,
+  [[gnu::noinline]] void slow_path(Scalar* x, const Scalar* g, const Arrays<Scalar, state_count>& arrays,
                                    std::ptrdiff_t n) const {
 #if defined(_OPENMP)
     const auto threads = static_cast<int>((std::min<std::ptrdiff_t>)(threads_, n / least_for_a_thread));
-    if (threads > 1) return shared(x, g, arrays, n, threads);
+    if (threads > 1) return multi_threaded(x, g, arrays, n, threads);
 #endif
-    alone(x, g, arrays, n);
+    single_threaded(x, g, arrays, n);
   }
 
-  void alone(Scalar* x, const Scalar* g, const Arrays<Scalar, state_count>& arrays, std::ptrdiff_t n) const {
+  void single_threaded(Scalar* x, const Scalar* g, const Arrays<Scalar, state_count>& arrays, std::ptrdiff_t n) const {
     if (flush_ == nullptr)
       sweep_(kernel_, x, g, arrays, n);
     else
-      flushed(x, g, arrays, n);
+      with_flush(x, g, arrays, n);
   }
 
   /// Works part by part, so that state is loaded from memory only once.
-  void flushed(Scalar* x, const Scalar* g, Arrays<Scalar, state_count> arrays, std::ptrdiff_t n) const {
+  void with_flush(Scalar* x, const Scalar* g, Arrays<Scalar, state_count> arrays, std::ptrdiff_t n) const {
     constexpr std::ptrdiff_t part = 4096;
     const auto flush = widest_sweep<FlushBelow<Scalar>, Scalar, 0>();
     for (std::ptrdiff_t begin = 0; begin < n; begin += part) {
@@ -246,19 +246,19 @@ class Pass {
 
 #if defined(_OPENMP)
   /// Splits the work into parts of whole cache lines, one for each thread.
-  void shared(Scalar* x, const Scalar* g, const Arrays<Scalar, state_count>& arrays, std::ptrdiff_t n,
-              int threads) const {
+  void multi_threaded(Scalar* x, const Scalar* g, const Arrays<Scalar, state_count>& arrays, std::ptrdiff_t n,
+                      int threads) const {
     constexpr std::ptrdiff_t chunk = 64;
     const std::ptrdiff_t part = (n / chunk / threads + 1) * chunk;
     std::fenv_t caller;
     std::fegetenv(&caller);
 #pragma omp parallel for num_threads(threads) schedule(static, 1)
     for (int i = 0; i < threads; ++i) {
-      const FloatingPointOf same(caller);
+      const ScopedFloatingPoint same(caller);
       const std::ptrdiff_t begin = (std::min)(i * part, n);
       Arrays<Scalar, state_count> own = arrays;
       for (Scalar*& array : own) array += begin;
-      alone(x + begin, g + begin, own, (std::min)(part, n - begin));
+      single_threaded(x + begin, g + begin, own, (std::min)(part, n - begin));
     }
   }
 #endif
