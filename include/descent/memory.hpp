@@ -14,7 +14,6 @@
 #include <stdexcept>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 #include <Eigen/Core>
 
@@ -26,32 +25,68 @@ inline namespace DESCENT_FLAGS {
 
 inline constexpr std::size_t cache_line = 64;
 
-struct FreeAligned {
-  void operator()(void* memory) const { ::operator delete(memory, std::align_val_t{cache_line}); }
-};
-template <class Scalar>
-using AlignedArray = std::unique_ptr<Scalar[], FreeAligned>;
+/// An array on the heap, aligned to a cache line. One class for all types, which compiles faster than a std::vector of
+/// each.
+class Buffer {
+ public:
+  Buffer() = default;
+  Buffer(Buffer&& other) noexcept : memory_(std::exchange(other.memory_, nullptr)) {}
+  Buffer& operator=(Buffer other) noexcept {
+    std::swap(memory_, other.memory_);
+    return *this;
+  }
+  ~Buffer() { ::operator delete(memory_, std::align_val_t{cache_line}); }
 
-/// Memory for n scalars, aligned to a cache line.
-template <class Scalar>
-AlignedArray<Scalar> new_aligned(std::size_t n) {
-  if (n > PTRDIFF_MAX / sizeof(Scalar)) fail<std::length_error>({"descent: ", n, " scalars of state are too many"});
-  return AlignedArray<Scalar>(static_cast<Scalar*>(::operator new(n * sizeof(Scalar), std::align_val_t{cache_line})));
-}
+  /// Takes the place of the array with another of n numbers or plain structs, which have no values yet.
+  template <class T>
+  T* allocate(std::size_t n) {
+    static_assert(std::is_trivially_copyable_v<T>);
+    allocate(n, sizeof(T));
+    return array<T>();
+  }
+  template <class T>
+  T* array() const {
+    return static_cast<T*>(memory_);
+  }
+
+ private:
+  [[gnu::cold, gnu::noinline]] void allocate(std::size_t n, std::size_t size) {
+    if (n > PTRDIFF_MAX / size) fail<std::length_error>({"descent: ", n, " scalars of state are too many"});
+    Buffer other;
+    other.memory_ = ::operator new(n * size, std::align_val_t{cache_line});
+    *this = std::move(other);
+  }
+
+  void* memory_ = nullptr;
+};
+
+/// An array that steps use again. It only grows, and then loses its values.
+template <class T>
+struct ReusedArray {
+  Buffer memory;
+  Eigen::Index count = 0;
+
+  T* of(Eigen::Index n) {
+    if (n > count) {
+      std::fill_n(memory.allocate<T>(static_cast<std::size_t>(n)), n, T{});
+      count = n;
+    }
+    return memory.array<T>();
+  }
+};
 
 /// `state_count` arrays of n scalars on the heap, each aligned to a cache line.
 template <class Scalar, std::size_t state_count, int Size>
 class StateArrays {
  public:
   StateArrays() = default;
-  StateArrays(const StateArrays& other)
-      : lines_(other.size_ == 0 ? nullptr : new_aligned<Scalar>(other.length())), size_(other.size_) {
-    std::copy_n(other.lines_.get(), length(), lines_.get());
+  StateArrays(const StateArrays& other) : size_(other.size_) {
+    if (size_ > 0) std::copy_n(other.array(0), length(), memory_.allocate<Scalar>(length()));
   }
-  StateArrays(StateArrays&& other) noexcept : lines_(std::move(other.lines_)), size_(std::exchange(other.size_, 0)) {}
+  StateArrays(StateArrays&& other) noexcept : memory_(std::move(other.memory_)), size_(std::exchange(other.size_, 0)) {}
   StateArrays& operator=(StateArrays other) noexcept {
-    std::swap(lines_, other.lines_);
-    std::swap(size_, other.size_);
+    memory_ = std::move(other.memory_);
+    size_ = other.size_;
     return *this;
   }
   ~StateArrays() = default;
@@ -60,7 +95,7 @@ class StateArrays {
   void fill(Eigen::Index n, const std::array<double, state_count>& initial) {
     StateArrays filled;
     filled.size_ = n;
-    filled.lines_ = new_aligned<Scalar>(filled.length());
+    filled.memory_.allocate<Scalar>(filled.length());
     for (std::size_t slot = 0; slot < state_count; ++slot)
       std::fill_n(filled.array(slot), filled.stride(), static_cast<Scalar>(initial[slot]));
     *this = std::move(filled);
@@ -68,8 +103,8 @@ class StateArrays {
 
   Eigen::Index size() const { return size_; }
   AddressRange address_range() const { return {array(0), array(state_count)}; }
-  Scalar* array(std::size_t slot) { return lines_.get() + slot * stride(); }
-  const Scalar* array(std::size_t slot) const { return lines_.get() + slot * stride(); }
+  Scalar* array(std::size_t slot) { return memory_.array<Scalar>() + slot * stride(); }
+  const Scalar* array(std::size_t slot) const { return memory_.array<Scalar>() + slot * stride(); }
 
  private:
   std::size_t stride() const {
@@ -78,7 +113,7 @@ class StateArrays {
   }
   std::size_t length() const { return state_count * stride(); }
 
-  AlignedArray<Scalar> lines_;
+  Buffer memory_;
   Eigen::Index size_ = 0;
 };
 
@@ -108,20 +143,9 @@ class TensorShapes {
  public:
   static constexpr Eigen::Index max_count = (std::numeric_limits<Eigen::Index>::max)();
 
-  struct Scratch {
-    std::vector<View<Scalar>> params;
-    std::vector<View<const Scalar>> gradient;
-    bool disjoint = false;  ///< whether the last step with these could overwrite no gradient before reading it
-    std::vector<AddressRange> address_ranges;
-    AlignedArray<Scalar> copy;
-    std::size_t copy_size = 0;
-  };
-
   TensorShapes() = default;
   TensorShapes(const TensorShapes& other) {
-    if (other.storage_ != nullptr)
-      storage_ =
-          std::make_unique<Storage>(Storage{other.storage_->count, other.storage_->first, other.storage_->others, {}});
+    if (other.storage_ != nullptr) copy(other.size(), [&](Eigen::Index i) { return other[i]; });
   }
   TensorShapes(TensorShapes&&) noexcept = default;
   TensorShapes& operator=(TensorShapes other) noexcept {
@@ -132,35 +156,29 @@ class TensorShapes {
 
   template <class S>
   [[gnu::cold]] void remember(Views<S> views) {
-    std::vector<Shape> others(static_cast<std::size_t>(views.count > 0 ? views.count - 1 : 0));
-    for (Eigen::Index i = 1; i < views.count; ++i) others[static_cast<std::size_t>(i - 1)] = views[i].shape;
-    storage().others = std::move(others);
-    if (views.count > 0) storage().first = views[0].shape;
-    storage().count = views.count;
+    copy(views.count, [&](Eigen::Index i) { return views[i].shape; });
   }
   Eigen::Index size() const { return storage_ == nullptr ? 0 : storage_->count; }
   const Shape& operator[](Eigen::Index tensor) const {
-    return tensor == 0 ? storage_->first : storage_->others[static_cast<std::size_t>(tensor - 1)];
+    return tensor == 0 ? storage_->first : storage_->others.template array<Shape>()[tensor - 1];
   }
 
-  /// Has space for the views of `count` tensors.
-  Scratch& scratch(Eigen::Index count) {
-    Scratch& all = scratch();
-    all.params.resize(static_cast<std::size_t>(count));
-    all.gradient.resize(static_cast<std::size_t>(count));
-    return all;
+  struct Scratch {
+    View<Scalar>* params;
+    View<const Scalar>* gradient;
+    bool& disjoint;  ///< whether the last step with these could overwrite no gradient before reading it
+  };
+  /// Has space for the views of `count` tensors, and keeps those of the last step.
+  Scratch scratch(Eigen::Index count) {
+    Storage& all = storage();
+    return {all.params.of(count), all.gradient.of(count), all.disjoint};
   }
-  std::vector<AddressRange>& address_ranges() { return scratch().address_ranges; }
+  AddressRange* address_ranges(Eigen::Index count) { return storage().address_ranges.of(count); }
 
   /// Calls use(memory for n scalars).
   template <class Use>
   void with_copy(Eigen::Index n, Use&& use) {
-    Scratch& all = scratch();
-    if (const auto size = static_cast<std::size_t>(n); all.copy_size < size) {
-      all.copy = new_aligned<Scalar>(size);
-      all.copy_size = size;
-    }
-    use(all.copy.get());
+    use(storage().copy.of(n));
   }
 
  private:
@@ -168,17 +186,26 @@ class TensorShapes {
   struct Storage {
     Eigen::Index count = 0;
     Shape first;
-    std::vector<Shape> others;
-    std::unique_ptr<Scratch> scratch;
+    Buffer others;
+    ReusedArray<View<Scalar>> params;
+    ReusedArray<View<const Scalar>> gradient;
+    ReusedArray<AddressRange> address_ranges;
+    ReusedArray<Scalar> copy;
+    bool disjoint = false;
   };
-  Scratch& scratch() {
-    auto& scratch = storage().scratch;
-    if (scratch == nullptr) scratch = std::make_unique<Scratch>();
-    return *scratch;
-  }
   Storage& storage() {
     if (storage_ == nullptr) storage_ = std::make_unique<Storage>();
     return *storage_;
+  }
+  template <class ShapeOf>
+  void copy(Eigen::Index count, const ShapeOf& shape_of) {
+    Storage& all = storage();
+    if (count > 1) {
+      Shape* to = all.others.template allocate<Shape>(static_cast<std::size_t>(count - 1));
+      for (Eigen::Index i = 1; i < count; ++i) *to++ = shape_of(i);
+    }
+    if (count > 0) all.first = shape_of(0);
+    all.count = count;
   }
 
   std::unique_ptr<Storage> storage_;
@@ -217,8 +244,8 @@ class TensorShapes<Scalar, Size> {
   }
 
   struct Scratch {
-    std::array<View<Scalar>, static_cast<std::size_t>(max_count)> params;
-    std::array<View<const Scalar>, static_cast<std::size_t>(max_count)> gradient;
+    View<Scalar> params[max_count];
+    View<const Scalar> gradient[max_count];
     bool disjoint = false;
   };
   Scratch scratch(Eigen::Index count) {

@@ -340,10 +340,9 @@ class Optimizer : public R {
       if (const Eigen::Index gradients = detail::count_tensors(gradient); gradients != n)
         detail::fail_counts(gradients, n);
       auto&& scratch = memory_.shapes.scratch(n);
-      const bool moved = detail::place_views(params, scratch.params.data());
+      const bool moved = detail::place_views(params, scratch.params);
       const bool disjoint = std::exchange(scratch.disjoint, false) && !moved;
-      scratch.disjoint =
-          step_gradient_of(Params{scratch.params.data(), n}, gradient, scratch.gradient.data(), disjoint);
+      scratch.disjoint = step_gradient_of(Params{scratch.params, n}, gradient, scratch.gradient, disjoint);
     }
   }
 

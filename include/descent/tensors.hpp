@@ -502,21 +502,25 @@ AddressRange address_range_of(const View<Scalar>& view) {
   return {begin, end};
 }
 
-/// Sorts by beginning, then sets each end to the furthest end so far.
-[[gnu::cold, gnu::noinline]] inline void sort(std::vector<AddressRange>& ranges) {
-  std::make_heap(ranges.begin(), ranges.end());
-  std::sort_heap(ranges.begin(), ranges.end());
-  for (std::size_t i = 1; i < ranges.size(); ++i)
-    if (AddressRange::lower(ranges[i].end, ranges[i - 1].end)) ranges[i].end = ranges[i - 1].end;
-}
+/// Address ranges in order of their beginnings, each of which ends where the furthest so far does.
+struct SortedRanges {
+  AddressRange* first;
+  Index count;
 
-/// Whether `reading` overlaps one of the sorted ranges.
-[[gnu::noinline]] inline bool overlaps_any(const AddressRange& reading, const std::vector<AddressRange>& sorted) {
-  const auto behind = std::lower_bound(
-      sorted.begin(), sorted.end(), reading,
-      [](const AddressRange& a, const AddressRange& b) { return AddressRange::lower(a.begin, b.end); });
-  return behind != sorted.begin() && AddressRange::lower(reading.begin, std::prev(behind)->end);
-}
+  [[gnu::cold, gnu::noinline]] void sort() const {
+    std::make_heap(first, first + count);
+    std::sort_heap(first, first + count);
+    for (Index i = 1; i < count; ++i)
+      if (AddressRange::lower(first[i].end, first[i - 1].end)) first[i].end = first[i - 1].end;
+  }
+  /// Whether `reading` overlaps one of them.
+  [[gnu::noinline]] bool overlap(const AddressRange& reading) const {
+    const AddressRange* const behind = std::lower_bound(
+        first, first + count, reading,
+        [](const AddressRange& a, const AddressRange& b) { return AddressRange::lower(a.begin, b.end); });
+    return behind != first && AddressRange::lower(reading.begin, std::prev(behind)->end);
+  }
+};
 
 /// Whether stepping the tensors in order could overwrite a gradient before it is read, because parameters or state
 /// share its memory. A gradient that is its own parameters, element by element, is read just before they are written.
@@ -529,20 +533,18 @@ bool overwrites_gradient(Views<Scalar> params, Views<const Scalar> gradient, con
     return own.data == gradient[i].data && own.row_stride == gradient[i].row_stride &&
            own.col_stride == gradient[i].col_stride;
   };
-  const std::vector<AddressRange>* sorted = nullptr;
-  if constexpr (requires { shapes.address_ranges(); })
+  SortedRanges sorted{nullptr, params.count};
+  if constexpr (requires { shapes.address_ranges(params.count); })
     if (constexpr Index few = 16; params.count > few) {
-      std::vector<AddressRange>& ranges = shapes.address_ranges();
-      ranges.clear();
-      for (const auto& view : params) ranges.push_back(address_range_of(view));
-      sort(ranges);
-      sorted = &ranges;
+      sorted.first = shapes.address_ranges(params.count);
+      for (Index i = 0; i < params.count; ++i) sorted.first[i] = address_range_of(params[i]);
+      sorted.sort();
     }
   for (Index i = 0; i < gradient.count; ++i) {
     const AddressRange reading = address_range_of(gradient[i]);
     if (reading.overlaps(state)) return true;
-    if (sorted != nullptr) {
-      if (!is_in_place(i) && overlaps_any(reading, *sorted)) return true;
+    if (sorted.first != nullptr) {
+      if (!is_in_place(i) && sorted.overlap(reading)) return true;
     } else {
       for (Index j = 0; j < params.count; ++j)
         if (reading.overlaps(address_range_of(params[j])) && !(i == j && is_in_place(i))) return true;
