@@ -81,7 +81,7 @@ class StateArrays {
  public:
   StateArrays() = default;
   StateArrays(const StateArrays& other) : size_(other.size_) {
-    if (size_ > 0) std::copy_n(other.array(0), length(), memory_.allocate<Scalar>(length()));
+    if (size_ > 0) std::copy_n(other.array(0), length(), memory_.template allocate<Scalar>(length()));
   }
   StateArrays(StateArrays&& other) noexcept : memory_(std::move(other.memory_)), size_(std::exchange(other.size_, 0)) {}
   StateArrays& operator=(StateArrays other) noexcept {
@@ -95,7 +95,7 @@ class StateArrays {
   void fill(Eigen::Index n, const std::array<double, state_count>& initial) {
     StateArrays filled;
     filled.size_ = n;
-    filled.memory_.allocate<Scalar>(filled.length());
+    filled.memory_.template allocate<Scalar>(filled.length());
     for (std::size_t slot = 0; slot < state_count; ++slot)
       std::fill_n(filled.array(slot), filled.stride(), static_cast<Scalar>(initial[slot]));
     *this = std::move(filled);

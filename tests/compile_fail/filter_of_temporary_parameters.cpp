@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Parameters in a filter that owns them and dies with the call; one of parameters that live on is welcome.
 // names: Writable
+// only with: GNU
 #include <descent/descent.hpp>
 
 #include <ranges>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A filter of gradients that owns them: it can neither be walked through where it is const, nor copied.
 // names: ReadableWhenConst
+// only with: GNU
 #include <descent/descent.hpp>
 
 #include <ranges>

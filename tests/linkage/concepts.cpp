@@ -7,13 +7,14 @@
 #include <array>
 #include <cstdint>
 #include <list>
-#include <ranges>
 #include <span>
 #include <string_view>
 #include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
+
+#include "../views.hpp"
 
 namespace {
 
@@ -184,6 +185,7 @@ static_assert(!accepted<std::vector<Matrices>, std::vector<Matrices>>);
 static_assert(!accepted<Matrices, MatrixXd>);
 static_assert(!accepted<Matrices, std::tuple<MatrixXd, MatrixXd>>);
 
+#if defined(DESCENT_TEST_VIEWS)
 // Views of ranges; those that keep something while they are walked through, as well.
 using Chosen = decltype(std::declval<Matrices&>() | std::views::filter([](const MatrixXd& m) { return m.size() > 1; }));
 using ChosenOfOwn =
@@ -199,6 +201,7 @@ static_assert(!accepted<const Chosen, Matrices>);
 static_assert(!accepted_as_it_comes<ChosenOfOwn, Matrices>);
 static_assert(!accepted<Matrices, ChosenOfOwn>);
 static_assert(!accepted<ChosenOfConst, Matrices>);
+#endif
 static_assert(!accepted<const std::vector<Map<MatrixXd>>, Matrices>);
 static_assert(accepted<Matrices, const std::vector<Map<MatrixXd>>>);
 
