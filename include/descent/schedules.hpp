@@ -66,8 +66,8 @@ inline double mix(const kernel::Real& from, const kernel::Real& to, const kernel
   return kernel::to_double(from * (1 - weight) + to * weight);
 }
 
-/// From `from` to `to` along half a cosine, for a fraction in [0, 1]. By (1 + cos(pi f)) / 2 = cos(pi f / 2)^2, so that
-/// the last values, which are small, have all their digits.
+/// From `from` to `to` along half a cosine, for a fraction in [0, 1]. By (1 + cos(pi f)) / 2 = cos(pi f / 2)^2, as the
+/// sum would leave the last values, which are small, few digits.
 inline double along_cosine(double from, double to, const kernel::Real& fraction) {
   const kernel::Real cosine = kernel::cos_pi(kernel::to_double(fraction / 2));
   return mix(to, from, cosine * cosine);
@@ -242,16 +242,16 @@ struct Exponential {
 ///
 /// PyTorch: StepLR(step_size = period, gamma = factor). optax: exponential_decay(staircase=True). Step number `period`,
 /// counted from 0, is the first with the factor, as in both.
-struct Step {
+struct StepDecay {
   double initial = unset;   ///< finite
   double factor = 0.1;      ///< finite and > 0
   std::int64_t period = 0;  ///< >= 1
 
-  static constexpr std::string_view name = "descent::schedules::Step";
+  static constexpr std::string_view name = "descent::schedules::StepDecay";
   static constexpr auto hyperparameters(const auto& list) {
-    return list(Hyperparameter{"initial", &Step::initial, interval::any_finite},
-                Hyperparameter{"factor", &Step::factor, interval::positive},
-                Hyperparameter{"period", &Step::period, interval::at_least_one});
+    return list(Hyperparameter{"initial", &StepDecay::initial, interval::any_finite},
+                Hyperparameter{"factor", &StepDecay::factor, interval::positive},
+                Hyperparameter{"period", &StepDecay::period, interval::at_least_one});
   }
 
   double operator()(std::int64_t step) const {
@@ -266,26 +266,25 @@ struct Step {
 ///
 /// PyTorch: MultiStepLR(milestones, gamma = factor). optax: piecewise_constant_schedule, with a factor for each
 /// milestone. The step that a milestone names, counted from 0, is the first with the factor, as in both.
-struct MultiStep {
-  double initial = unset;                ///< finite
-  double factor = 0.1;                   ///< finite and > 0
-  std::vector<std::int64_t> milestones;  ///< >= 0, each larger than the one before
+struct MultiStepDecay {
+  double initial = unset;                     ///< finite
+  double factor = 0.1;                        ///< finite and > 0
+  std::vector<std::int64_t> milestones = {};  ///< >= 0, each larger than the one before
 
-  static constexpr std::string_view name = "descent::schedules::MultiStep";
+  static constexpr std::string_view name = "descent::schedules::MultiStepDecay";
   static constexpr auto hyperparameters(const auto& list) {
-    return list(Hyperparameter{"initial", &MultiStep::initial, interval::any_finite},
-                Hyperparameter{"factor", &MultiStep::factor, interval::positive});
+    return list(Hyperparameter{"initial", &MultiStepDecay::initial, interval::any_finite},
+                Hyperparameter{"factor", &MultiStepDecay::factor, interval::positive});
   }
 
   double operator()(std::int64_t step) const {
     detail::require_valid(*this, step);
     std::int64_t before = -1, passed = 0;
-    for (const std::int64_t milestone : milestones) {
-      if (milestone <= before)
+    for (std::size_t i = 0; i < milestones.size(); before = milestones[i], ++i) {
+      if (milestones[i] <= before) [[unlikely]]
         detail::fail<std::invalid_argument>(
-            {name, ": milestones has ", milestone, " behind ", before, "; each must be >= 0 and larger than the last"});
-      before = milestone;
-      passed += milestone <= step ? 1 : 0;
+            {name, ": milestones[", i, "] = ", milestones[i], "; each must be >= 0 and larger than the one before"});
+      if (milestones[i] <= step) ++passed;
     }
     return kernel::rounded_product(initial, kernel::pow(factor, static_cast<double>(passed)));
   }

@@ -28,8 +28,8 @@ inline double to_double(const Real& real) {
 }
 
 /// The sum of two numbers of which the second is at most half a unit in the last place of the first: 106 bits. (Dekker
-/// 1971, A floating-point technique for extending the available precision. What the operators lose is some 2^-104 of
-/// the result, of a sum that cancels some 2^-104 of its parts.)
+/// 1971, A floating-point technique for extending the available precision. An operator loses some 2^-104 of its result;
+/// a sum of opposite signs, some 2^-104 of its parts.)
 struct DoubleDouble {
   Real high;
   Real low = 0;
