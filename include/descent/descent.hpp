@@ -16,6 +16,7 @@
 #include <descent/rules/sgd.hpp>
 #include <descent/schedules.hpp>
 #include <descent/training/check_gradient.hpp>
+#include <descent/training/gradient_accumulator.hpp>
 #include <descent/training/minibatches.hpp>
 #include <descent/training/minimize.hpp>
 #include <descent/training/reduce_on_plateau.hpp>
