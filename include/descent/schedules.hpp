@@ -256,7 +256,8 @@ struct StepDecay {
 
   double operator()(std::int64_t step) const {
     detail::require_valid(*this, step);
-    return kernel::rounded_product(initial, kernel::pow(factor, static_cast<double>(step / period)));
+    const std::int64_t passed = step / period;
+    return kernel::rounded_product(initial, kernel::pow(factor, static_cast<double>(passed)));
   }
 };
 

@@ -123,7 +123,7 @@ inline DoubleDouble log_of_positive(double x) {
   const bool subnormal = x < (std::numeric_limits<double>::min)();
   const auto bits = std::bit_cast<std::uint64_t>(subnormal ? x * 0x1p54 : x);
   int k = static_cast<int>(bits >> 52) - 1023 - (subnormal ? 54 : 0);
-  double m = std::bit_cast<double>((bits & ~std::uint64_t{0} >> 12) | std::bit_cast<std::uint64_t>(1.0));
+  auto m = std::bit_cast<double>((bits & ~std::uint64_t{0} >> 12) | std::bit_cast<std::uint64_t>(1.0));
   if (m >= 0x1.6a09e667f3bcdp0) {
     m /= 2;
     ++k;
