@@ -13,7 +13,6 @@
 #include <descent/training/gradient_accumulator.hpp>
 
 #include "catch.hpp"
-#include "steps.hpp"
 #include "variants.hpp"
 
 namespace {

@@ -73,6 +73,13 @@ TEST_CASE("schedules that come to an end are those of optax and PyTorch", "[sche
     }
 }
 
+TEST_CASE("what comes to an end ends at 0 where nothing else is said", "[schedules]") {
+  CHECK(Linear{.initial = 1, .steps = 3}(3) == 0);
+  CHECK(Polynomial{.initial = 1, .steps = 3}(3) == 0);
+  CHECK(Polynomial{.initial = 1, .steps = 3}(1) == Linear{.initial = 1, .steps = 3}(1));
+  CHECK(Cosine{.initial = 1, .steps = 3}(3) == 0);
+}
+
 TEST_CASE("the last values of a cosine have their digits", "[schedules]") {
   const std::int64_t steps = 1'000'000;
   const Cosine schedule{.initial = 1, .steps = steps};
@@ -105,7 +112,8 @@ TEST_CASE("a cosine with restarts", "[schedules]") {
     const Real T_i = 7 * std::ldexp(Real{1}, n), T_cur = static_cast<Real>(step) - 7 * (std::ldexp(Real{1}, n) - 1);
     CHECK(is_near(schedule(step), cosine(initial, final, T_cur / T_i), initial + final));
   }
-  // Cycles do not overflow, however long they become.
+  // Cycles do not overflow, however long they become, nor is there a loop over many.
+  CHECK(CosineRestarts{.initial = 1, .period = 1}(last_step) == 1);
   const std::int64_t huge = last_step / 3;
   CHECK(CosineRestarts{.initial = 1, .period = 1, .period_factor = huge}(1) == 1);
   CHECK(is_near(CosineRestarts{.initial = 1, .period = 1, .period_factor = huge}(1 + huge / 2), 0.5, 1));
@@ -134,6 +142,7 @@ TEST_CASE("schedules of factors", "[schedules]") {
   CHECK(multi(2) == initial * factor);
   CHECK(MultiStepDecay{.initial = 0.3}(last_step) == 0.3);
   CHECK(StepDecay{.initial = 1, .period = 30}(30) == 0.1);
+  CHECK(MultiStepDecay{.initial = 1, .milestones = {30}}(30) == 0.1);
   CHECK(Exponential{.initial = 1, .factor = 2}(10) == 1024);
   CHECK(each_step(last_step) == 0);
 }
@@ -272,6 +281,7 @@ TEST_CASE("members and steps that are refused", "[schedules]") {
   CHECK(told(Polynomial{.steps = 3}) == of + "Polynomial: initial = nan; it must be finite");
   CHECK(told(Polynomial{.initial = 1, .final = -infinity, .steps = 3}) ==
         of + "Polynomial: final = -inf; it must be finite");
+  CHECK(told(Polynomial{.initial = 1}) == of + "Polynomial: steps = 0; it must be finite and >= 1");
   CHECK(told(Polynomial{.initial = 1, .steps = -3}) == of + "Polynomial: steps = -3; it must be finite and >= 1");
   CHECK(told(Polynomial{.initial = 1, .steps = 3, .power = 0}) ==
         of + "Polynomial: power = 0; it must be finite and > 0");
@@ -333,10 +343,13 @@ TEST_CASE("members and steps that are refused", "[schedules]") {
   CHECK(told(OneCycle{.peak = 1, .steps = 3}, -1) == of + "OneCycle: step = -1; it must be >= 0");
 
   CHECK(told(WithWarmup{0, Constant{1}}) == of + "WithWarmup: steps = 0; it must be finite and >= 1");
+  CHECK(told(WithWarmup<Constant>{.after = {1}}) == of + "WithWarmup: steps = 0; it must be finite and >= 1");
   CHECK(told(WithWarmup{1, Constant{1}, nan}) == of + "WithWarmup: initial = nan; it must be finite");
   CHECK(told(WithWarmup{1, Constant{1}}, -1) == of + "WithWarmup: step = -1; it must be >= 0");
   CHECK(told(WithWarmup{1, Constant{}}) == of + "Constant: value = nan; it must be finite");
   CHECK(told(Join{Constant{1}, 0, Constant{1}}) == of + "Join: steps = 0; it must be finite and >= 1");
+  CHECK(told(Join<Constant, Constant>{.first = {1}, .second = {1}}) ==
+        of + "Join: steps = 0; it must be finite and >= 1");
   CHECK(told(Join{Constant{1}, 1, Constant{1}}, -1) == of + "Join: step = -1; it must be >= 0");
 }
 

@@ -9,12 +9,12 @@
 //
 // The step counts from 0: optimizer.steps() is that of the step to come. Neither the micro-batches of an accumulated
 // gradient nor skipped steps count. A schedule has no state: it may be asked for any step in any order, a run that is
-// loaded from a checkpoint goes on where it was, and one schedule serves several optimizers. Behind its end it keeps
-// its last value.
+// loaded from a checkpoint goes on where it was, and one schedule serves several optimizers. After its end it keeps its
+// last value.
 //
-// Values have the same bits everywhere (kernel/scalar_math.hpp). A call costs nanoseconds, or where there is a cosine
-// or a power up to 0.8 microseconds. It throws std::invalid_argument for a step below 0 or a member that is out of
-// range; members without a default must be given.
+// Values have the same bits everywhere (kernel/scalar_math.hpp). A call takes nanoseconds, but with a cosine or a power
+// up to 0.8 microseconds. It throws std::invalid_argument for a step below 0 or a member that is out of range; members
+// without a default must be given.
 //
 // In optax, too, steps count from 0. The schedulers of PyTorch count calls of scheduler.step(), mostly one an epoch,
 // and the rate before the first call is that of step 0. Those of Keras count steps from 0.
@@ -158,7 +158,7 @@ struct Polynomial {
 ///     final + (initial - final) (1 + cos(pi min(step, steps) / steps)) / 2
 ///
 /// optax: cosine_decay_schedule(init_value, decay_steps, alpha), with alpha = final / initial. PyTorch:
-/// CosineAnnealingLR(T_max, eta_min), which goes up again behind T_max.
+/// CosineAnnealingLR(T_max, eta_min), which goes up again after T_max.
 struct Cosine {
   double initial = unset;  ///< finite
   double final = 0;        ///< finite
@@ -295,9 +295,9 @@ struct MultiStepDecay {
 ///
 ///     initial / sqrt(1 + step / timescale)
 ///
-/// Behind a warm-up of `timescale` steps it is initial sqrt(timescale / step), with the step of the whole: the schedule
-/// of Vaswani et al. 2017, Attention is all you need, section 5.3, and of fairseq's inverse_sqrt. There the steps count
-/// from 1.
+/// After a warm-up of `timescale` steps it is initial sqrt(timescale / step), where `step` counts the warm-up, too: the
+/// schedule of Vaswani et al. 2017, Attention is all you need, section 5.3 (where steps count from 1), and of fairseq's
+/// inverse_sqrt.
 struct InverseSquareRoot {
   double initial = unset;    ///< finite
   double timescale = unset;  ///< finite and > 0
@@ -396,8 +396,8 @@ Join(First, std::int64_t, Second) -> Join<First, Second>;
 ///     initial + (after(0) - initial) step / steps    for step < steps
 ///     after(step - steps)                            from then on
 ///
-/// With `initial` = 0 the first step changes nothing. Where that is a pity, and the formula is (step + 1) / n, write
-/// steps = n - 1 and initial = after(0) / n.
+/// With `initial` = 0 the first step changes nothing. For the other common form, after(0) (step + 1) / n, which does
+/// not begin at 0, set steps = n - 1 and initial = after(0) / n.
 ///
 /// optax: warmup_cosine_decay_schedule(init_value = initial, peak_value, warmup_steps = steps, decay_steps), whose
 /// decay_steps count the warm-up, too. PyTorch: LinearLR with total_iters = steps, before another in SequentialLR.

@@ -102,8 +102,8 @@ inline namespace DESCENT_FLAGS {
 /// that is divided for each micro-batch. A mean of means is that of the batch only if all micro-batches have the same
 /// size; otherwise add sums over samples, and divide by their number. Clip after accumulating, not before.
 ///
-/// It allocates at the first `add`, but for gradients that are expressions: they are evaluated into memory that is kept
-/// as well. Copies are independent values.
+/// It allocates memory in its first cycle alone; gradients that are expressions are evaluated into memory that it
+/// keeps, too. Copies are independent values.
 template <class Scalar>
 class GradientAccumulator {
   static_assert(std::is_same_v<Scalar, float> || std::is_same_v<Scalar, double> || std::is_same_v<Scalar, long double>,
