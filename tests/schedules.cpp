@@ -117,6 +117,8 @@ TEST_CASE("a cosine with restarts", "[schedules]") {
   const std::int64_t huge = last_step / 3;
   CHECK(CosineRestarts{.initial = 1, .period = 1, .period_factor = huge}(1) == 1);
   CHECK(is_near(CosineRestarts{.initial = 1, .period = 1, .period_factor = huge}(1 + huge / 2), 0.5, 1));
+  const std::int64_t above_half = 5'000'000'000'000'000'000;
+  CHECK(is_near(CosineRestarts{.initial = 1, .period = 1, .period_factor = above_half}(1 + above_half / 2), 0.5, 1));
   CHECK(CosineRestarts{.initial = 1, .period = 2, .period_factor = 2}(last_step) >= 0);
   CHECK(CosineRestarts{.initial = 1, .period = last_step, .period_factor = 2}(last_step) == 1);
 }
