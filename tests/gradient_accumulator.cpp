@@ -3,6 +3,7 @@
 // GradientAccumulator: sums and means by single operations, for every kind of argument, ready for a step.
 #include <cmath>
 #include <cstddef>
+#include <iterator>
 #include <limits>
 #include <list>
 #include <stdexcept>
@@ -178,6 +179,7 @@ TEST_CASE("a tuple and a range of gradients", "[gradient_accumulator]") {
   for (std::size_t k = 1; k < 4; ++k) accumulator.add(std::list<Eigen::MatrixXf>{W(k), V(k)});
   const auto means = accumulator.take_mean(params);
   REQUIRE(means.size() == 2);
+  static_assert(std::forward_iterator<decltype(means.begin())>);
   CHECK(same_bits(flat<float>(means[0]), Vector<float>(expected.head(6))));
   CHECK(same_bits(flat<float>(means[1]), Vector<float>(expected.tail(6))));
   Index tensor = 0;
