@@ -2,6 +2,7 @@
 //
 // No allocation after the first step, and none at all with a fixed size; the first test checks that the count works. A
 // program of its own, because it replaces malloc.
+#include <new>
 #include <span>
 #include <tuple>
 #include <type_traits>
@@ -89,6 +90,55 @@ TEST_CASE("a gradient expression costs memory once, not at every step", "[alloca
   CHECK(allocations_of([&] {
     for (int t = 0; t < 50; ++t) step_all();
   }) == 0);
+}
+
+TEST_CASE("only the first cycle of an accumulator allocates", "[allocation]") {
+  GradientAccumulator<double> single, several, range, expression;
+  Vector<double> x = start<double>(50), y = x;
+  const Vector<double> g = mixed_gradient<double>(50, 1);
+  std::vector<Vector<double>> params(5, x);
+  const std::vector<Vector<double>> gradients(5, g);
+  double sum = 0;
+  const auto accumulate = [&] {
+    for (int k = 0; k < 3; ++k) {
+      single.add(g);
+      several.add(std::tie(x, g));
+      range.add(gradients);
+      expression.add(2 * g);
+    }
+    sum += single.take_mean(x)[0] + std::get<1>(several.take_sum(std::tie(x, y)))[0] + expression.take_mean(x)[0];
+    for (const auto& mean : range.take_mean(params)) sum += mean[0];
+  };
+  accumulate();
+  CHECK(allocations_of([&] {
+    for (int t = 0; t < 10; ++t) accumulate();
+  }) == 0);
+}
+
+TEST_CASE("an accumulator that finds no memory is as before", "[allocation]") {
+  const Vector<double> g = mixed_gradient<double>(50, 1), longer = mixed_gradient<double>(500, 1);
+  int failures = 0;
+  for (bool failed = true; failed;) {
+    GradientAccumulator<double> accumulator;
+    accumulator.add(g);
+    accumulator.reset();
+    heap::first_failing = heap::last_failing = failures + 1;
+    failed = false;
+    allocations_of([&] {
+      try {
+        accumulator.add(1 * longer);
+      } catch (const std::bad_alloc&) {
+        failed = true;
+      }
+    });
+    heap::first_failing = heap::last_failing = 0;
+    if (!failed) break;
+    ++failures;
+    CHECK(accumulator.count() == 0);
+    accumulator.add(g);
+    CHECK(accumulator.take_mean(g) == g);
+  }
+  CHECK(failures == 2);  // for the values, and for their sum
 }
 
 TEST_CASE("a fixed size never allocates", "[allocation]") {

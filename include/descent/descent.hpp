@@ -14,9 +14,12 @@
 #include <descent/rules/nesterov.hpp>
 #include <descent/rules/rmsprop.hpp>
 #include <descent/rules/sgd.hpp>
+#include <descent/schedules.hpp>
 #include <descent/training/check_gradient.hpp>
+#include <descent/training/gradient_accumulator.hpp>
 #include <descent/training/minibatches.hpp>
 #include <descent/training/minimize.hpp>
+#include <descent/training/reduce_on_plateau.hpp>
 #include <descent/transforms/with_momentum.hpp>
 #include <descent/transforms/with_weight_decay.hpp>
 #include <descent/version.hpp>

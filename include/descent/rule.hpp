@@ -61,6 +61,18 @@ inline constexpr struct Positive {
   static constexpr bool contains(auto value) { return value > 0 && Nonnegative::contains(value); }
 } positive;
 
+/// (-infinity, infinity)
+inline constexpr struct AnyFinite {
+  static constexpr std::string_view text = "finite";
+  static constexpr bool contains(auto value) { return Nonnegative::contains(value < 0 ? -value : value); }
+} any_finite;
+
+/// [1, infinity)
+inline constexpr struct AtLeastOne {
+  static constexpr std::string_view text = "finite and >= 1";
+  static constexpr bool contains(auto value) { return value >= 1 && Nonnegative::contains(value); }
+} at_least_one;
+
 /// [0, 1]
 inline constexpr struct UnitInterval {
   static constexpr std::string_view text = "in [0, 1]";

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// The same bits everywhere: a hash of a long run of every optimizer in every variant must equal the frozen one
-// (frozen.hpp). The program is small, so that matrix.sh can build it with every compiler, level and target; it needs
-// nothing but Eigen and descent.
+// The same bits everywhere: a hash of a long run of every optimizer in every variant, and one of every schedule, must
+// equal the frozen one (frozen.hpp). The program is small, so that matrix.sh can build it with every compiler, level
+// and target; it needs nothing but Eigen and descent.
 //
 //     bits            compares, and names what differs
 //     bits --print    prints the hashes in the form of frozen.hpp
@@ -155,12 +155,41 @@ void compare_all(const std::string& scalar) {
   });
 }
 
+/// Of a schedule's values: their bits, one value behind the other.
+template <class S>
+void compare_schedule(const std::string& name, const S& schedule) {
+  Vector<double> values(run_steps);
+  for (int step = 0; step < run_steps; ++step) values[step] = schedule(step);
+  std::uint64_t hash = empty_hash;
+  add_to_hash(hash, values);
+  compare("schedule " + name, hash);
+}
+
+void compare_schedules() {
+  using namespace schedules;
+  const Cosine cosine{.initial = 0.3, .final = 1e-3, .steps = 1777};
+  compare_schedule("Linear", Linear{.initial = 0.3, .final = 1e-3, .steps = 1777});
+  compare_schedule("Polynomial", Polynomial{.initial = 0.3, .final = 1e-3, .steps = 1777, .power = 0.7});
+  compare_schedule("Cosine", cosine);
+  compare_schedule("CosineRestarts", CosineRestarts{.initial = 0.3, .final = 1e-3, .period = 13, .period_factor = 3});
+  compare_schedule("Exponential", Exponential{.initial = 0.3, .factor = 0.1, .period = 7});  // to subnormal numbers
+  compare_schedule("StepDecay", StepDecay{.initial = 0.3, .factor = 0.7, .period = 7});
+  compare_schedule("MultiStepDecay", MultiStepDecay{.initial = 0.3, .factor = 0.7, .milestones = {3, 500, 1500}});
+  compare_schedule("InverseSquareRoot", InverseSquareRoot{.initial = 0.3, .timescale = 123});
+  compare_schedule("OneCycle", OneCycle{.peak = 0.3, .steps = 1777});
+  compare_schedule("OneCycle linear, three phases",
+                   OneCycle{.peak = 0.3, .steps = 1777, .annealing = Annealing::linear, .three_phase = true});
+  compare_schedule("WithWarmup", WithWarmup{333, cosine, 1e-4});
+  compare_schedule("Join", Join{cosine, 333, cosine});
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   printing = argc > 1 && std::strcmp(argv[1], "--print") == 0;
   compare_all<float>("float");
   compare_all<double>("double");
+  compare_schedules();
   compare_with_single_operations<float>("float");
   compare_with_single_operations<double>("double");
   if (!printing) std::printf("%d runs differ from %zu frozen hashes\n", differences, frozen.size());

@@ -6,6 +6,7 @@
 #include <descent/curvature/steepest_descent.hpp>
 #include <descent/descent.hpp>
 
+#include <cstdint>
 #include <sstream>
 #include <tuple>
 #include <utility>
@@ -39,6 +40,34 @@ void use(Eigen::MatrixXd& W, Eigen::VectorXd& b) {
   descent::save("everything.safetensors", optimizer, std::tie(W, b));
   descent::load("everything.safetensors", optimizer, std::tie(W, b));
   b.array() += static_cast<double>(descent::minimize(objective, b, optimizer).message().size());
+}
+
+double use_schedules(std::int64_t step) {
+  using namespace descent::schedules;
+  const Cosine cosine{.initial = 1, .steps = 10};
+  double sum = WithWarmup{5, cosine}(step) + Join{Constant{1}, 5, Linear{.initial = 1, .steps = 10}}(step);
+  sum += Polynomial{.initial = 1, .steps = 10, .power = 2}(step) + CosineRestarts{.initial = 1, .period = 3}(step);
+  sum += Exponential{.initial = 1, .factor = 0.5}(step) + StepDecay{.initial = 1, .period = 3}(step);
+  sum += MultiStepDecay{.initial = 1, .milestones = {1, 2}}(step) + OneCycle{.peak = 1, .steps = 10}(step);
+  sum += InverseSquareRoot{.initial = 1, .timescale = 3}(step) + descent::kernel::log(sum) + descent::kernel::exp(sum);
+  descent::ReduceOnPlateau plateau;
+  sum += plateau(sum, 1);
+  plateau.reset();
+  return sum;
+}
+
+template <class Scalar>
+void accumulate(std::vector<Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic>>& tensors) {
+  descent::GradientAccumulator<Scalar> accumulator;
+  accumulator.add(tensors);
+  accumulator.add(tensors);
+  for (const auto& mean : accumulator.take_mean(tensors)) tensors[0] += mean;
+  accumulator.add(std::tuple(tensors[0], 2 * tensors[1]));
+  tensors[0] += std::get<0>(accumulator.take_sum(std::tie(tensors[0], tensors[1])));
+  accumulator.add(tensors[0]);
+  accumulator.reset();
+  const descent::GradientAccumulator<Scalar> copy = accumulator;
+  tensors[0] *= static_cast<Scalar>(copy.count());
 }
 
 /// Only a step: what else `use` calls does not depend on the rule.
@@ -85,4 +114,6 @@ void use_everything(Eigen::MatrixXd& W, Eigen::VectorXd& b, std::vector<Eigen::M
 
   descent::Minibatches batches(100, 32, 1);
   for (const auto& batch : batches.epoch()) b[0] += static_cast<double>(batch.size());
+  b[0] += use_schedules(3);
+  accumulate(tensors);
 }

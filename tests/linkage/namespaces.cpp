@@ -46,6 +46,7 @@ static_assert(OfSize<Vector3d, 3> && PairsUpWith<VectorXd, VectorXd> && Readable
 static_assert(ParametersOf<VectorXd&, double, Dynamic> && GradientOf<VectorXd, VectorXd&, double>);
 static_assert(OptimizerFor<Adam<double>, VectorXd, VectorXd> && OneTensorStep<VectorXd&, VectorXd, double>);
 static_assert(HessianOf<MatrixXd, double> && HessianProduct<VectorXd (*)(const VectorXd&), double>);
+static_assert(Schedule<schedules::Cosine>);
 static_assert(SavedScalar<float> && SavedParametersOf<VectorXd, double, Dynamic>);
 
 // ---- Types and functions ---------------------------------------------------------------------------
@@ -98,6 +99,12 @@ void use_all(VectorXd& x, const MatrixXd& H) {
   const GradientCheck<double> checked = check_gradient(square_length, x);
   x[0] += checked.error;
   const Minibatches batches(3, 1, 1);
+  const schedules::WithWarmup schedule{3, schedules::OneCycle{.peak = 1, .steps = 9, .annealing = Annealing::linear}};
+  ReduceOnPlateau plateau{.mode = PlateauMode::higher, .threshold_mode = ThresholdMode::absolute};
+  adam.learning_rate = plateau(schedule(adam.steps()), x[0]);
+  GradientAccumulator<double> accumulator;
+  accumulator.add(x);
+  adam.step(x, accumulator.take_mean(x));
 
   const SteepestDescent<> steepest;
   const PreconditionedDescent<> preconditioned;
