@@ -324,6 +324,36 @@ TEMPLATE_TEST_CASE("row-major parameters", "[arguments]", float, double) {
   });
 }
 
+TEMPLATE_TEST_CASE("matrices of many tiles", "[arguments]", float, double) {
+  // More runs, and longer ones, than a tile holds, and some left over; what lies between the elements stays.
+  using Scalar = TestType;
+  using RowMajor = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+  using ColMajor = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::ColMajor>;
+  using Strided = Eigen::Map<ColMajor, 0, Eigen::Stride<Eigen::Dynamic, Eigen::Dynamic>>;
+  for (const auto& [rows, cols] : {std::pair<Eigen::Index, Eigen::Index>{37, 131}, {131, 37}, {16, 64}}) {
+    INFO(rows << " x " << cols);
+    Adam<Scalar> by_columns, by_rows, mixed, strided;
+    ColMajor x = start<Scalar>(rows * cols).reshaped(rows, cols), y = x;
+    RowMajor x_rows = x;
+    const Eigen::Index outer = 2 * rows + 3;
+    std::vector<Scalar> memory(static_cast<std::size_t>(outer * cols), Scalar(7)), between = memory;
+    Strided z(memory.data(), rows, cols, {outer, 2}), places(between.data(), rows, cols, {outer, 2});
+    z = x;
+    for (std::int64_t t = 1; t <= 3; ++t) {
+      const ColMajor g = mixed_gradient<Scalar>(rows * cols, t).reshaped(rows, cols);
+      by_columns.step(x, g);
+      by_rows.step(x_rows, g);
+      mixed.step(y, RowMajor(g));
+      strided.step(z, RowMajor(g));
+    }
+    CHECK(same_bits(x, x_rows));
+    CHECK(same_bits(x, y));
+    CHECK(same_bits(x, z));
+    places = x;
+    CHECK(memory == between);
+  }
+}
+
 TEMPLATE_TEST_CASE("a gradient may read the parameters that it moves", "[arguments]", float, double) {
   using Scalar = TestType;
   for_each_tried_variant<Scalar>([]<class R>(const char* name, const R& rule) {
