@@ -694,10 +694,10 @@ TEST_CASE("what load would refuse cannot be saved", "[checkpoint]") {
     const detail::SavedTensors<double> none;
     detail::write_safetensors(write, none, {}, 80);
     CHECK(written == 8 + 80 + 4);
-    CHECK_THROWS_AS(detail::write_safetensors(write, none, {}, 79), detail::Refused);
+    CHECK_THROWS_AS(detail::write_safetensors(write, none, {}, 79), detail::InvalidCheckpoint);
     CHECK(written == 8 + 80 + 4);
     CHECK_NOTHROW(detail::require_length_of_header(100'000'000));
-    CHECK_THROWS_AS(detail::require_length_of_header(100'000'001), detail::Refused);
+    CHECK_THROWS_AS(detail::require_length_of_header(100'000'001), detail::InvalidCheckpoint);
   }
 }
 
