@@ -12,7 +12,7 @@
 #include <functional>
 #include <iterator>
 #include <stdexcept>
-#include <string_view>  // and std::ranges::enable_view; <ranges> takes a fifth of all to compile
+#include <string_view>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -56,8 +56,8 @@ concept TensorRange = !DenseTensor<T> && requires(T& t) {
   requires DenseTensor<RangeElement<T>>;
 };
 
-/// A range such as std::views::filter, which nobody can walk through where it is const: but through a copy, which costs
-/// nothing, as it owns no tensors.
+/// A range such as std::views::filter that cannot be walked through if it is const. A copy can be, and costs nothing,
+/// because it owns no tensors. (<string_view> declares enable_view, too; <ranges> takes a fifth of all to compile.)
 template <class T>
 concept WalkedAsCopy =
     !DenseTensor<T> && !TensorRange<const std::remove_reference_t<T>> && TensorRange<std::remove_cvref_t<T>> &&
