@@ -35,7 +35,7 @@ void for_each_tried_variant(Visit&& visit) {
 /// Parameters or gradients, handed out by value as views of them.
 template <class Scalar>
 struct Net {
-  using Matrix = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic>;
+  using Matrix = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::ColMajor>;
   using Ref = Eigen::Ref<Matrix>;
   using Map = Eigen::Map<Matrix>;
 
