@@ -15,6 +15,7 @@
 
 #include "catch.hpp"
 #include "variants.hpp"
+#include "views.hpp"
 
 namespace {
 
@@ -285,3 +286,27 @@ TEST_CASE("copies are independent", "[gradient_accumulator]") {
   CHECK(same_bits(Eigen::Vector2d(copy.take_sum(g)), Eigen::Vector2d(4, 8)));
   CHECK(same_bits(Eigen::Vector2d(assigned.take_sum(g)), g));
 }
+
+#if defined(DESCENT_TEST_VIEWS)
+TEST_CASE("gradients and parameters that a filter chooses", "[gradient_accumulator]") {
+  using namespace descent;
+  using namespace descent::test;
+  std::vector<Eigen::VectorXd> params{start<double>(5), start<double>(2), start<double>(3)},
+      plain{params[0], params[2]};
+  const std::vector<Eigen::VectorXd> gradients = params, plain_gradients = plain;
+  const auto large = std::views::filter([](const auto& tensor) { return tensor.size() > 2; });
+  Adam<double> by_filter, adam;
+  GradientAccumulator<double> chosen, all;
+  for (int t = 0; t < 3; ++t) {
+    for (int k = 0; k < 2; ++k) {
+      chosen.add(gradients | large);
+      all.add(plain_gradients);
+    }
+    by_filter.step(params | large, chosen.take_mean(params | large));
+    adam.step(plain, all.take_mean(plain));
+  }
+  CHECK(same_bits(params[0], plain[0]));
+  CHECK(params[1] == gradients[1]);
+  CHECK(same_bits(params[2], plain[1]));
+}
+#endif

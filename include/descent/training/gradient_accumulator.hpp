@@ -114,7 +114,7 @@ class GradientAccumulator {
   /// construction, `take_…` or `reset` fixes the shapes. Throws std::invalid_argument where another has other ones, or
   /// is memory of this accumulator; whenever it throws, all is as before.
   template <class Gradient>
-  requires Tensors<Gradient> && OfScalar<Gradient, Scalar>
+  requires Tensors<Gradient> && ReadableWhenConst<Gradient> && OfScalar<Gradient, Scalar>
   void add(const Gradient& gradient) {
     views_.resize(static_cast<std::size_t>(detail::count_tensors(gradient)));
     if constexpr (detail::in_memory<Gradient>) {
@@ -135,14 +135,14 @@ class GradientAccumulator {
   /// takes only the shapes. The next `add` starts anew. Throws std::logic_error if nothing was added, and
   /// std::invalid_argument if params has other shapes; then all is as before.
   template <class Params>
-  requires Tensors<Params> && OfScalar<Params, Scalar>
+  requires Tensors<Params> && ReadableWhenConst<Params> && OfScalar<Params, Scalar>
   auto take_sum(const Params& params) {
     require_shapes_of(params);
     count_ = 0;
     return maps_for<Params>();
   }
   template <class Params>
-  requires Tensors<Params> && OfScalar<Params, Scalar>
+  requires Tensors<Params> && ReadableWhenConst<Params> && OfScalar<Params, Scalar>
   auto take_mean(const Params& params) {
     require_shapes_of(params);
     divide(static_cast<Scalar>(count_));
@@ -248,7 +248,7 @@ class GradientAccumulator {
     if constexpr (DenseTensor<Params>) {
       return detail::map_of<typename Params::PlainObject>(views_[0]);
     } else if constexpr (detail::TensorRange<Params>) {
-      using Tensor = std::remove_cvref_t<detail::RangeElement<const Params>>;
+      using Tensor = std::remove_cvref_t<detail::RangeElement<detail::Walked<const Params>>>;
       return detail::MapRange<typename Tensor::PlainObject>(views());
     } else {
       return [&]<std::size_t... At>(std::index_sequence<At...>) {
