@@ -201,7 +201,7 @@ class TensorShapes {
   void copy(Eigen::Index count, const ShapeOf& shape_of) {
     Storage& all = storage();
     if (count > 1) {
-      Shape* to = all.others.template allocate<Shape>(static_cast<std::size_t>(count - 1));
+      auto* to = all.others.template allocate<Shape>(static_cast<std::size_t>(count - 1));
       for (Eigen::Index i = 1; i < count; ++i) *to++ = shape_of(i);
     }
     if (count > 0) all.first = shape_of(0);
