@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: MIT
+//
+// The third list of chains against an interpreter: see chain_interpreter.cpp.
+#include "chain_runs.hpp"
+
+TEMPLATE_TEST_CASE("chains of the third list agree with an interpreter", "[chains]", float, double) {
+  descent::test::check_chains<TestType>(descent::test::chains::Third{});
+}
