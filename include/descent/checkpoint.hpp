@@ -179,7 +179,7 @@ void require_sound(const R& rule, const Memory& memory) {
   if (memory.skipped_in_a_row > memory.skipped)
     throw InvalidCheckpoint("skipped_in_a_row = " + std::to_string(memory.skipped_in_a_row) +
                             ", but skipped_steps = " + std::to_string(memory.skipped));
-  if constexpr (HasRunningFactors<R>) {
+  if constexpr (Memory::factors > 0) {
     const RunningFactors<R> factors = running_factors_of(rule);
     for (std::size_t i = 0; i < factors.size(); ++i) {
       const double product = memory.counter.products[i];

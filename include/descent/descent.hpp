@@ -4,6 +4,7 @@
 // (curvature/) and checkpoints (checkpoint.hpp), which are included by name.
 #pragma once
 
+#include <descent/chain.hpp>
 #include <descent/optimizer.hpp>
 #include <descent/presets.hpp>
 #include <descent/rules/adadelta.hpp>
@@ -20,6 +21,7 @@
 #include <descent/training/minibatches.hpp>
 #include <descent/training/minimize.hpp>
 #include <descent/training/reduce_on_plateau.hpp>
-#include <descent/transforms/with_momentum.hpp>
-#include <descent/transforms/with_weight_decay.hpp>
+#include <descent/transforms/gradient.hpp>
+#include <descent/transforms/parameters.hpp>
+#include <descent/transforms/step.hpp>
 #include <descent/version.hpp>

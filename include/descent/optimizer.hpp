@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -14,7 +15,7 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
-#include <variant>
+#include <vector>
 
 #include <Eigen/Core>
 
@@ -26,69 +27,16 @@
 #include <descent/kernel/sweep.hpp>
 #include <descent/memory.hpp>
 #include <descent/nonfinite.hpp>
+#include <descent/own_tensors.hpp>
 #include <descent/rule.hpp>
 #include <descent/strided.hpp>
+#include <descent/tensor_step.hpp>
 #include <descent/tensors.hpp>
 
 namespace descent {
 
 namespace detail {
 inline namespace DESCENT_FLAGS {
-
-/// For each state array of a rule, the size below which its elements count as 0.
-template <class Scalar, class R>
-constexpr auto state_thresholds() {
-  kernel::Thresholds<Scalar, R::state_names.size()> thresholds{};
-  thresholds.fill(kernel::Negligible<Scalar>::squared_state);
-  if constexpr (HasStatePowers<R>)
-    for (std::size_t i = 0; i < thresholds.size(); ++i)
-      if (R::state_powers[i] == 1) thresholds[i] = kernel::Negligible<Scalar>::linear_state;
-  return thresholds;
-}
-template <class Scalar, class R>
-inline constexpr auto thresholds_of = state_thresholds<Scalar, R>();
-
-/// Once the gradient is 0, state decays into the subnormal numbers, on which CPUs are slow. Flushing it at every 32nd
-/// step is often enough to stay fast and rarely enough to cost only 1 %. Because t is part of the state, these are the
-/// same steps everywhere. (bench: "zero gradients", "sparse gradients")
-inline constexpr std::int64_t flush_period = 32;
-template <class R>
-constexpr bool flushes(std::int64_t t) {
-  return R::state_names.size() > 0 && t % flush_period == 0;
-}
-
-template <class Scalar, class R>
-[[gnu::always_inline]] inline StepOf<R, Scalar> step_of(const StepCounter<R>& counter) {
-  return {counter.t, counter.products};
-}
-/// Calls use(kernel), with the chosen kernel if there are several. std::visit would do the same, but it is not always
-/// inlined, and a call with a kernel in memory is half of a small step.
-template <std::size_t at = 0, class... Kernels, class Use>
-[[gnu::always_inline]] inline void with_chosen(const std::variant<Kernels...>& kernels, const Use& use) {
-  if constexpr (at + 1 < sizeof...(Kernels))
-    if (kernels.index() != at) return with_chosen<at + 1>(kernels, use);
-  use(*std::get_if<at>(&kernels));
-}
-template <class Kernel, class Use>
-[[gnu::always_inline]] inline void with_chosen(const Kernel& kernel, const Use& use) {
-  use(kernel);
-}
-
-/// Calls use(kernel), with the kernel of the step at which the counter stands.
-template <class Scalar, class R, class Use>
-[[gnu::always_inline]] inline void with_kernel(const R& rule, const StepCounter<R>& counter, const Use& use) {
-  with_chosen(rule.kernel(step_of<Scalar>(counter)), use);
-}
-
-/// Calls use(pass), with the pass over memory that performs this step.
-template <class Scalar, class R, class Use>
-[[gnu::always_inline]] inline void with_pass(const R& rule, const StepCounter<R>& counter, int threads,
-                                             const Use& use) {
-  with_kernel<Scalar>(rule, counter, [&](const auto& kernel) __attribute__((always_inline)) {
-    const auto* const flush = flushes<R>(counter.t) ? &thresholds_of<Scalar, R> : nullptr;
-    use(kernel::Pass<Scalar, R::state_names.size()>(kernel, threads, flush));
-  });
-}
 
 /// What an optimizer remembers between steps.
 template <class R, class Scalar, int Size>
@@ -131,11 +79,24 @@ inline namespace DESCENT_FLAGS {
 ///
 /// x, g and the state arrays, in the order of R::state_names, have n elements each and may have any alignment. They
 /// must not overlap, but g may be x itself. Nothing is checked, neither these conditions nor the hyperparameters, and
-/// nothing is thrown or allocated. With OpenMP, `threads` threads share the step as in Optimizer::set_threads.
+/// nothing is thrown or allocated. With OpenMP, `threads` threads share the step as in Optimizer::set_threads. For a
+/// chain, the arrays are all that a norm over all tensors sees, and not a matrix.
 template <Rule R, class Scalar>
 void step_arrays(const R& rule, const StepCounter<R>& counter, Scalar* x, const Scalar* g,
                  const std::array<Scalar*, R::state_names.size()>& state, std::ptrdiff_t n, int threads = 1) {
-  detail::with_pass<Scalar>(rule, counter, threads, [&](const auto& pass) { pass(x, g, state, n); });
+  detail::TensorFacts<R> facts;
+  if constexpr (detail::norm_link_count<R> > 0) {
+    const detail::Shape shape{n, 1, false};
+    const detail::TensorStep<R, Scalar> tensor{rule,
+                                               counter,
+                                               detail::contiguous_view(x, shape),
+                                               detail::contiguous_view(g, shape),
+                                               false,
+                                               state};
+    detail::measure_all<Scalar>([&](const auto& visit) { visit(tensor); }, threads, facts);
+    detail::measure_tensor<detail::norm_link_count<R>>(tensor, threads, facts);
+  }
+  detail::with_pass<Scalar>(rule, counter, threads, [&](const auto& pass) { pass(x, g, state, n); }, facts);
 }
 
 }  // namespace DESCENT_FLAGS
@@ -184,6 +145,7 @@ class Optimizer : public R {
       : R(static_cast<R&&>(other)),
         validated_(std::move(other.validated_)),
         memory_(std::exchange(other.memory_, Memory{})),
+        own_(std::move(other.own_)),
         settings_(other.settings_) {}
   DESCENT_TAGGED Optimizer& operator=(const Optimizer& other) {
     *this = Optimizer(other);  // if the copy throws, nothing has changed
@@ -193,6 +155,7 @@ class Optimizer : public R {
     R::operator=(static_cast<R&&>(other));
     validated_ = std::move(other.validated_);
     memory_ = std::exchange(other.memory_, Memory{});
+    own_ = std::move(other.own_);
     settings_ = other.settings_;
     return *this;
   }
@@ -224,8 +187,42 @@ class Optimizer : public R {
   /// The number of steps taken since construction or `reset`.
   DESCENT_TAGGED std::int64_t steps() const { return memory_.counter.t; }
 
-  /// Forgets state, counters and shapes. The hyperparameters stay, and so does everything set by set_….
-  DESCENT_TAGGED void reset() { memory_ = Memory{}; }
+  /// Forgets state, counters and shapes. The hyperparameters stay, also those of single tensors, which tensors are
+  /// frozen, and everything set by set_….
+  DESCENT_TAGGED void reset() {
+    memory_ = Memory{};
+    own_.for_each([](Eigen::Index, auto& own) { own.counter = {}; });
+  }
+
+  /// From now on, steps leave this tensor's parameters and state as they are, and it is in no norm; its gradient may be
+  /// anything of the right shape. Tensors count from 0, as in the arguments of `step`; before the first step, any number
+  /// may be named. Throws std::out_of_range if there is no such tensor. The first call for a tensor allocates on the
+  /// heap.
+  ///
+  /// A tensor's bias corrections follow the steps that it has taken itself, without those for which it was frozen.
+  DESCENT_TAGGED void freeze(Eigen::Index tensor) { own(tensor).frozen = true; }
+  DESCENT_TAGGED void unfreeze(Eigen::Index tensor) {
+    require_tensor(tensor);
+    if (detail::OwnTensor<R>* const own = own_.find(tensor)) own->frozen = false;
+  }
+  DESCENT_TAGGED bool frozen(Eigen::Index tensor) const {
+    require_tensor(tensor);
+    return is_frozen(tensor);
+  }
+
+  /// The hyperparameters of this tensor's own, to be read and set: at the first call a copy of the common ones, which no
+  /// longer concern it from then on. The reference is valid until `common_rule`, `load`, or a move or destruction of the
+  /// optimizer. Throws like `freeze`.
+  DESCENT_TAGGED R& tensor_rule(Eigen::Index tensor) {
+    detail::OwnTensor<R>& its = own(tensor);
+    if (!std::exchange(its.has_rule, true)) its.rule = rule();
+    return its.rule;
+  }
+  /// Gives the tensor back to the common hyperparameters.
+  DESCENT_TAGGED void common_rule(Eigen::Index tensor) {
+    require_tensor(tensor);
+    if (detail::OwnTensor<R>* const own = own_.find(tensor)) own->has_rule = false;
+  }
 
   /// The state array with that index or name in `state_names`, flat: tensor after tensor, each in the storage order in
   /// which the first step saw it. Empty before the first step; valid until the next step, reset, move or destruction.
@@ -283,12 +280,46 @@ class Optimizer : public R {
     return point;
   }
 
+  /// The average that a chain with Average or EqualAverage keeps, in the shapes of params: one tensor, or a tuple or a
+  /// vector of them. A tensor that has taken no step yet is returned as it is. Throws std::invalid_argument if a shape
+  /// differs from that in the steps so far.
+  template <class Params>
+  requires KeepsAverage<R> && Tensors<Params> && ReadableWhenConst<Params> && OfScalar<Params, Scalar> &&
+           OfSize<Params, Size>
+  DESCENT_TAGGED auto averaged(const Params& params) const {
+    auto average = detail::copies_of(params);
+    if (steps() == 0) return average;
+    std::vector<detail::View<Scalar>> views;
+    detail::for_each_tensor(average, [&](auto& tensor) { views.push_back(detail::view_of(tensor)); });
+    const detail::Views<Scalar> all{views.data(), static_cast<Eigen::Index>(views.size())};
+    detail::require_shapes(all, memory_.shapes);
+    const Scalar* from = state("average").data();
+    for (Eigen::Index i = 0; i < all.count; ++i) {
+      const detail::Shape shape = memory_.shapes[i];
+      const detail::OwnTensor<R>* const own = own_.find(i);
+      if (own == nullptr || own->counter.t > 0)
+        detail::assign(all[i], from, shape.row_major);
+      from += shape.size();
+    }
+    return average;
+  }
+
  private:
   using Params = detail::Views<Scalar>;
   using Gradient = detail::Views<const Scalar>;
   using Arrays = kernel::Arrays<Scalar, state_count>;
 
   DESCENT_TAGGED const R& rule() const { return *this; }
+
+  DESCENT_TAGGED void require_tensor(Eigen::Index tensor) const {
+    if (tensor < 0 || (steps() > 0 && tensor >= memory_.shapes.size()))
+      detail::fail_no_tensor(tensor, steps() > 0 ? memory_.shapes.size() : -1);
+  }
+  DESCENT_TAGGED detail::OwnTensor<R>& own(Eigen::Index tensor) {
+    require_tensor(tensor);
+    memory_.fast_path_size = -1;
+    return own_.make(tensor, memory_.counter, rule());
+  }
 
   /// Takes the step if it needs nothing but comparisons: of hyperparameters and shape with those of the last check, and
   /// of addresses, unless both arguments own their memory. Otherwise does nothing and returns false.
@@ -300,12 +331,12 @@ class Optimizer : public R {
                                                      bool may_overlap) {
     if (!__builtin_expect_with_probability(takes_fast_path(x, g, n, layout, may_overlap), 1, 1.0)) return false;
     if (!kernel::is_small<Scalar>(n) || detail::flushes<R>(steps() + 1)) {
-      step_contiguous(x, g, n);
+      step_contiguous(x, g, n, layout);
     } else {
       const StepCounter<R> counter = memory_.counter.next(rule());
       detail::with_kernel<Scalar>(rule(), counter, [&](const auto& kernel) __attribute__((always_inline)) {
         kernel::sweep_narrow(kernel, x, g, arrays(), 0, Size == Eigen::Dynamic ? n : Size);
-      });
+      }, detail::facts_of<R>(n, layout));
       memory_.counter.advance_to(counter);
     }
     return true;
@@ -320,9 +351,11 @@ class Optimizer : public R {
     return (x == g || !reading.overlaps({x, x + n})) && !reading.overlaps(memory_.state.address_range());
   }
 
-  DESCENT_TAGGED [[gnu::noinline]] void step_contiguous(Scalar* x, const Scalar* g, Eigen::Index n) {
+  DESCENT_TAGGED [[gnu::noinline]] void step_contiguous(Scalar* x, const Scalar* g, Eigen::Index n,
+                                                        Eigen::Index layout) {
     const StepCounter<R> counter = memory_.counter.next(rule());
-    step_arrays(rule(), counter, x, g, arrays(), n, threads());
+    detail::with_pass<Scalar>(rule(), counter, threads(), [&](const auto& pass) { pass(x, g, arrays(), n); },
+                              detail::facts_of<R>(n, layout));
     memory_.counter.advance_to(counter);
   }
 
@@ -368,19 +401,26 @@ class Optimizer : public R {
   /// is known now.
   DESCENT_TAGGED [[gnu::noinline]] bool checked_step(Params params, Gradient gradient, bool disjoint) {
     detail::validate<Scalar>(rule());
+    own_.for_each([](Eigen::Index, const auto& own) {
+      if (own.has_rule) detail::validate<Scalar>(own.rule);
+    });
     validated_ = *this;
     detail::require_pairs(params, gradient);
     if (steps() > 0) detail::require_shapes(params, memory_.shapes);
-    if (settings_.nonfinite != NonFinite::propagate && !accepts(gradient)) return disjoint;
     if (steps() == 0) remember(params);
+    detail::TensorFacts<R> facts;
+    if constexpr (detail::norm_link_count<R> > 0)
+      detail::measure_all<Scalar>([&](const auto& visit) { for_each_step(params, gradient, visit); }, threads(), facts);
+    if (settings_.nonfinite != NonFinite::propagate && !accepts(gradient, facts)) return disjoint;
     memory_.skipped_in_a_row = 0;
     open_fast_path(params);
     disjoint =
         disjoint || !detail::overwrites_gradient(params, gradient, memory_.state.address_range(), memory_.shapes);
     if (disjoint)
-      take_step(params, gradient);
+      take_step(params, gradient, facts);
     else
-      memory_.shapes.with_copy(detail::size_of(params), [&](Scalar* copy) { take_step(params, gradient, copy); });
+      memory_.shapes.with_copy(detail::size_of(params),
+                               [&](Scalar* copy) { take_step(params, gradient, facts, copy); });
     return disjoint;
   }
 
@@ -390,16 +430,18 @@ class Optimizer : public R {
     constexpr auto most = (std::numeric_limits<std::int32_t>::max)();
     const detail::Shape shape = params.count == 1 ? params[0].shape : detail::Shape{};
     const bool opens = shape.size() > 0 && shape.size() <= most / 2 && settings_.nonfinite == NonFinite::propagate &&
-                       kernel::may_use_baseline();
+                       kernel::may_use_baseline() && own_.size() == 0 && detail::norm_link_count<R> == 0;
     memory_.fast_path_size = opens ? static_cast<std::int32_t>(shape.size()) : -1;
     memory_.fast_path_layout = opens ? static_cast<std::int32_t>(shape.layout()) : 0;
   }
 
   /// Whether the gradient is accepted. If it is not, the step is skipped and counted, or an error is thrown.
-  DESCENT_TAGGED bool accepts(Gradient gradient) {
+  DESCENT_TAGGED bool accepts(Gradient gradient, const detail::TensorFacts<R>& facts) {
+    if constexpr (requires { requires R::norm_shows_nonfinite; })
+      if (std::isfinite(facts.norms[0])) return true;
     const bool skips = settings_.nonfinite == NonFinite::skip && memory_.skipped_in_a_row < settings_.most_in_a_row;
     for (Eigen::Index i = 0; i < gradient.count; ++i) {
-      if (detail::all_finite<detail::squares_gradient<R>>(gradient[i])) continue;
+      if (is_frozen(i) || detail::all_finite<detail::squares_gradient<R>>(gradient[i])) continue;
       if (!skips) detail::fail_not_finite(gradient[i], i, gradient.count, memory_.skipped_in_a_row);
       ++memory_.skipped;
       ++memory_.skipped_in_a_row;
@@ -408,35 +450,96 @@ class Optimizer : public R {
     return true;
   }
 
-  /// `copy`, unless null, is memory for a copy of the gradient, which is then read from there.
-  DESCENT_TAGGED [[gnu::noinline]] void take_step(Params params, Gradient gradient, Scalar* copy = nullptr) {
+  /// `facts` has the norms over all tensors. `copy`, unless null, is memory for a copy of the gradient, which is then
+  /// read from there.
+  DESCENT_TAGGED [[gnu::noinline]] void take_step(Params params, Gradient gradient, const detail::TensorFacts<R>& facts,
+                                                  Scalar* copy = nullptr) {
     if (copy != nullptr) {
       Scalar* to = copy;
       for (Eigen::Index i = 0; i < gradient.count; ++i) to = detail::copy_elements(gradient[i], memory_.shapes[i], to);
     }
     const StepCounter<R> counter = memory_.counter.next(rule());
-    detail::with_pass<Scalar>(rule(), counter, threads(),
-                              [&](const auto& pass) { sweep_all(pass, params, gradient, copy); });
+    Tensors tensors{0, arrays(), copy};
+    while (tensors.next < params.count) {
+      detail::OwnTensor<R>* const own = own_.find(tensors.next);
+      if (own != nullptr && own->frozen) {
+        pass_by(tensors);
+        continue;
+      }
+      const R& its_rule = own != nullptr && own->has_rule ? own->rule : rule();
+      if (own != nullptr) own->counter = own->counter.next(its_rule);
+      const StepCounter<R>& its_counter = own != nullptr ? own->counter : counter;
+      detail::TensorFacts<R> its_facts = facts;
+      if constexpr (detail::IsChain<R>)
+        detail::measure_tensor<detail::norm_link_count<R>>(
+            detail::TensorStep<R, Scalar>{its_rule, its_counter, params[tensors.next],
+                                          gradient_of(gradient, tensors), memory_.shapes[tensors.next].row_major,
+                                          tensors.state},
+            threads(), its_facts);
+      const Eigen::Index end = end_of_alike(params, tensors.next);
+      detail::with_pass<Scalar>(its_rule, its_counter, threads(), [&](const auto& pass) {
+        sweep_until(end, pass, params, gradient, tensors);
+      }, its_facts);
+    }
     memory_.counter.advance_to(counter);
   }
 
-  DESCENT_TAGGED void sweep_all(const kernel::Pass<Scalar, state_count>& pass, Params params, Gradient gradient,
-                                const Scalar* copy) {
-    Arrays state = arrays();
-    for (Eigen::Index i = 0; i < params.count; ++i) {
-      const detail::Shape shape = memory_.shapes[i];
-      const auto g = copy == nullptr ? gradient[i] : detail::contiguous_view<const Scalar>(copy, shape);
-      detail::sweep_view(pass, params[i], g, shape.row_major, state);
-      for (Scalar*& array : state) array += shape.size();
-      if (copy != nullptr) copy += shape.size();
+  /// Where a walk over the tensors stands.
+  struct Tensors {
+    Eigen::Index next;
+    Arrays state;
+    const Scalar* copy;  ///< of the gradient, or null
+  };
+  DESCENT_TAGGED void pass_by(Tensors& tensors) const {
+    const Eigen::Index size = memory_.shapes[tensors.next++].size();
+    for (Scalar*& array : tensors.state) array += size;
+    if (tensors.copy != nullptr) tensors.copy += size;
+  }
+  DESCENT_TAGGED detail::View<const Scalar> gradient_of(Gradient gradient, const Tensors& tensors) const {
+    if (tensors.copy == nullptr) return gradient[tensors.next];
+    return detail::contiguous_view(tensors.copy, memory_.shapes[tensors.next]);
+  }
+  DESCENT_TAGGED void sweep_until(Eigen::Index end, const kernel::Pass<Scalar, state_count>& pass, Params params,
+                                  Gradient gradient, Tensors& tensors) const {
+    for (; tensors.next < end; pass_by(tensors))
+      detail::sweep_view(pass, params[tensors.next], gradient_of(gradient, tensors),
+                         memory_.shapes[tensors.next].row_major, tensors.state);
+  }
+
+  /// The end of the tensors that share the kernel of the first.
+  DESCENT_TAGGED Eigen::Index end_of_alike(Params params, Eigen::Index first) const {
+    if (own_.find(first) != nullptr || detail::has_norms_of_each_tensor<R>()) return first + 1;
+    if (own_.size() == 0 && !detail::IsChain<R>) return params.count;
+    Eigen::Index end = first + 1;
+    while (end < params.count && own_.find(end) == nullptr &&
+           (!detail::IsChain<R> || params[end].shape.is_matrix() == params[first].shape.is_matrix()))
+      ++end;
+    return end;
+  }
+
+  /// Calls visit(step) with the step of each tensor that is not frozen, in order, for the norms over all of them.
+  template <class Visit>
+  DESCENT_TAGGED void for_each_step(Params params, Gradient gradient, const Visit& visit) {
+    const StepCounter<R> counter = memory_.counter.next(rule());
+    for (Tensors tensors{0, arrays(), nullptr}; tensors.next < params.count; pass_by(tensors)) {
+      const detail::OwnTensor<R>* const own = own_.find(tensors.next);
+      if (own != nullptr && own->frozen) continue;
+      const R& its_rule = own != nullptr && own->has_rule ? own->rule : rule();
+      visit(detail::TensorStep<R, Scalar>{its_rule, own != nullptr ? own->counter.next(its_rule) : counter,
+                                          params[tensors.next], gradient[tensors.next],
+                                          memory_.shapes[tensors.next].row_major, tensors.state});
     }
+  }
+  DESCENT_TAGGED bool is_frozen(Eigen::Index tensor) const {
+    const detail::OwnTensor<R>* const own = own_.find(tensor);
+    return own != nullptr && own->frozen;
   }
 
   /// A template, because only rules that look ahead have a lookahead_kernel.
   template <class S>
   DESCENT_TAGGED void move_ahead(detail::Views<S> point) const {
     detail::require_shapes(point, memory_.shapes);
-    const auto kernel = rule().lookahead_kernel(detail::step_of<Scalar>(memory_.counter));
+    const auto kernel = rule().lookahead_kernel(detail::step_of<Scalar>(memory_.counter, detail::TensorFacts<R>{}));
     const kernel::Pass<Scalar, 0> pass(kernel, threads(), nullptr);
     const Scalar* direction = memory_.state.array(0);
     for (Eigen::Index i = 0; i < point.count; ++i) {
@@ -454,6 +557,9 @@ class Optimizer : public R {
     if (Size != Eigen::Dynamic && size != Size)
       detail::fail<std::invalid_argument>(
           {"descent: ", size, " parameters, but the optimizer has the fixed size ", Size});
+    own_.for_each([&](Eigen::Index tensor, const auto&) {
+      if (tensor >= params.count) detail::fail_no_tensor(tensor, params.count);
+    });
     memory_.shapes.remember(params);
     memory_.state.fill(size, initial_state(rule()));
   }
@@ -482,6 +588,7 @@ class Optimizer : public R {
 
   R validated_;  ///< the hyperparameters at the last check
   Memory memory_;
+  detail::OwnTensors<R> own_;
   detail::Settings settings_;
 };
 

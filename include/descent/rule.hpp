@@ -67,6 +67,18 @@ inline constexpr struct AnyFinite {
   static constexpr bool contains(auto value) { return Nonnegative::contains(value < 0 ? -value : value); }
 } any_finite;
 
+/// (0, infinity]
+inline constexpr struct PositiveOrInfinite {
+  static constexpr std::string_view text = "> 0";
+  static constexpr bool contains(auto value) { return value > 0; }
+} positive_or_infinite;
+
+/// [-infinity, infinity]
+inline constexpr struct NotNaN {
+  static constexpr std::string_view text = "a number, not NaN";
+  static constexpr bool contains(auto value) { return value == value; }
+} not_nan;
+
 /// [1, infinity)
 inline constexpr struct AtLeastOne {
   static constexpr std::string_view text = "finite and >= 1";
@@ -235,14 +247,17 @@ void validate_itself(const R& rule, const E& expect) {
 }
 
 /// Throws std::invalid_argument, naming rule, hyperparameter, value and range, unless every hyperparameter is in its
-/// range, both as given and rounded to Scalar, and the rule's own check holds.
+/// range, both as given and rounded to Scalar, and the rule's own check holds. Of a chain, the links are checked.
 template <class Scalar, class R>
 void validate(const R& rule) {
-  R::hyperparameters([&](const auto&... its) { (validate_one<Scalar>(rule, its), ...); });
+  if constexpr (requires { rule.for_each_link(rule); })
+    rule.for_each_link([](const auto& link) { validate<Scalar>(link); });
+  else
+    R::hyperparameters([&](const auto&... its) { (validate_one<Scalar>(rule, its), ...); });
   validate_itself(rule, Expect<R>{});
 }
 
-/// Whether two rules have the same hyperparameters, bit by bit.
+/// Whether two rules have the same hyperparameters.
 template <class R>
 [[gnu::always_inline]] inline bool same_hyperparameters(const R& a, const R& b) {
   const auto same = []<class T>(const T& one, const T& other) __attribute__((always_inline)) {
@@ -251,8 +266,14 @@ template <class R>
     else
       return one == other;
   };
-  return R::hyperparameters([&](const auto&... its)
-                                __attribute__((always_inline)) { return (same(a.*its.member, b.*its.member) && ...); });
+  if constexpr (requires { a.each_link_is(same, a); })
+    return a.each_link_is([](const auto& one, const auto& other) __attribute__((always_inline)) {
+      return same_hyperparameters(one, other);
+    }, b);
+  else
+    return R::hyperparameters([&](const auto&... its) __attribute__((always_inline)) {
+      return (same(a.*its.member, b.*its.member) && ...);
+    });
 }
 
 }  // namespace DESCENT_FLAGS
@@ -429,13 +450,48 @@ RunningFactors<R> running_factors_of(const R& rule) {
   else
     return {};
 }
-template <class R, class Scalar>
-using StepOf = Step<Scalar, count_running_factors<R>()>;
 
-/// Whether a rule is known to square its gradient.
+template <class R>
+std::array<double, R::state_names.size()> initial_state_of(const R& rule) {
+  if constexpr (HasInitialState<R>)
+    return rule.initial_state(ListNumbers{});
+  else
+    return {};
+}
+
+/// A link of a chain that needs norms of what arrives at it: which numbers of ChainStep::norms they are, and whether they
+/// are over all tensors.
+struct NormLink {
+  bool of_all_tensors;
+  std::size_t first;
+  std::size_t count;
+};
+
+/// A chain (chain.hpp), which lists its links that need norms in `norm_links`.
+template <class R>
+concept IsChain = requires { R::norm_links.size(); };
+
+/// One step of one tensor, as a chain sees it.
+template <class Scalar, std::size_t factors, std::size_t norm_count>
+struct ChainStep : Step<Scalar, factors> {
+  bool is_matrix;  ///< whether the tensor has more than one row and more than one column
+  [[no_unique_address]] Numbers<norm_count> norms;
+};
+
+template <class R, class Scalar>
+constexpr auto step_type() {
+  if constexpr (IsChain<R>)
+    return std::type_identity<ChainStep<Scalar, count_running_factors<R>(), R::norm_count>>();
+  else
+    return std::type_identity<Step<Scalar, count_running_factors<R>()>>();
+}
+template <class R, class Scalar>
+using StepOf = typename decltype(step_type<R, Scalar>())::type;
+
+/// Whether a rule is known to square its gradient, as it is given.
 template <class R>
 constexpr bool finds_square() {
-  if constexpr (HasStatePowers<R>)
+  if constexpr (HasStatePowers<R> && !requires { requires R::rescales_gradient; })
     for (const int power : R::state_powers)
       if (power == 2) return true;
   return false;
@@ -481,6 +537,11 @@ concept LooksAhead =
       { rule.lookahead_kernel(step)(pack, pack) } -> std::convertible_to<kernel::Pack<double, 0>>;
     };
 
+/// A rule that keeps an average of the parameters: it has a state array "average".
+template <class R>
+concept KeepsAverage = NamesItsState<R> && std::ranges::find(R::state_names, std::string_view("average")) !=
+                                               R::state_names.end();
+
 /// An update rule: its hyperparameters and its formula, without memory.
 template <class R>
 concept Rule =
@@ -500,7 +561,7 @@ struct StepCounter {
   /// negligible, and it would otherwise end up among the slow subnormal numbers.
   [[gnu::always_inline]] StepCounter next(const R& rule) const {
     StepCounter next{t + 1, {}};
-    if constexpr (HasRunningFactors<R>) {
+    if constexpr (detail::count_running_factors<R>() > 0) {
       const detail::RunningFactors<R> factors = detail::running_factors_of(rule);
       for (std::size_t i = 0; i < factors.size(); ++i) {
         const double product = kernel::rounded_product(products[i], factors[i]);
@@ -514,7 +575,7 @@ struct StepCounter {
   /// has reached the cache.
   [[gnu::always_inline]] void advance_to(const StepCounter& next) {
     t = next.t;
-    if constexpr (HasRunningFactors<R>)
+    if constexpr (detail::count_running_factors<R>() > 0)
       for (std::size_t i = 0; i < products.size(); ++i) products[i] = next.products[i];
   }
 };
@@ -522,10 +583,7 @@ struct StepCounter {
 /// What each state array of a rule holds before the first step.
 template <Rule R>
 std::array<double, R::state_names.size()> initial_state(const R& rule) {
-  if constexpr (HasInitialState<R>)
-    return rule.initial_state(detail::ListNumbers{});
-  else
-    return {};
+  return detail::initial_state_of(rule);
 }
 
 }  // namespace DESCENT_FLAGS

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstddef>
 
+#include <descent/kernel/norm.hpp>
 #include <descent/kernel/sweep.hpp>
 #include <descent/tensors.hpp>
 
@@ -86,6 +87,45 @@ void sweep_view(const kernel::Pass<Scalar, state_count>& pass, const View<Scalar
     pass(x.data, g.data, arrays, x.shape.size());
   else
     sweep_strided(pass, x, g, row_major, arrays);
+}
+
+/// Copies contiguous elements, in the order given by row_major, to a tensor.
+template <class Scalar>
+void assign(const View<Scalar>& to, const Scalar* from, bool row_major) {
+  const auto runs = to.runs(row_major);
+  for (Index run = 0; run < runs.outer; ++run)
+    for (Index i = 0; i < runs.inner; ++i) to.data[run * runs.outer_stride + i * runs.inner_stride] = *from++;
+}
+
+/// Copies `count` elements from number `begin` on, in the order given by row_major, to `to`.
+template <class Scalar>
+[[gnu::noinline]] void copy_part(const View<const Scalar>& from, bool row_major, Index begin, Index count, Scalar* to) {
+  const auto runs = from.runs(row_major);
+  Index run = begin / runs.inner, i = begin % runs.inner;
+  for (Index copied = 0; copied < count; ++run, i = 0)
+    for (; i < runs.inner && copied < count; ++i, ++copied)
+      *to++ = from.data[run * runs.outer_stride + i * runs.inner_stride];
+}
+
+/// Adds the sums of one tensor to `sums`; block by block, what is not contiguous is copied first.
+template <class Scalar, std::size_t state_count, std::size_t count>
+void sum_view(const kernel::NormPass<Scalar, state_count, count>& pass, const View<Scalar>& x,
+              const View<const Scalar>& g, bool row_major, const kernel::Arrays<Scalar, state_count>& arrays,
+              kernel::Sums<Scalar, count>& sums) {
+  const Index n = x.shape.size();
+  if (x.runs(row_major).contiguous() && g.runs(row_major).contiguous()) {
+    pass([&](Index block, const auto& sum) {
+      sum(x.data + block * kernel::norm_block, g.data + block * kernel::norm_block);
+    }, n, arrays, sums);
+  } else {
+    pass([&](Index block, const auto& sum) {
+      std::array<Scalar, kernel::norm_block> x_part, g_part;
+      const Index begin = block * kernel::norm_block, in_block = (std::min)(kernel::norm_block, n - begin);
+      copy_part<Scalar>(x, row_major, begin, in_block, x_part.data());
+      copy_part<Scalar>(g, row_major, begin, in_block, g_part.data());
+      sum(x_part.data(), g_part.data());
+    }, n, arrays, sums);
+  }
 }
 
 /// Copies the elements to `to`, contiguously and in the order of `shape`; returns the end of the copy.

@@ -206,6 +206,7 @@ struct Shape {
   bool row_major = false;
 
   Index size() const { return rows * cols; }
+  bool is_matrix() const { return rows > 1 && cols > 1; }
   /// Columns and order as one number, which together with a size above 0 determines the shape.
   Index layout() const { return 2 * cols + (row_major ? 1 : 0); }
   friend bool operator==(const Shape& a, const Shape& b) { return a.rows == b.rows && a.cols == b.cols; }
@@ -447,6 +448,12 @@ void require_finite(std::string_view what, const Dense& dense) {
 
 [[noreturn, gnu::cold, gnu::noinline]] inline void fail_counts(Index gradients, Index params) {
   fail<std::invalid_argument>({"descent: ", gradients, " gradients for ", params, " tensors of parameters"});
+}
+
+/// `count`: the number of tensors, or -1 if it is not known yet.
+[[noreturn, gnu::cold, gnu::noinline]] inline void fail_no_tensor(Index tensor, Index count) {
+  if (count < 0) fail<std::out_of_range>({"descent: no tensor ", tensor, "; they count from 0"});
+  fail<std::out_of_range>({"descent: no tensor ", tensor, "; the parameters have ", count, ", counted from 0"});
 }
 
 [[noreturn, gnu::cold, gnu::noinline]] inline void fail_other_count(Index now, Index so_far) {

@@ -25,6 +25,7 @@
 // choice costs anything, because optimizers keep inlined packs in registers. (tests/own_rules.cpp: helpers of a kernel)
 #pragma once
 
+#include <array>
 #include <cfloat>
 #include <cmath>
 #include <cstdint>

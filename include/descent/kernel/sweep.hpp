@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The one pass over memory: x <- x - kernel(x, g, state...), element by element, on whole packs.
+// The one pass over memory: x <- x - kernel(x, g, state...), element by element, on whole packs. A kernel that has more
+// to do with the new parameters has a member `after_step`: then x <- kernel.after_step(x, x - step, state...).
 //
 // x, every state array and g are contiguous and may have any alignment; x and the state arrays do not overlap, and g is
 // either apart from them or x itself. Elements do not depend on each other and every operation is correctly rounded, so
@@ -49,7 +50,13 @@ template <class Pack, class Kernel, class Scalar, std::size_t state_count>
   return [&]<std::size_t... K>(std::index_sequence<K...>) __attribute__((always_inline, flatten)) {
     Stepped<Pack, state_count> stepped{Pack::load(x + at), {Pack::load(arrays[K] + at)...}};
     const Pack gradient = Pack::load(g + at);
-    stepped.x = stepped.x - kernel(std::as_const(stepped.x), gradient, stepped.state[K]...);
+    const auto step = [&]() __attribute__((always_inline)) {
+      return kernel(std::as_const(stepped.x), gradient, stepped.state[K]...);
+    };
+    if constexpr (requires { kernel.after_step(gradient, gradient, stepped.state[K]...); })
+      stepped.x = kernel.after_step(std::as_const(stepped.x), stepped.x - step(), stepped.state[K]...);
+    else
+      stepped.x = stepped.x - step();
     return stepped;
   }(std::make_index_sequence<state_count>{});
 }

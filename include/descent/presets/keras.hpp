@@ -3,6 +3,7 @@
 // keras.optimizers 3.15. Missing: its weight_decay, which is decoupled, clipping, amsgrad and use_ema.
 #pragma once
 
+#include <descent/chain.hpp>
 #include <descent/rules/adadelta.hpp>
 #include <descent/rules/adagrad.hpp>
 #include <descent/rules/adam.hpp>
@@ -11,7 +12,7 @@
 #include <descent/rules/nesterov.hpp>
 #include <descent/rules/rmsprop.hpp>
 #include <descent/rules/sgd.hpp>
-#include <descent/transforms/with_momentum.hpp>
+#include <descent/transforms/step.hpp>
 
 namespace descent::presets::keras {
 
@@ -38,8 +39,8 @@ DESCENT_TAGGED constexpr rules::CenteredRMSProp centered_rmsprop() {
 }
 /// RMSprop(momentum=...), around rmsprop() or centered_rmsprop().
 template <class R>
-DESCENT_TAGGED constexpr rules::WithMomentum<R> with_momentum(const R& rule, double momentum) {
-  return {rule, momentum, MomentumForm::velocity};
+DESCENT_TAGGED constexpr Chain<R, transforms::MomentumOfSteps> with_momentum(const R& rule, double momentum) {
+  return {rule, {.momentum = momentum, .form = MomentumForm::velocity}};
 }
 DESCENT_TAGGED constexpr rules::AdaDelta adadelta() { return {.learning_rate = 0.001, .decay = 0.95, .epsilon = 1e-7}; }
 DESCENT_TAGGED constexpr rules::Adam adam() {

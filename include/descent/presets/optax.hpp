@@ -2,10 +2,11 @@
 //
 // optax 0.2.8. Its rmsprop with eps_in_sqrt=False is EpsilonPlacement::outside; eps_root of adam is epsilon_root, and
 // with eps=0 it is EpsilonPlacement::inside; rmsprop(bias_correction=True) is Adam with beta1 = 0 and epsilon `inside`;
-// weight_decay of adadelta is rules::WithWeightDecay. Missing: nesterov in adam and rmsprop, initial_scale of rmsprop,
+// weight_decay of adadelta is a transforms::L2Penalty. Missing: nesterov in adam and rmsprop, initial_scale of rmsprop,
 // and epsilon = 0.
 #pragma once
 
+#include <descent/chain.hpp>
 #include <descent/rules/adadelta.hpp>
 #include <descent/rules/adagrad.hpp>
 #include <descent/rules/adam.hpp>
@@ -14,7 +15,7 @@
 #include <descent/rules/nesterov.hpp>
 #include <descent/rules/rmsprop.hpp>
 #include <descent/rules/sgd.hpp>
-#include <descent/transforms/with_momentum.hpp>
+#include <descent/transforms/step.hpp>
 
 namespace descent::presets::optax {
 
@@ -35,8 +36,8 @@ DESCENT_TAGGED constexpr rules::CenteredRMSProp centered_rmsprop() {
 }
 /// rmsprop(momentum=...), around rmsprop() or centered_rmsprop().
 template <class R>
-DESCENT_TAGGED constexpr rules::WithMomentum<R> with_momentum(const R& rule, double momentum) {
-  return {rule, momentum, MomentumForm::velocity};
+DESCENT_TAGGED constexpr Chain<R, transforms::MomentumOfSteps> with_momentum(const R& rule, double momentum) {
+  return {rule, {.momentum = momentum, .form = MomentumForm::velocity}};
 }
 DESCENT_TAGGED constexpr rules::AdaDelta adadelta() { return {.decay = 0.9, .epsilon = 1e-6}; }
 DESCENT_TAGGED constexpr rules::Adam adam() {

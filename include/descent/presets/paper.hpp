@@ -3,6 +3,7 @@
 // The papers, which each rule cites.
 #pragma once
 
+#include <descent/chain.hpp>
 #include <descent/rules/adadelta.hpp>
 #include <descent/rules/adagrad.hpp>
 #include <descent/rules/adam.hpp>
@@ -11,7 +12,7 @@
 #include <descent/rules/nesterov.hpp>
 #include <descent/rules/rmsprop.hpp>
 #include <descent/rules/sgd.hpp>
-#include <descent/transforms/with_momentum.hpp>
+#include <descent/transforms/step.hpp>
 
 namespace descent::presets::paper {
 
@@ -30,10 +31,9 @@ DESCENT_TAGGED constexpr rules::RMSProp rmsprop() {
   return {.decay = 0.9, .epsilon_placement = EpsilonPlacement::outside};
 }
 /// Graves, equations 38 to 41, with momentum.
-DESCENT_TAGGED constexpr rules::WithMomentum<rules::CenteredRMSProp> centered_rmsprop() {
+DESCENT_TAGGED constexpr Chain<rules::CenteredRMSProp, transforms::MomentumOfSteps> centered_rmsprop() {
   return {{.learning_rate = 1e-4, .decay = 0.95, .epsilon = 1e-4, .epsilon_placement = EpsilonPlacement::inside},
-          0.9,
-          MomentumForm::velocity};
+          {.momentum = 0.9, .form = MomentumForm::velocity}};
 }
 /// Zeiler, Algorithm 1 with the values of section 4.1, without a rate.
 DESCENT_TAGGED constexpr rules::AdaDelta adadelta() { return {.learning_rate = 1, .decay = 0.95, .epsilon = 1e-6}; }

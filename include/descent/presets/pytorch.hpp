@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// torch.optim 2.15. Its weight_decay is rules::WithWeightDecay around any of these (except in AdamW, which is not among
+// torch.optim 2.15. Its weight_decay is a transforms::L2Penalty before any of these (except in AdamW, which is not among
 // the seven), its dampening is a member of rules::Momentum, and its lr_decay is a member of rules::AdaGrad. Missing:
 // amsgrad, and epsilon = 0.
 #pragma once
 
+#include <descent/chain.hpp>
 #include <descent/rules/adadelta.hpp>
 #include <descent/rules/adagrad.hpp>
 #include <descent/rules/adam.hpp>
@@ -13,7 +14,7 @@
 #include <descent/rules/nesterov.hpp>
 #include <descent/rules/rmsprop.hpp>
 #include <descent/rules/sgd.hpp>
-#include <descent/transforms/with_momentum.hpp>
+#include <descent/transforms/step.hpp>
 
 namespace descent::presets::pytorch {
 
@@ -42,8 +43,8 @@ DESCENT_TAGGED constexpr rules::CenteredRMSProp centered_rmsprop() {
 }
 /// RMSprop(momentum=...), around rmsprop() or centered_rmsprop().
 template <class R>
-DESCENT_TAGGED constexpr rules::WithMomentum<R> with_momentum(const R& rule, double momentum) {
-  return {rule, momentum, MomentumForm::accumulated};
+DESCENT_TAGGED constexpr Chain<R, transforms::MomentumOfSteps> with_momentum(const R& rule, double momentum) {
+  return {rule, {.momentum = momentum, .form = MomentumForm::accumulated}};
 }
 DESCENT_TAGGED constexpr rules::AdaDelta adadelta() { return {.learning_rate = 1, .decay = 0.9, .epsilon = 1e-6}; }
 DESCENT_TAGGED constexpr rules::Adam adam() {

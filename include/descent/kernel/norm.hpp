@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: MIT
+//
+// Sums of squares with the same bits everywhere: of what a kernel(x, g, state...) returns, which is not written.
+//
+// The elements of a tensor are taken in blocks of 4096 from its start. In a block, element e is added to lane e % 16, in
+// double; then the lanes are added in halves, lane i + 8 to lane i and so on. The sums of the blocks are added in order.
+// So neither the width of the packs nor the number of threads leaves a trace in the bits.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#if defined(_OPENMP)
+#include <cfenv>
+#endif
+#include <cstddef>
+#include <type_traits>
+#include <utility>
+
+#include <descent/kernel/dispatch.hpp>
+#include <descent/kernel/pack.hpp>
+#include <descent/kernel/sweep.hpp>
+
+namespace descent::kernel {
+inline namespace DESCENT_FLAGS {
+
+inline constexpr std::ptrdiff_t norm_block = 4096;
+inline constexpr std::size_t norm_lanes = 16;
+
+/// The scalar of the sums.
+template <class Scalar>
+using Wide = std::conditional_t<std::is_same_v<Scalar, long double>, long double, double>;
+
+/// The values of `count` quantities, of which a kernel's sums are taken.
+template <class Scalar, std::size_t count>
+using Sums = std::array<Wide<Scalar>, count>;
+
+template <class Number>
+[[gnu::always_inline]] inline void add_to(Number& sum, const std::type_identity_t<Pack<Number, 0>>& value) {
+  (Pack<Number, 0>(sum) + value).store(&sum);
+}
+
+/// Kernel(x, g, state...) at one pack, with copies of the state.
+template <class Pack, class Kernel, class Scalar, std::size_t state_count>
+[[gnu::always_inline]] inline auto values_at(const Kernel& kernel, const Scalar* x, const Scalar* g,
+                                             const Arrays<Scalar, state_count>& arrays, std::ptrdiff_t at) {
+  return [&]<std::size_t... K>(std::index_sequence<K...>) __attribute__((always_inline, flatten)) {
+    std::array<Pack, state_count> state{Pack::load(arrays[K] + at)...};
+    const Pack here = Pack::load(x + at), gradient = Pack::load(g + at);
+    return kernel(here, gradient, state[K]...);
+  }(std::make_index_sequence<state_count>{});
+}
+
+/// The lanes of one quantity, as packs.
+template <class Pack>
+struct Lanes {
+  static constexpr std::size_t packs = norm_lanes / static_cast<std::size_t>(Pack::lanes);
+
+  std::array<Pack, packs> sums;
+
+  /// Adds the squares of `values`, which are the packs from `first` on.
+  template <std::size_t first, std::size_t count, class Scale>
+  [[gnu::always_inline]] void add(const std::array<Pack, count>& values, const Scale& scale) {
+    [&]<std::size_t... i>(std::index_sequence<i...>) __attribute__((always_inline)) {
+      ((sums[first + i] = sums[first + i] + square_of(scale(values[i]))), ...);
+    }(std::make_index_sequence<count>());
+  }
+
+ private:
+  [[gnu::always_inline]] static Pack square_of(const Pack& value) { return value * value; }
+};
+
+/// The sums over one block of n elements, in packs of a type.
+template <class Pack, class Kernel, class Scalar, std::size_t state_count, std::size_t count>
+[[gnu::always_inline]] inline void sum_squares_in_packs(const Kernel kernel, const Scalar* x, const Scalar* g,
+                                                        const Arrays<Scalar, state_count> arrays, std::ptrdiff_t n,
+                                                        Wide<Scalar> factor, Sums<Scalar, count>& sums) {
+  using WidePack = typename std::remove_cvref_t<decltype(widened(std::declval<Pack>()))>::value_type;
+  using WideLane = kernel::Pack<Wide<Scalar>, 0>;
+  // Only the squares of double can overflow or vanish.
+  const auto scale = [&](const auto& value) __attribute__((always_inline)) {
+    if constexpr (std::is_same_v<Scalar, double>)
+      return value * std::remove_cvref_t<decltype(value)>(factor);
+    else
+      return value;
+  };
+  constexpr std::size_t packs = norm_lanes / static_cast<std::size_t>(Pack::lanes);
+  constexpr std::size_t wide_packs = Lanes<WidePack>::packs / packs;  // for each pack
+  const std::ptrdiff_t end = n - remainder<norm_lanes>(n);
+  [&]<std::size_t... k>(std::index_sequence<k...>) __attribute__((always_inline)) {
+    std::array<Lanes<WidePack>, count> lanes;
+    ((lanes[k].sums.fill(WidePack(0))), ...);
+    for (std::ptrdiff_t i = 0; i < end; i += static_cast<std::ptrdiff_t>(norm_lanes))
+      [&]<std::size_t... p>(std::index_sequence<p...>) __attribute__((always_inline)) {
+        const auto add = [&]<std::size_t pack>(std::integral_constant<std::size_t, pack>)
+                             __attribute__((always_inline)) {
+          const auto values = values_at<Pack>(kernel, x, g, arrays, i + static_cast<std::ptrdiff_t>(pack) * Pack::lanes);
+          (lanes[k].template add<pack * wide_packs>(widened(values[k]), scale), ...);
+        };
+        (add(std::integral_constant<std::size_t, p>()), ...);
+      }(std::make_index_sequence<packs>());
+
+    std::array<std::array<Wide<Scalar>, norm_lanes>, count> single;
+    for (std::size_t quantity = 0; quantity < count; ++quantity)
+      for (std::size_t p = 0; p < Lanes<WidePack>::packs; ++p)
+        lanes[quantity].sums[p].store(single[quantity].data() + p * static_cast<std::size_t>(WidePack::lanes));
+    for (std::ptrdiff_t i = end; i < n; ++i) {
+      const auto values = values_at<kernel::Pack<Scalar, 0>>(kernel, x, g, arrays, i);
+      const auto square = [&](const auto& value) __attribute__((always_inline)) {
+        const WideLane wide = scale(widened(value)[0]);
+        return wide * wide;
+      };
+      (add_to(single[k][static_cast<std::size_t>(i - end)], square(values[k])), ...);
+    }
+    for (std::size_t quantity = 0; quantity < count; ++quantity) {
+      auto& all = single[quantity];
+      for (std::size_t half = norm_lanes / 2; half > 0; half /= 2)
+        for (std::size_t i = 0; i < half; ++i) add_to(all[i], all[i + half]);
+      sums[quantity] = all[0];
+    }
+  }(std::make_index_sequence<count>());
+}
+
+// One function for each kind of pack, behind a pointer, as in sweep.hpp.
+
+/// Sums over one block of n <= 4096 elements; every number is multiplied by `factor` before it is squared, if it is a
+/// double.
+template <class Scalar, std::size_t state_count, std::size_t count>
+using SumFunction = void (*)(const void* kernel, const Scalar* x, const Scalar* g, Arrays<Scalar, state_count> arrays,
+                             std::ptrdiff_t n, Wide<Scalar> factor, Sums<Scalar, count>& sums);
+
+template <class Kernel, class Scalar, std::size_t state_count, std::size_t count>
+void sum_on_lanes(const void* kernel, const Scalar* x, const Scalar* g, Arrays<Scalar, state_count> arrays,
+                  std::ptrdiff_t n, Wide<Scalar> factor, Sums<Scalar, count>& sums) {
+  sum_squares_in_packs<Pack<Scalar, 0>>(*static_cast<const Kernel*>(kernel), x, g, arrays, n, factor, sums);
+}
+
+#if defined(DESCENT_BASELINE_BYTES)
+template <class Kernel, class Scalar, std::size_t state_count, std::size_t count>
+[[gnu::flatten]] void sum_on_baseline(const void* kernel, const Scalar* x, const Scalar* g,
+                                      Arrays<Scalar, state_count> arrays, std::ptrdiff_t n, Wide<Scalar> factor,
+                                      Sums<Scalar, count>& sums) {
+  sum_squares_in_packs<Pack<Scalar, DESCENT_BASELINE_BYTES>>(*static_cast<const Kernel*>(kernel), x, g, arrays, n,
+                                                             factor, sums);
+}
+#endif
+
+#if defined(DESCENT_WIDE_BYTES)
+template <class Kernel, class Scalar, std::size_t state_count, std::size_t count>
+DESCENT_WIDE_TARGET [[gnu::flatten]] void sum_on_wide(const void* kernel, const Scalar* x, const Scalar* g,
+                                                      Arrays<Scalar, state_count> arrays, std::ptrdiff_t n,
+                                                      Wide<Scalar> factor, Sums<Scalar, count>& sums) {
+  sum_squares_in_packs<Pack<Scalar, DESCENT_WIDE_BYTES>>(*static_cast<const Kernel*>(kernel), x, g, arrays, n, factor,
+                                                         sums);
+}
+#endif
+
+template <class Kernel, class Scalar, std::size_t state_count, std::size_t count>
+SumFunction<Scalar, state_count, count> widest_sum() {
+  if constexpr (!std::is_same_v<Scalar, long double>) {
+#if defined(DESCENT_WIDE_BYTES)
+    if (choice.isa == Isa::wide) return sum_on_wide<Kernel, Scalar, state_count, count>;
+#endif
+#if defined(DESCENT_BASELINE_BYTES)
+    if (choice.isa == Isa::baseline) return sum_on_baseline<Kernel, Scalar, state_count, count>;
+#endif
+  }
+  return sum_on_lanes<Kernel, Scalar, state_count, count>;
+}
+
+/// The pass of one kernel that only reads. The kernel must outlive it.
+template <class Scalar, std::size_t state_count, std::size_t count>
+class NormPass {
+ public:
+  template <class Kernel>
+  NormPass(const Kernel& kernel, int threads, Wide<Scalar> factor)
+      : sum_(widest_sum<Kernel, Scalar, state_count, count>()), kernel_(&kernel), threads_(threads), factor_(factor) {}
+
+  /// Adds the sums over n elements, of which block_at(number, x and g) tells the addresses, to `sums`.
+  ///
+  /// The blocks are taken in rounds, so that the sums of one round fit on the stack, whoever takes them.
+  template <class BlockAt>
+  void operator()(const BlockAt& block_at, std::ptrdiff_t n, const Arrays<Scalar, state_count>& arrays,
+                  Sums<Scalar, count>& sums) const {
+    constexpr std::ptrdiff_t in_round = 256;
+    std::array<Sums<Scalar, count>, in_round> of_block;
+    const std::ptrdiff_t blocks = (n + norm_block - 1) / norm_block;
+    for (std::ptrdiff_t begin = 0; begin < blocks; begin += in_round) {
+      const std::ptrdiff_t end = (std::min)(begin + in_round, blocks);
+      const auto take = [&](std::ptrdiff_t number) {
+        Arrays<Scalar, state_count> own = arrays;
+        for (Scalar*& array : own) array += number * norm_block;
+        block_at(number, [&](const Scalar* x, const Scalar* g) {
+          sum_(kernel_, x, g, own, (std::min)(norm_block, n - number * norm_block), factor_,
+               of_block[static_cast<std::size_t>(number - begin)]);
+        });
+      };
+      for_each_block(begin, end, take);
+      for (std::ptrdiff_t number = begin; number < end; ++number)
+        for (std::size_t k = 0; k < count; ++k) add_to(sums[k], of_block[static_cast<std::size_t>(number - begin)][k]);
+    }
+  }
+
+ private:
+  template <class Take>
+  void for_each_block(std::ptrdiff_t begin, std::ptrdiff_t end, const Take& take) const {
+#if defined(_OPENMP)
+    const auto threads =
+        static_cast<int>((std::min<std::ptrdiff_t>)(threads_, (end - begin) * norm_block / least_for_a_thread));
+    if (threads > 1) {
+      std::fenv_t caller;
+      std::fegetenv(&caller);
+#pragma omp parallel for num_threads(threads) schedule(static, 1)
+      for (int i = 0; i < threads; ++i) {
+        const ScopedFloatingPoint same(caller);
+        const std::ptrdiff_t part = (end - begin + threads - 1) / threads, first = begin + i * part;
+        for (std::ptrdiff_t number = first; number < (std::min)(first + part, end); ++number) take(number);
+      }
+      return;
+    }
+#endif
+    for (std::ptrdiff_t number = begin; number < end; ++number) take(number);
+  }
+
+  SumFunction<Scalar, state_count, count> sum_;
+  const void* kernel_;
+  int threads_;
+  Wide<Scalar> factor_;
+};
+
+}  // namespace DESCENT_FLAGS
+}  // namespace descent::kernel
