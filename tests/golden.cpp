@@ -21,7 +21,8 @@ namespace {
 
 using namespace descent;
 using namespace descent::test;
-using rules::WithWeightDecay;
+using transforms::L2Penalty;
+using transforms::MomentumOfSteps;
 
 constexpr int steps = 100;
 constexpr int halved_after = 50;
@@ -182,28 +183,28 @@ TEST_CASE("PyTorch", "[golden]") {
   using namespace presets::pytorch;
   Framework pytorch("pytorch");
   pytorch.takes("sgd", sgd());
-  pytorch.takes("sgd_weight_decay", WithWeightDecay{sgd(), 0.1});
+  pytorch.takes("sgd_weight_decay", Chain{L2Penalty{0.1}, sgd()});
   pytorch.takes("momentum", momentum());
   pytorch.takes("momentum_dampening", with(momentum(), [](auto& rule) { rule.dampening = 0.4; }));
-  pytorch.takes("momentum_weight_decay", WithWeightDecay{momentum(), 0.1});
+  pytorch.takes("momentum_weight_decay", Chain{L2Penalty{0.1}, momentum()});
   pytorch.takes("nesterov", nesterov());
-  pytorch.takes("nesterov_weight_decay", WithWeightDecay{nesterov(), 0.1});
+  pytorch.takes("nesterov_weight_decay", Chain{L2Penalty{0.1}, nesterov()});
   pytorch.takes("adagrad", adagrad());
   pytorch.takes("adagrad_lr_decay", with(adagrad(), [](auto& rule) { rule.learning_rate_decay = 0.1; }));
   const auto accumulated = with(adagrad(), [](auto& rule) { rule.initial_accumulator = 0.1; });
   pytorch.takes("adagrad_accumulator", accumulated);
-  pytorch.takes("adagrad_accumulator_weight_decay", WithWeightDecay{accumulated, 0.1});
+  pytorch.takes("adagrad_accumulator_weight_decay", Chain{L2Penalty{0.1}, accumulated});
   pytorch.takes("rmsprop", rmsprop());
   pytorch.takes("rmsprop_momentum", with_momentum(rmsprop(), 0.9));
   pytorch.takes("rmsprop_centered", centered_rmsprop());
   pytorch.takes("rmsprop_centered_momentum", with_momentum(centered_rmsprop(), 0.9));
-  pytorch.takes("rmsprop_everything", WithWeightDecay{with_momentum(centered_rmsprop(), 0.9), 0.1});
+  pytorch.takes("rmsprop_everything", Chain{L2Penalty{0.1}, centered_rmsprop(), MomentumOfSteps{0.9, MomentumForm::accumulated}});
   pytorch.takes("adadelta", adadelta());
-  pytorch.takes("adadelta_weight_decay", WithWeightDecay{adadelta(), 0.1});
+  pytorch.takes("adadelta_weight_decay", Chain{L2Penalty{0.1}, adadelta()});
   pytorch.takes("adam", adam());
   pytorch.takes("adam_betas_eps",
                 with(adam(), [](auto& rule) { rule.beta1 = 0.5, rule.beta2 = 0.9, rule.epsilon = 1e-3; }));
-  pytorch.takes("adam_weight_decay", WithWeightDecay{adam(), 0.1});
+  pytorch.takes("adam_weight_decay", Chain{L2Penalty{0.1}, adam()});
   CHECK(pytorch.left() == "");
 }
 
@@ -243,7 +244,7 @@ TEST_CASE("optax", "[golden]") {
   optax.takes("rmsprop_centered", centered_rmsprop());
   optax.takes("rmsprop_centered_momentum", with_momentum(centered_rmsprop(), 0.9));
   optax.takes("adadelta", adadelta());
-  optax.takes("adadelta_weight_decay", WithWeightDecay{adadelta(), 0.1});
+  optax.takes("adadelta_weight_decay", Chain{L2Penalty{0.1}, adadelta()});
   optax.takes("adam", adam());
   optax.takes("adam_betas_eps",
               with(adam(), [](auto& rule) { rule.beta1 = 0.5, rule.beta2 = 0.9, rule.epsilon = 1e-3; }));

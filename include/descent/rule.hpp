@@ -542,10 +542,14 @@ template <class R>
 concept KeepsAverage = NamesItsState<R> && std::ranges::find(R::state_names, std::string_view("average")) !=
                                                R::state_names.end();
 
+/// A rule stands by itself; a link of a chain has a `place` and does not.
+template <class R>
+concept StandsAlone = detail::IsChain<R> || !requires { R::place; };
+
 /// An update rule: its hyperparameters and its formula, without memory.
 template <class R>
 concept Rule =
-    std::is_aggregate_v<R> && std::copyable<R> && NamesItsState<R> && ListsHyperparameters<R> && ValidateIfAny<R> &&
+    StandsAlone<R> && std::is_aggregate_v<R> && std::copyable<R> && NamesItsState<R> && ListsHyperparameters<R> && ValidateIfAny<R> &&
     RunningFactorsIfAny<R> && InitialStateIfAny<R> && StatePowersIfAny<R> && HasKernel<R> && KernelReturnsStep<R>;
 
 inline namespace DESCENT_FLAGS {
