@@ -117,7 +117,8 @@ TEST_CASE("PyTorch", "[golden]") {
   pytorch.takes("rmsprop_momentum", with_momentum(rmsprop(), 0.9));
   pytorch.takes("rmsprop_centered", centered_rmsprop());
   pytorch.takes("rmsprop_centered_momentum", with_momentum(centered_rmsprop(), 0.9));
-  pytorch.takes("rmsprop_everything", Chain{L2Penalty{0.1}, centered_rmsprop(), MomentumOfSteps{0.9, MomentumForm::accumulated}});
+  pytorch.takes("rmsprop_everything",
+                Chain{L2Penalty{0.1}, centered_rmsprop(), MomentumOfSteps{0.9, MomentumForm::accumulated}});
   pytorch.takes("adadelta", adadelta());
   pytorch.takes("adadelta_weight_decay", Chain{L2Penalty{0.1}, adadelta()});
   pytorch.takes("adam", adam());

@@ -10,7 +10,7 @@
 #if !defined(DESCENT_STEPS)
 #define DESCENT_STEPS extern
 #endif
-#define DESCENT_STEPS_IN(RULE, SCALAR)                         \
+#define DESCENT_STEPS_IN(RULE, SCALAR)                  \
   DESCENT_STEPS template class Optimizer<RULE, SCALAR>; \
   DESCENT_STEPS template void Optimizer<RULE, SCALAR>::step(test::Vector<SCALAR>&, const test::Vector<SCALAR>&);
 #define DESCENT_STEPS_OF(RULE)   \

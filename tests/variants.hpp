@@ -48,7 +48,8 @@ void for_each_variant(Visit&& visit) {
 
   const rules::RMSProp rmsprop{.learning_rate = 0.03, .decay = 0.85, .epsilon = 1e-6};
   visit("RMSProp with momentum velocity", Chain{rmsprop, transforms::MomentumOfSteps{0.8}});
-  visit("RMSProp with momentum accumulated", Chain{rmsprop, transforms::MomentumOfSteps{0.8, MomentumForm::accumulated}});
+  visit("RMSProp with momentum accumulated",
+        Chain{rmsprop, transforms::MomentumOfSteps{0.8, MomentumForm::accumulated}});
 
   visit("AdaDelta", rules::AdaDelta{.learning_rate = 0.7, .decay = 0.85, .epsilon = 1e-5});
 

@@ -172,8 +172,9 @@ struct ChainOf {
   }
 
   /// For each link, how many numbers of Step::norms it has: of a step, also that of the parameters.
-  static constexpr std::array<std::size_t, count> norm_counts{
-      (!HasNorm<Links> ? std::size_t{0} : order_of<Links>() == Order::step ? std::size_t{2} : std::size_t{1})...};
+  static constexpr std::array<std::size_t, count> norm_counts{(!HasNorm<Links>                    ? std::size_t{0}
+                                                               : order_of<Links>() == Order::step ? std::size_t{2}
+                                                                                                  : std::size_t{1})...};
   static constexpr std::size_t norm_link_count = (std::size_t{0} + ... + (HasNorm<Links> ? 1 : 0));
   static constexpr std::array<bool, count> of_all_tensors{has_norm_of_all_tensors<Links>()...};
 
@@ -294,8 +295,8 @@ template <std::size_t at, class... Links, class... Given>
     using L = typename ChainOf<Links...>::template Nth<at>;
     return L::hyperparameters([&](const auto&... its) __attribute__((always_inline)) {
       return [&]<std::size_t... i>(std::index_sequence<i...>) __attribute__((always_inline)) {
-        return list_from<at + 1, Links...>(
-            list, given..., Hyperparameter{name_in_chain<L, i, Links...>(), its.member, its.range}...);
+        return list_from<at + 1, Links...>(list, given...,
+                                           Hyperparameter{name_in_chain<L, i, Links...>(), its.member, its.range}...);
       }(std::make_index_sequence<sizeof...(its)>());
     });
   }
@@ -427,9 +428,9 @@ auto kernel_of_links(const Chain<Links...>& chain, const ChainStep& step) {
 }  // namespace DESCENT_FLAGS
 }  // namespace detail
 
-/// Links in the order of their places: those that act on the gradient (transforms/gradient.hpp), exactly one rule, those
-/// that act on its step (transforms/step.hpp), and those that act on the new parameters (transforms/parameters.hpp).
-/// Within a place, the written order is the order of arithmetic.
+/// Links in the order of their places: those that act on the gradient (transforms/gradient.hpp), exactly one rule,
+/// those that act on its step (transforms/step.hpp), and those that act on the new parameters
+/// (transforms/parameters.hpp). Within a place, the written order is the order of arithmetic.
 ///
 ///     g <- each link of the gradient (x, g)
 ///     u  = the rule's step for x and g
@@ -439,8 +440,8 @@ auto kernel_of_links(const Chain<Links...>& chain, const ChainStep& step) {
 ///     x <- y
 ///
 /// A chain is a rule: optimizers, checkpoints, minimize and step_arrays take it like any other. It derives from its
-/// links, so their hyperparameters are its members. A name that two links have is reached by `link`; in a checkpoint, it
-/// is preceded by the link's, as in "WeightDecay.weight_decay". In an error, a link speaks for itself.
+/// links, so their hyperparameters are its members. A name that two links have is reached by `link`; in a checkpoint,
+/// it is preceded by the link's, as in "WeightDecay.weight_decay". In an error, a link speaks for itself.
 ///
 /// A link of your own is a rule with a `place` (see Link). Each type of link stands at most once in a chain.
 ///
@@ -479,9 +480,7 @@ struct Chain : Links... {
   /// Chains take the gradient at the parameters.
   static constexpr bool lookahead_kernel = false;
 
-  auto running_factors(const auto&) const {
-    return detail::joined(detail::running_factors_of<Links>(*this)...);
-  }
+  auto running_factors(const auto&) const { return detail::joined(detail::running_factors_of<Links>(*this)...); }
   auto initial_state(const auto&) const { return detail::joined(detail::initial_state_of<Links>(*this)...); }
 
   auto kernel(const auto& step) const { return detail::kernel_of_links<Of::count>(*this, step); }

@@ -2,9 +2,9 @@
 //
 // Sums of squares with the same bits everywhere: of what a kernel(x, g, state...) returns, which is not written.
 //
-// The elements of a tensor are taken in blocks of 4096 from its start. In a block, element e is added to lane e % 16, in
-// double; then the lanes are added in halves, lane i + 8 to lane i and so on. The sums of the blocks are added in order.
-// So neither the width of the packs nor the number of threads leaves a trace in the bits.
+// The elements of a tensor are taken in blocks of 4096 from its start. In a block, element e is added to lane e % 16,
+// in double; then the lanes are added in halves, lane i + 8 to lane i and so on. The sums of the blocks are added in
+// order. So neither the width of the packs nor the number of threads leaves a trace in the bits.
 #pragma once
 
 #include <algorithm>
@@ -95,7 +95,8 @@ template <class Pack, class Kernel, class Scalar, std::size_t state_count, std::
       [&]<std::size_t... p>(std::index_sequence<p...>) __attribute__((always_inline)) {
         const auto add = [&]<std::size_t pack>(std::integral_constant<std::size_t, pack>)
                              __attribute__((always_inline)) {
-          const auto values = values_at<Pack>(kernel, x, g, arrays, i + static_cast<std::ptrdiff_t>(pack) * Pack::lanes);
+          const auto values =
+              values_at<Pack>(kernel, x, g, arrays, i + static_cast<std::ptrdiff_t>(pack) * Pack::lanes);
           (lanes[k].template add<pack * wide_packs>(widened(values[k]), scale), ...);
         };
         (add(std::integral_constant<std::size_t, p>()), ...);

@@ -35,8 +35,8 @@ struct LinkStep : Step<Scalar, factors> {
 
 }  // namespace DESCENT_FLAGS
 
-/// What a link needs norms of, if it has `static constexpr auto norm_of`: of each tensor by itself, or, if it acts on the
-/// gradient, of all tensors together. Each costs a pass over memory that only reads.
+/// What a link needs norms of, if it has `static constexpr auto norm_of`: of each tensor by itself, or, if it acts on
+/// the gradient, of all tensors together. Each costs a pass over memory that only reads.
 enum class NormOf { each_tensor, all_tensors };
 
 }  // namespace descent
