@@ -55,8 +55,8 @@ struct Memory {
 
 /// The settings of an optimizer, apart from its hyperparameters.
 struct Settings {
-  std::int32_t threads = 1;
   std::int32_t most_in_a_row = 1;
+  std::int16_t threads = 1;
   NonFinite nonfinite = NonFinite::propagate;
 };
 
@@ -244,7 +244,7 @@ class Optimizer : public R {
     if (threads < 0)
       detail::fail<std::invalid_argument>(
           {"descent: threads = ", threads, "; it must be >= 1, or 0 for as many as Eigen::nbThreads()"});
-    settings_.threads = threads;
+    settings_.threads = static_cast<std::int16_t>((std::min)(threads, int{INT16_MAX}));
   }
 
   /// What a step does with a gradient that is not finite: see NonFinite. The default is IEEE arithmetic.

@@ -6,8 +6,10 @@
 namespace rules = descent::rules;
 namespace transforms = descent::transforms;
 
+struct Neither {};
+
 #ifdef FAIL
-using Rule = descent::Chain<double, rules::SGD>;
+using Rule = descent::Chain<Neither, rules::SGD>;
 #else
 using Rule = descent::Chain<transforms::GradientScale, rules::SGD>;
 #endif
