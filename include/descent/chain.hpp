@@ -43,18 +43,23 @@ concept HasPlace = std::same_as<std::remove_cvref_t<decltype(L::place)>, Place>;
 template <class L>
 concept HasNorm = std::same_as<std::remove_cvref_t<decltype(L::norm_of)>, NormOf>;
 
+/// Norms over all tensors are those of gradients, and the new parameters have none.
+template <class L>
+concept HasAllowedNormIfAny =
+    !HasNorm<L> || L::place == Place::gradient || (L::place == Place::step && L::norm_of == NormOf::each_tensor);
+
 }  // namespace DESCENT_FLAGS
 }  // namespace detail
 
 /// A link of a chain other than its rule: an aggregate with `place`, and the members of a rule. Its kernel is called as
 /// `k(x, value, state...)` on packs and returns what the value becomes: the gradient, the step or the new parameters.
 template <class L>
-concept Link =
-    detail::HasPlace<L> && std::is_aggregate_v<L> && std::copyable<L> && NamesItsState<L> && ListsHyperparameters<L> &&
-    ValidateIfAny<L> && RunningFactorsIfAny<L> && InitialStateIfAny<L> && StatePowersIfAny<L> &&
-    requires(const L& link, const LinkStep<double, detail::count_running_factors<L>()>& step) {
-      requires detail::is_step_kernel<decltype(link.kernel(step)), L::state_names.size()>;
-    };
+concept Link = detail::HasPlace<L> && std::is_aggregate_v<L> && std::copyable<L> && NamesItsState<L> &&
+               ListsHyperparameters<L> && ValidateIfAny<L> && RunningFactorsIfAny<L> && InitialStateIfAny<L> &&
+               StatePowersIfAny<L> && detail::HasAllowedNormIfAny<L> &&
+               requires(const L& link, const LinkStep<double, detail::count_running_factors<L>()>& step) {
+                 requires detail::is_step_kernel<decltype(link.kernel(step)), L::state_names.size()>;
+               };
 
 namespace detail {
 inline namespace DESCENT_FLAGS {
