@@ -83,10 +83,12 @@ struct MemoryAccess {
   static auto& memory(auto& optimizer) { return optimizer.memory_; }
   static auto& own_tensors(auto& optimizer) { return optimizer.own_; }
 
-  /// Throws std::invalid_argument if a step would: for bad hyperparameters, or shapes other than those so far.
+  /// Throws as a step would: for bad hyperparameters, shapes other than those so far, or tensors of their own that do
+  /// not exist.
   template <class R, class Scalar, int Size>
   static void throw_unless_it_steps(const Optimizer<R, Scalar, Size>& optimizer, Views<const Scalar> params) {
     optimizer.validate_all();
+    optimizer.require_own_tensors(params.count);
     if (optimizer.steps() > 0) require_shapes(params, optimizer.memory_.shapes);
   }
 
@@ -376,7 +378,7 @@ concept SavedParametersOf = Tensors<Params> && SavedScalar<Scalar> && OfScalar<P
 /// afterwards may bring back the old file.
 ///
 /// params are the optimizer's: a tensor, a tuple (`std::tie(W, b)`) or a range of them, of float or double. Throws
-/// std::invalid_argument if a step with these params would, or if load would refuse the file or could not tell its
+/// what a step with these params would, and std::invalid_argument if load would refuse the file or could not tell its
 /// parts apart: two tensors or two hyperparameters with one name, a name that is not UTF-8, an enum value without a
 /// name, or too many tensors for the header (about a million arrays). Throws std::system_error, with the system's
 /// reason, if the file cannot be written, for example because it is read-only; std::runtime_error if the path is

@@ -314,6 +314,12 @@ class Optimizer : public R {
     });
   }
 
+  /// Checks that tensors of their own are among the first `count`.
+  DESCENT_TAGGED void require_own_tensors(Eigen::Index count) const {
+    own_.for_each([&](Eigen::Index tensor, const auto&) {
+      if (tensor >= count) detail::fail_no_tensor(tensor, count);
+    });
+  }
   DESCENT_TAGGED void require_tensor(Eigen::Index tensor) const {
     if (tensor < 0 || (steps() > 0 && tensor >= memory_.shapes.size()))
       detail::fail_no_tensor(tensor, steps() > 0 ? memory_.shapes.size() : -1);
@@ -556,9 +562,7 @@ class Optimizer : public R {
     if (Size != Eigen::Dynamic && size != Size)
       detail::fail<std::invalid_argument>(
           {"descent: ", size, " parameters, but the optimizer has the fixed size ", Size});
-    own_.for_each([&](Eigen::Index tensor, const auto&) {
-      if (tensor >= params.count) detail::fail_no_tensor(tensor, params.count);
-    });
+    require_own_tensors(params.count);
     memory_.shapes.remember(params);
     memory_.state.fill(size, initial_state(rule()));
   }
