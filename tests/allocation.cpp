@@ -64,6 +64,33 @@ TEST_CASE("only the first step allocates, whatever the arguments", "[allocation]
   }) == 0);
 }
 
+TEST_CASE("only the first step of a chain allocates, and the first call for a tensor of its own", "[allocation]") {
+  using namespace transforms;
+  const Chain chain{ClipNorm{0.1}, ClipTensorNorm{0.05}, rules::Adam{}, WeightDecay{}, TrustRatio{}, Average{}};
+  Optimizer<std::remove_const_t<decltype(chain)>, double> optimizer(chain);
+  Optimizer<std::remove_const_t<decltype(chain)>, double, 50> fixed(chain);
+  Vector<double> x = start<double>(50), y = start<double>(5000);
+  Eigen::Vector<double, 50> z = x;
+  Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::ColMajor> m = y.reshaped(100, 50);
+  const Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> dm = m;
+  const Vector<double> g = mixed_gradient<double>(50, 1), h = mixed_gradient<double>(5000, 1);
+  const auto step = [&] { optimizer.step(std::tie(x, y, m), std::tie(g, h, dm)); };
+  CHECK(allocations_of([&] { fixed.step(z, g); }) == 0);
+  CHECK(allocations_of(step) <= 2 + 1);  // the state, the shapes, and those of more than one tensor
+  CHECK(allocations_of(step) == 0);
+  CHECK(allocations_of([&] { optimizer.freeze(1); }) > 0);
+  CHECK(allocations_of([&] {
+    for (int t = 0; t < 50; ++t) {
+      step();
+      optimizer.unfreeze(1);
+      optimizer.tensor_rule(1).learning_rate = 0.01;
+      step();
+      optimizer.common_rule(1);
+      optimizer.freeze(1);
+    }
+  }) == 0);
+}
+
 TEST_CASE("a gradient expression costs memory once, not at every step", "[allocation]") {
   Adam<double> one, matrix, several, range, in_view, by_filter, overlapping;
   Vector<double> x = start<double>(50), y = x, z = x;

@@ -20,6 +20,12 @@ using namespace descent::test;
 constexpr double infinity = std::numeric_limits<double>::infinity();
 const double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
+/// A link's member as one of the chain.
+template <class C, class L>
+double C::* in(double L::* member) {
+  return member;
+}
+
 /// Checks that the constructor and `step` refuse a value, with a text that names all of it.
 template <class Scalar, class R>
 void refused(double R::* field, const std::string& optimizer, const std::string& name, double value,
@@ -150,29 +156,26 @@ TEST_CASE("hyperparameters out of range", "[bad input]") {
       CenteredRMSProp<>({.epsilon_placement = EpsilonPlacement::hat});
     }).find("descent::CenteredRMSProp: epsilon_placement = hat; it must be outside or inside") == 0);
   }
-  SECTION("WithWeightDecay") {
-    using Decayed = rules::WithWeightDecay<rules::SGD>;
+  SECTION("a chain's links check themselves") {
+    using Penalized = Chain<transforms::L2Penalty, rules::SGD>;
     for (const double bad : {-1e-300, infinity, not_a_number})
-      refused<double>(&Decayed::weight_decay, "SGD with weight decay", "weight_decay", bad, "finite and >= 0");
-    refused<float>(&Decayed::weight_decay, "SGD with weight decay", "weight_decay", 1e39, "finite and >= 0");
-    // The inner rule checks itself.
-    CHECK(complaint([] { Optimizer<Decayed>({{.learning_rate = -1}, 0.1}); }) ==
-          "descent::SGD with weight decay: learning_rate = -1; it must be finite and >= 0");
+      refused<double>(in<Penalized>(&Penalized::weight_decay), "L2Penalty", "weight_decay", bad, "finite and >= 0");
+    refused<float>(in<Penalized>(&Penalized::weight_decay), "L2Penalty", "weight_decay", 1e39, "finite and >= 0");
+    CHECK(complaint([] { Optimizer<Penalized>({{0.1}, {.learning_rate = -1}}); }) ==
+          "descent::SGD: learning_rate = -1; it must be finite and >= 0");
     CHECK(complaint([] {
-      Optimizer(rules::WithWeightDecay{rules::Nesterov{.gradient_at = GradientAt::lookahead}, 0.1});
-    }) == "descent::Nesterov with weight decay: gradient_at must be parameters with weight decay");
+      Optimizer(Chain{transforms::L2Penalty{0.1}, rules::Nesterov{.gradient_at = GradientAt::lookahead}});
+    }) == "descent::Chain<descent::L2Penalty, descent::Nesterov>: gradient_at must be parameters in a Chain");
   }
-  SECTION("WithMomentum") {
-    using Moving = rules::WithMomentum<rules::RMSProp>;
+  SECTION("MomentumOfSteps") {
+    using Moving = Chain<rules::RMSProp, transforms::MomentumOfSteps>;
     for (const double bad : {-1e-300, 1.0000001, infinity, not_a_number})
-      refused<double>(&Moving::momentum, "RMSProp with momentum", "momentum", bad, "in [0, 1]");
-    accepted<double>(&Moving::momentum, 1);
-    accepted<double>(&Moving::momentum, 0);
-    CHECK(complaint([] {
-      Optimizer<Moving>({{.epsilon = 0}, 0.9});
-    }).find("descent::RMSProp with momentum: epsilon = 0") == 0);
-    CHECK(complaint([] { Optimizer<Moving>({{}, 0.9, MomentumForm::averaged}); }) ==
-          "descent::RMSProp with momentum: form = averaged; it must be velocity or accumulated");
+      refused<double>(in<Moving>(&Moving::momentum), "MomentumOfSteps", "momentum", bad, "in [0, 1]");
+    accepted<double>(in<Moving>(&Moving::momentum), 1);
+    accepted<double>(in<Moving>(&Moving::momentum), 0);
+    CHECK(complaint([] { Optimizer<Moving>({{.epsilon = 0}, {}}); }).find("descent::RMSProp: epsilon = 0") == 0);
+    CHECK(complaint([] { Optimizer<Moving>({{}, {0.9, MomentumForm::averaged}}); }) ==
+          "descent::MomentumOfSteps: form = averaged; it must be velocity or accumulated");
   }
   SECTION("AdaDelta") {
     rate_is_checked<rules::AdaDelta>("AdaDelta");

@@ -85,15 +85,16 @@ Expected expected(const rules::CenteredRMSProp& rule, std::int64_t, Real g, cons
 }
 
 template <class R>
-Expected expected(const rules::WithMomentum<R>& rule, std::int64_t t, Real g, const std::vector<Real>& state) {
+Expected expected(const Chain<R, transforms::MomentumOfSteps>& rule, std::int64_t t, Real g,
+                  const std::vector<Real>& state) {
   R unscaled = rule;
   Real factor = 1;
   if (rule.form == MomentumForm::accumulated) unscaled.learning_rate = 1, factor = rule.learning_rate;
-  Expected e = expected(unscaled, t, g, {state.begin() + 1, state.end()});
-  const Real v = rule.momentum * state[0] + e.step;
-  const Real size = std::abs(rule.momentum * state[0]) + e.step_size;
-  e.state.insert(e.state.begin(), v);
-  e.state_size.insert(e.state_size.begin(), size);
+  Expected e = expected(unscaled, t, g, {state.begin(), state.end() - 1});
+  const Real v = rule.momentum * state.back() + e.step;
+  const Real size = std::abs(rule.momentum * state.back()) + e.step_size;
+  e.state.push_back(v);
+  e.state_size.push_back(size);
   return {factor * v, factor * size, e.state, e.state_size};
 }
 
@@ -226,11 +227,23 @@ TEST_CASE("the defaults are those of the contract", "[formulas]") {
   CHECK(adam.epsilon == 1e-8);
   CHECK(adam.epsilon_placement == EpsilonPlacement::outside);
   CHECK(adam.bias_correction);
-  const rules::WithWeightDecay<rules::SGD> decayed;
-  CHECK(decayed.weight_decay == 0);
-  const rules::WithMomentum<rules::SGD> moving;
-  CHECK(moving.momentum == 0.9);
-  CHECK(moving.form == MomentumForm::velocity);
+  CHECK(transforms::GradientScale{}.factor == 1);
+  CHECK(transforms::ClipValue{}.limit == 1);
+  CHECK(transforms::ClipNorm{}.max_norm == 1);
+  CHECK(transforms::ClipTensorNorm{}.max_norm == 1);
+  CHECK(transforms::L2Penalty{}.weight_decay == 0);
+  CHECK(transforms::L1Penalty{}.weight_decay == 0);
+  CHECK(transforms::WeightDecay{}.weight_decay == 0.01);
+  CHECK(!transforms::WeightDecay{}.matrices_only);
+  CHECK(transforms::MomentumOfSteps{}.momentum == 0.9);
+  CHECK(transforms::MomentumOfSteps{}.form == MomentumForm::velocity);
+  CHECK(transforms::Bounds{}.lower == -std::numeric_limits<double>::infinity());
+  CHECK(transforms::Bounds{}.upper == std::numeric_limits<double>::infinity());
+  CHECK(transforms::SoftThreshold{}.weight == 0);
+  CHECK(transforms::Average{}.decay == 0.999);
+  CHECK(transforms::EqualAverage{}.start == 0);
+  CHECK(transforms::Lookahead{}.period == 5);
+  CHECK(transforms::Lookahead{}.alpha == 0.5);
 }
 
 TEST_CASE("Adam without bias correction: hat equals outside", "[formulas]") {

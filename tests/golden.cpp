@@ -4,78 +4,22 @@
 // optax took (golden/make_*.py made them, golden/*.txt hold them, with the versions), and the papers'
 // formulas in 50 digits. In all of them the learning rate is halved after step 50.
 #include <cmath>
-#include <fstream>
 #include <limits>
-#include <map>
-#include <sstream>
 #include <string>
-#include <type_traits>
-#include <vector>
 
 #include <descent/presets.hpp>
 
 #include "catch.hpp"
+#include "golden.hpp"
 #include "variants.hpp"
 
 namespace {
 
 using namespace descent;
 using namespace descent::test;
-using rules::WithWeightDecay;
-
-constexpr int steps = 100;
-constexpr int halved_after = 50;
-
-std::vector<std::istringstream> lines_of(const std::string& file) {
-  std::ifstream in(DESCENT_GOLDEN_DIR "/" + file);
-  std::vector<std::istringstream> lines;
-  for (std::string line; std::getline(in, line);)
-    if (!line.starts_with('#')) lines.emplace_back(line);
-  INFO(DESCENT_GOLDEN_DIR "/" << file);
-  REQUIRE_FALSE(lines.empty());
-  return lines;
-}
-
-Vector<double> numbers_of(std::istringstream& line) {
-  Vector<double> numbers(8);
-  for (double& number : numbers) line >> number;
-  REQUIRE(line);
-  return numbers;
-}
-
-/// Exact in float too.
-const std::vector<Vector<double>>& gradients() {
-  static const auto rows = [] {
-    std::vector<Vector<double>> read;
-    for (auto& line : lines_of("gradients.txt")) {
-      std::size_t t = 0;
-      line >> t;
-      read.push_back(numbers_of(line));
-      REQUIRE(t == read.size());
-    }
-    REQUIRE(read.size() == steps);
-    return read;
-  }();
-  return rows;
-}
-
-/// The number of roundings by which 1 - beta^t may differ if beta and its powers are in the scalar, as in Keras and
-/// optax: beta is rounded once, and so may be each of its powers.
-double correction_roundings(double beta, int t) {
-  const double power = std::pow(beta, t);
-  return (t + 1) * power / (1 - power);
-}
-
-template <class R>
-double step_roundings(const R& rule, int t) {
-  if constexpr (std::is_base_of_v<rules::Adam, R>)
-    return correction_roundings(rule.beta1, t) + correction_roundings(rule.beta2, t) / 2;
-  else
-    return 0;
-}
-
-/// The parameters after some of the steps.
-using Golden = std::map<int, Vector<double>>;
+using namespace descent::test::golden;
+using transforms::L2Penalty;
+using transforms::MomentumOfSteps;
 
 /// How far the framework's parameters may differ. Not a template, because it is the same for all rules.
 ///
@@ -110,12 +54,13 @@ class Bound {
 
 /// Takes the 100 steps and compares.
 template <class Scalar, class R>
-void follow(const Golden& golden, const R& rule) {
+void follow(const Trajectory& golden, const R& rule) {
   Optimizer<R, Scalar> optimizer(rule);
   Optimizer<R, double> twin(rule);
   Vector<Scalar> x = golden.at(0).template cast<Scalar>();
   Vector<double> now = golden.at(0), twin_now = Vector<double>::Zero(8);
   Bound bound(now);
+  REQUIRE(golden.contains(steps));
   for (int t = 1; t <= steps; ++t) {
     const Vector<double>& g = gradients()[static_cast<std::size_t>(t - 1)];
     const Vector<double> before = now, twin_before = twin_now;
@@ -133,48 +78,23 @@ void follow(const Golden& golden, const R& rule) {
   }
 }
 
-/// The golden trajectories of one framework, each to be compared once.
+/// The golden trajectories of one framework.
 class Framework {
  public:
-  explicit Framework(const std::string& name) {
-    for (auto& line : lines_of(name + ".txt")) {
-      std::string golden, scalar;
-      int t = 0;
-      line >> golden >> scalar >> t;
-      goldens_[golden + " " + scalar][t] = numbers_of(line);
-    }
-  }
+  explicit Framework(const std::string& name) : goldens_(trajectories(name + ".txt")) {}
 
   template <class R>
   void takes(const std::string& golden, const R& rule) {
     INFO(golden);
-    follow<float>(take(golden + " float"), rule);
-    follow<double>(take(golden + " double"), rule);
+    follow<float>(goldens_.take(golden + " float"), rule);
+    follow<double>(goldens_.take(golden + " double"), rule);
   }
 
-  /// The names of those that have not been compared yet.
-  std::string left() const {
-    std::string names;
-    for (const auto& [name, golden] : goldens_) names += name + "\n";
-    return names;
-  }
+  std::string left() const { return goldens_.left(); }
 
  private:
-  Golden take(const std::string& name) {
-    INFO(name);
-    REQUIRE(goldens_[name].contains(steps));
-    return goldens_.extract(name).mapped();
-  }
-
-  std::map<std::string, Golden> goldens_;
+  Goldens<Trajectory> goldens_;
 };
-
-/// The rule with its members changed: with(adam(), [](auto& rule) { rule.beta1 = 0.5; }).
-template <class R, class Change>
-R with(R rule, Change&& change) {
-  change(rule);
-  return rule;
-}
 
 }  // namespace
 
@@ -182,28 +102,29 @@ TEST_CASE("PyTorch", "[golden]") {
   using namespace presets::pytorch;
   Framework pytorch("pytorch");
   pytorch.takes("sgd", sgd());
-  pytorch.takes("sgd_weight_decay", WithWeightDecay{sgd(), 0.1});
+  pytorch.takes("sgd_weight_decay", Chain{L2Penalty{0.1}, sgd()});
   pytorch.takes("momentum", momentum());
   pytorch.takes("momentum_dampening", with(momentum(), [](auto& rule) { rule.dampening = 0.4; }));
-  pytorch.takes("momentum_weight_decay", WithWeightDecay{momentum(), 0.1});
+  pytorch.takes("momentum_weight_decay", Chain{L2Penalty{0.1}, momentum()});
   pytorch.takes("nesterov", nesterov());
-  pytorch.takes("nesterov_weight_decay", WithWeightDecay{nesterov(), 0.1});
+  pytorch.takes("nesterov_weight_decay", Chain{L2Penalty{0.1}, nesterov()});
   pytorch.takes("adagrad", adagrad());
   pytorch.takes("adagrad_lr_decay", with(adagrad(), [](auto& rule) { rule.learning_rate_decay = 0.1; }));
   const auto accumulated = with(adagrad(), [](auto& rule) { rule.initial_accumulator = 0.1; });
   pytorch.takes("adagrad_accumulator", accumulated);
-  pytorch.takes("adagrad_accumulator_weight_decay", WithWeightDecay{accumulated, 0.1});
+  pytorch.takes("adagrad_accumulator_weight_decay", Chain{L2Penalty{0.1}, accumulated});
   pytorch.takes("rmsprop", rmsprop());
   pytorch.takes("rmsprop_momentum", with_momentum(rmsprop(), 0.9));
   pytorch.takes("rmsprop_centered", centered_rmsprop());
   pytorch.takes("rmsprop_centered_momentum", with_momentum(centered_rmsprop(), 0.9));
-  pytorch.takes("rmsprop_everything", WithWeightDecay{with_momentum(centered_rmsprop(), 0.9), 0.1});
+  pytorch.takes("rmsprop_everything",
+                Chain{L2Penalty{0.1}, centered_rmsprop(), MomentumOfSteps{0.9, MomentumForm::accumulated}});
   pytorch.takes("adadelta", adadelta());
-  pytorch.takes("adadelta_weight_decay", WithWeightDecay{adadelta(), 0.1});
+  pytorch.takes("adadelta_weight_decay", Chain{L2Penalty{0.1}, adadelta()});
   pytorch.takes("adam", adam());
   pytorch.takes("adam_betas_eps",
                 with(adam(), [](auto& rule) { rule.beta1 = 0.5, rule.beta2 = 0.9, rule.epsilon = 1e-3; }));
-  pytorch.takes("adam_weight_decay", WithWeightDecay{adam(), 0.1});
+  pytorch.takes("adam_weight_decay", Chain{L2Penalty{0.1}, adam()});
   CHECK(pytorch.left() == "");
 }
 
@@ -243,7 +164,7 @@ TEST_CASE("optax", "[golden]") {
   optax.takes("rmsprop_centered", centered_rmsprop());
   optax.takes("rmsprop_centered_momentum", with_momentum(centered_rmsprop(), 0.9));
   optax.takes("adadelta", adadelta());
-  optax.takes("adadelta_weight_decay", WithWeightDecay{adadelta(), 0.1});
+  optax.takes("adadelta_weight_decay", Chain{L2Penalty{0.1}, adadelta()});
   optax.takes("adam", adam());
   optax.takes("adam_betas_eps",
               with(adam(), [](auto& rule) { rule.beta1 = 0.5, rule.beta2 = 0.9, rule.epsilon = 1e-3; }));

@@ -236,3 +236,52 @@ TEMPLATE_TEST_CASE("the largest rate makes no NaN of a zero gradient", "[nonfini
     CHECK(same_bits(x, Vector<TestType>(Vector<TestType>::Zero(9))));
   });
 }
+
+TEST_CASE("a chain checks the gradient as it is given", "[nonfinite]") {
+  using namespace transforms;
+  const rules::Adam adam{.learning_rate = 0.5};
+  const auto check = [](const auto& chain, bool takes_huge) {
+    Optimizer<std::remove_cvref_t<decltype(chain)>, double> optimizer(chain), untouched(chain);
+    INFO(chain.name);
+    optimizer.set_nonfinite(NonFinite::reject);
+    Vector<double> x = start<double>(37), y = x;
+    for (int t = 1; t <= 3; ++t) {
+      for (const double bad : {nan_of<double>, infinity<double>, -infinity<double>})
+        CHECK_THROWS_AS(optimizer.step(x, spoilt<double>(37, 7, bad)), std::domain_error);
+      optimizer.step(x, mixed_gradient<double>(37, t));
+      untouched.step(y, mixed_gradient<double>(37, t));
+      REQUIRE(same_bits(x, y));
+    }
+    const Vector<double> huge = spoilt<double>(37, 7, 1e200);  // whose square overflows
+    if (takes_huge) {
+      optimizer.step(x, huge);
+      CHECK(x.allFinite());
+    } else {
+      CHECK_THROWS_AS(optimizer.step(x, huge), std::domain_error);
+    }
+  };
+  check(Chain{ClipNorm{1}, adam}, true);                         // the norm shows it
+  check(Chain{GradientScale{1e-200}, ClipNorm{1}, adam}, true);  // likewise
+  check(Chain{ClipValue{1}, ClipNorm{1}, adam}, true);           // what is clipped to 1 is no longer infinite
+  check(Chain{ClipTensorNorm{1}, adam}, true);
+  check(Chain{L2Penalty{0.1}, ClipNorm{1}, adam, Average{}}, true);
+  check(Chain{L2Penalty{0.1}, adam}, false);  // its square is infinite in Adam's state
+  check(Chain{adam, WeightDecay{0.1}, TrustRatio{}}, false);
+}
+
+TEST_CASE("a chain with a norm skips bad gradients, and counts them", "[nonfinite]") {
+  Optimizer optimizer(Chain{transforms::ClipNorm{1}, rules::Momentum{}});
+  optimizer.set_nonfinite(NonFinite::skip, 2);
+  Vector<double> x = start<double>(37), y = x;
+  const Vector<double> bad = spoilt<double>(37, 7, infinity<double>);
+  optimizer.step(x, bad);
+  optimizer.step(x, bad);
+  CHECK(same_bits(x, y));
+  CHECK(optimizer.steps() == 0);
+  CHECK(optimizer.state(0).size() == 0);
+  CHECK(optimizer.skipped_steps() == 2);
+  CHECK_THROWS_AS(optimizer.step(x, bad), std::domain_error);
+  Vector<double> other = start<double>(5);  // no step was taken, so no shape is fixed
+  optimizer.step(other, mixed_gradient<double>(5, 1));
+  CHECK(optimizer.steps() == 1);
+}

@@ -10,26 +10,34 @@
 #if !defined(DESCENT_STEPS)
 #define DESCENT_STEPS extern
 #endif
-#define DESCENT_STEPS_IN(RULE, SCALAR)                         \
-  DESCENT_STEPS template class Optimizer<rules::RULE, SCALAR>; \
-  DESCENT_STEPS template void Optimizer<rules::RULE, SCALAR>::step(test::Vector<SCALAR>&, const test::Vector<SCALAR>&);
+#define DESCENT_STEPS_IN(RULE, SCALAR)                  \
+  DESCENT_STEPS template class Optimizer<RULE, SCALAR>; \
+  DESCENT_STEPS template void Optimizer<RULE, SCALAR>::step(test::Vector<SCALAR>&, const test::Vector<SCALAR>&);
 #define DESCENT_STEPS_OF(RULE)   \
   DESCENT_STEPS_IN(RULE, float)  \
   DESCENT_STEPS_IN(RULE, double) \
   DESCENT_STEPS_IN(RULE, long double)
 
+namespace descent::test {
+
+using RMSPropWithMomentum = Chain<rules::RMSProp, transforms::MomentumOfSteps>;
+using AdaGradWithPenalty = Chain<transforms::L2Penalty, rules::AdaGrad>;
+using AdamWithPenalty = Chain<transforms::L2Penalty, rules::Adam>;
+
+}  // namespace descent::test
+
 namespace descent {
 
-DESCENT_STEPS_OF(SGD)
-DESCENT_STEPS_OF(Momentum)
-DESCENT_STEPS_OF(Nesterov)
-DESCENT_STEPS_OF(AdaGrad)
-DESCENT_STEPS_OF(RMSProp)
-DESCENT_STEPS_OF(CenteredRMSProp)
-DESCENT_STEPS_OF(WithMomentum<rules::RMSProp>)
-DESCENT_STEPS_OF(AdaDelta)
-DESCENT_STEPS_OF(Adam)
-DESCENT_STEPS_OF(WithWeightDecay<rules::AdaGrad>)
-DESCENT_STEPS_OF(WithWeightDecay<rules::Adam>)
+DESCENT_STEPS_OF(rules::SGD)
+DESCENT_STEPS_OF(rules::Momentum)
+DESCENT_STEPS_OF(rules::Nesterov)
+DESCENT_STEPS_OF(rules::AdaGrad)
+DESCENT_STEPS_OF(rules::RMSProp)
+DESCENT_STEPS_OF(rules::CenteredRMSProp)
+DESCENT_STEPS_OF(test::RMSPropWithMomentum)
+DESCENT_STEPS_OF(rules::AdaDelta)
+DESCENT_STEPS_OF(rules::Adam)
+DESCENT_STEPS_OF(test::AdaGradWithPenalty)
+DESCENT_STEPS_OF(test::AdamWithPenalty)
 
 }  // namespace descent

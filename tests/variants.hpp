@@ -47,8 +47,9 @@ void for_each_variant(Visit&& visit) {
         rules::CenteredRMSProp{.learning_rate = 0.03, .decay = 0.85, .epsilon = 1e-6, .epsilon_placement = inside});
 
   const rules::RMSProp rmsprop{.learning_rate = 0.03, .decay = 0.85, .epsilon = 1e-6};
-  visit("RMSProp with momentum velocity", rules::WithMomentum{rmsprop, 0.8});
-  visit("RMSProp with momentum accumulated", rules::WithMomentum{rmsprop, 0.8, MomentumForm::accumulated});
+  visit("RMSProp with momentum velocity", Chain{rmsprop, transforms::MomentumOfSteps{0.8}});
+  visit("RMSProp with momentum accumulated",
+        Chain{rmsprop, transforms::MomentumOfSteps{0.8, MomentumForm::accumulated}});
 
   visit("AdaDelta", rules::AdaDelta{.learning_rate = 0.7, .decay = 0.85, .epsilon = 1e-5});
 
@@ -68,8 +69,8 @@ void for_each_variant(Visit&& visit) {
 
   // A power of two, so that the product with x is exact.
   visit("AdaGrad with weight decay",
-        rules::WithWeightDecay{rules::AdaGrad{.learning_rate = 0.03, .initial_accumulator = 0.1}, 0x1p-7});
-  visit("Adam with weight decay", rules::WithWeightDecay{adam, 0x1p-7});
+        Chain{transforms::L2Penalty{0x1p-7}, rules::AdaGrad{.learning_rate = 0.03, .initial_accumulator = 0.1}});
+  visit("Adam with weight decay", Chain{transforms::L2Penalty{0x1p-7}, adam});
 }
 
 template <class Scalar>

@@ -43,18 +43,23 @@ concept HasPlace = std::same_as<std::remove_cvref_t<decltype(L::place)>, Place>;
 template <class L>
 concept HasNorm = std::same_as<std::remove_cvref_t<decltype(L::norm_of)>, NormOf>;
 
+/// Norms over all tensors are those of gradients, and the new parameters have none.
+template <class L>
+concept HasAllowedNormIfAny =
+    !HasNorm<L> || L::place == Place::gradient || (L::place == Place::step && L::norm_of == NormOf::each_tensor);
+
 }  // namespace DESCENT_FLAGS
 }  // namespace detail
 
 /// A link of a chain other than its rule: an aggregate with `place`, and the members of a rule. Its kernel is called as
 /// `k(x, value, state...)` on packs and returns what the value becomes: the gradient, the step or the new parameters.
 template <class L>
-concept Link =
-    detail::HasPlace<L> && std::is_aggregate_v<L> && std::copyable<L> && NamesItsState<L> && ListsHyperparameters<L> &&
-    ValidateIfAny<L> && RunningFactorsIfAny<L> && InitialStateIfAny<L> && StatePowersIfAny<L> &&
-    requires(const L& link, const LinkStep<double, detail::count_running_factors<L>()>& step) {
-      requires detail::is_step_kernel<decltype(link.kernel(step)), L::state_names.size()>;
-    };
+concept Link = detail::HasPlace<L> && std::is_aggregate_v<L> && std::copyable<L> && NamesItsState<L> &&
+               ListsHyperparameters<L> && ValidateIfAny<L> && RunningFactorsIfAny<L> && InitialStateIfAny<L> &&
+               StatePowersIfAny<L> && detail::HasAllowedNormIfAny<L> &&
+               requires(const L& link, const LinkStep<double, detail::count_running_factors<L>()>& step) {
+                 requires detail::is_step_kernel<decltype(link.kernel(step)), L::state_names.size()>;
+               };
 
 namespace detail {
 inline namespace DESCENT_FLAGS {
@@ -172,8 +177,9 @@ struct ChainOf {
   }
 
   /// For each link, how many numbers of Step::norms it has: of a step, also that of the parameters.
-  static constexpr std::array<std::size_t, count> norm_counts{
-      (!HasNorm<Links> ? std::size_t{0} : order_of<Links>() == Order::step ? std::size_t{2} : std::size_t{1})...};
+  static constexpr std::array<std::size_t, count> norm_counts{(!HasNorm<Links>                    ? std::size_t{0}
+                                                               : order_of<Links>() == Order::step ? std::size_t{2}
+                                                                                                  : std::size_t{1})...};
   static constexpr std::size_t norm_link_count = (std::size_t{0} + ... + (HasNorm<Links> ? 1 : 0));
   static constexpr std::array<bool, count> of_all_tensors{has_norm_of_all_tensors<Links>()...};
 
@@ -294,8 +300,8 @@ template <std::size_t at, class... Links, class... Given>
     using L = typename ChainOf<Links...>::template Nth<at>;
     return L::hyperparameters([&](const auto&... its) __attribute__((always_inline)) {
       return [&]<std::size_t... i>(std::index_sequence<i...>) __attribute__((always_inline)) {
-        return list_from<at + 1, Links...>(
-            list, given..., Hyperparameter{name_in_chain<L, i, Links...>(), its.member, its.range}...);
+        return list_from<at + 1, Links...>(list, given...,
+                                           Hyperparameter{name_in_chain<L, i, Links...>(), its.member, its.range}...);
       }(std::make_index_sequence<sizeof...(its)>());
     });
   }
@@ -427,9 +433,9 @@ auto kernel_of_links(const Chain<Links...>& chain, const ChainStep& step) {
 }  // namespace DESCENT_FLAGS
 }  // namespace detail
 
-/// Links in the order of their places: those that act on the gradient (transforms/gradient.hpp), exactly one rule, those
-/// that act on its step (transforms/step.hpp), and those that act on the new parameters (transforms/parameters.hpp).
-/// Within a place, the written order is the order of arithmetic.
+/// Links in the order of their places: those that act on the gradient (transforms/gradient.hpp), exactly one rule,
+/// those that act on its step (transforms/step.hpp), and those that act on the new parameters
+/// (transforms/parameters.hpp). Within a place, the written order is the order of arithmetic.
 ///
 ///     g <- each link of the gradient (x, g)
 ///     u  = the rule's step for x and g
@@ -439,8 +445,8 @@ auto kernel_of_links(const Chain<Links...>& chain, const ChainStep& step) {
 ///     x <- y
 ///
 /// A chain is a rule: optimizers, checkpoints, minimize and step_arrays take it like any other. It derives from its
-/// links, so their hyperparameters are its members. A name that two links have is reached by `link`; in a checkpoint, it
-/// is preceded by the link's, as in "WeightDecay.weight_decay". In an error, a link speaks for itself.
+/// links, so their hyperparameters are its members. A name that two links have is reached by `link`; in a checkpoint,
+/// it is preceded by the link's, as in "WeightDecay.weight_decay". In an error, a link speaks for itself.
 ///
 /// A link of your own is a rule with a `place` (see Link). Each type of link stands at most once in a chain.
 ///
@@ -479,9 +485,7 @@ struct Chain : Links... {
   /// Chains take the gradient at the parameters.
   static constexpr bool lookahead_kernel = false;
 
-  auto running_factors(const auto&) const {
-    return detail::joined(detail::running_factors_of<Links>(*this)...);
-  }
+  auto running_factors(const auto&) const { return detail::joined(detail::running_factors_of<Links>(*this)...); }
   auto initial_state(const auto&) const { return detail::joined(detail::initial_state_of<Links>(*this)...); }
 
   auto kernel(const auto& step) const { return detail::kernel_of_links<Of::count>(*this, step); }

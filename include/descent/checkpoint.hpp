@@ -27,9 +27,17 @@
 //     running_products        JSON: the products of the rule's running factors, [] if it has none. Each is 1
 //                             before the first step; after it, the product of a factor in [0, 1) is in [0, 1)
 //
-// and whatever others add to them. No name occurs twice in an object. Tensors and hyperparameters that the loading
-// optimizer does not have are refused. The header is JSON of at most 100,000,000 bytes, as in safetensors, and its
-// brackets are nested three deep. save writes nothing beyond these limits.
+// and for each tensor that was frozen or got hyperparameters of its own, here the second,
+//
+//     tensor.1.steps              the number of steps that it has taken itself
+//     tensor.1.running_products   over these steps
+//     tensor.1.frozen             true, or missing
+//     tensor.1.hyperparameters    its own, or missing
+//
+// and whatever others add to them, under names that do not begin with "tensor.". No name occurs twice in an object.
+// Tensors and hyperparameters that the loading optimizer does not have are refused. The header is JSON of at most
+// 100,000,000 bytes, as in safetensors, and its brackets are nested three deep. save writes nothing beyond these
+// limits.
 #pragma once
 
 #include <array>
@@ -73,13 +81,18 @@ inline namespace DESCENT_FLAGS {
 
 struct MemoryAccess {
   static auto& memory(auto& optimizer) { return optimizer.memory_; }
+  static auto& own_tensors(auto& optimizer) { return optimizer.own_; }
 
-  /// Throws std::invalid_argument if a step would: for bad hyperparameters, or shapes other than those so far.
+  /// Throws as a step would: for bad hyperparameters, shapes other than those so far, or tensors of their own that do
+  /// not exist.
   template <class R, class Scalar, int Size>
   static void throw_unless_it_steps(const Optimizer<R, Scalar, Size>& optimizer, Views<const Scalar> params) {
-    validate<Scalar>(optimizer.rule());
+    optimizer.validate_all();
+    optimizer.require_own_tensors(params.count);
     if (optimizer.steps() > 0) require_shapes(params, optimizer.memory_.shapes);
   }
+
+  static void validate_all(const auto& optimizer) { optimizer.validate_all(); }
 
   /// Creates the state for these parameters.
   template <class R, class Scalar, int Size>
@@ -147,51 +160,75 @@ Members hyperparameters_of(const R& rule) {
   return values;
 }
 
-template <class Memory>
-std::vector<double> products_in(const Memory& memory) {
+template <class R>
+std::vector<double> products_in(const StepCounter<R>& counter) {
   std::vector<double> products;
-  if constexpr (Memory::factors > 0) products.assign(memory.counter.products.begin(), memory.counter.products.end());
+  if constexpr (count_running_factors<R>() > 0) products.assign(counter.products.begin(), counter.products.end());
   return products;
 }
 
+/// What the names in the metadata of one tensor begin with.
+inline std::string prefix_of(Index tensor) { return "tensor." + std::to_string(tensor) + "."; }
+
 template <class R, class Memory>
-Members metadata_of(const R& rule, const Memory& memory) {
-  return {{"descent_checkpoint", "1"},
-          {"rule", std::string(R::name)},
-          {"hyperparameters", object_of(hyperparameters_of(rule))},
-          {"steps", std::to_string(memory.counter.t)},
-          {"skipped_steps", std::to_string(memory.skipped)},
-          {"skipped_in_a_row", std::to_string(memory.skipped_in_a_row)},
-          {"running_products", array_of(products_in(memory))}};
+Members metadata_of(const R& rule, const Memory& memory, const OwnTensors<R>& own_tensors) {
+  Members metadata{{"descent_checkpoint", "1"},
+                   {"rule", std::string(R::name)},
+                   {"hyperparameters", object_of(hyperparameters_of(rule))},
+                   {"steps", std::to_string(memory.counter.t)},
+                   {"skipped_steps", std::to_string(memory.skipped)},
+                   {"skipped_in_a_row", std::to_string(memory.skipped_in_a_row)},
+                   {"running_products", array_of(products_in(memory.counter))}};
+  own_tensors.for_each([&](Index tensor, const OwnTensor<R>& own) {
+    const std::string prefix = prefix_of(tensor);
+    metadata.emplace(prefix + "steps", std::to_string(own.counter.t));
+    metadata.emplace(prefix + "running_products", array_of(products_in(own.counter)));
+    if (own.frozen) metadata.emplace(prefix + "frozen", "true");
+    if (own.has_rule) metadata.emplace(prefix + "hyperparameters", object_of(hyperparameters_of(own.rule)));
+  });
+  return metadata;
 }
 
-/// Throws InvalidCheckpoint unless steps could have produced these counters and running products.
+inline void require_count(const std::string& name, std::int64_t count) {
+  constexpr std::int64_t most = (std::numeric_limits<std::int64_t>::max)() / 2;  // far from overflow
+  if (count < 0 || count > most)
+    throw InvalidCheckpoint(name + " = " + std::to_string(count) + "; it must be in [0, 2^62)");
+}
+
+/// Throws InvalidCheckpoint unless steps could have produced this counter; its parts' names begin with `prefix`.
+template <class R>
+void require_sound(const R& rule, const StepCounter<R>& counter, const std::string& prefix) {
+  require_count(prefix + "steps", counter.t);
+  if constexpr (count_running_factors<R>() > 0) {
+    const auto fail_products = [&](const std::string& must_be) {
+      throw InvalidCheckpoint(prefix + "running_products = " + array_of(products_in(counter)) + "; " + must_be);
+    };
+    const RunningFactors<R> factors = running_factors_of(rule);
+    for (std::size_t i = 0; i < factors.size(); ++i) {
+      const double product = counter.products[i];
+      if (counter.t == 0 && product != 1) fail_products("before the first step each must be 1");
+      // Only rules of a user have factors outside [0, 1); their products may be anything.
+      if (counter.t > 0 && interval::below_one.contains(factors[i]) && !interval::below_one.contains(product))
+        fail_products("after a step each must be " + std::string(interval::below_one.text));
+    }
+  }
+}
+
+/// The same for all that is counted.
 template <class R, class Memory>
-void require_sound(const R& rule, const Memory& memory) {
-  const auto require_counter = [](const std::string& name, std::int64_t count) {
-    constexpr std::int64_t most = (std::numeric_limits<std::int64_t>::max)() / 2;  // far from overflow
-    if (count < 0 || count > most)
-      throw InvalidCheckpoint(name + " = " + std::to_string(count) + "; it must be in [0, 2^62)");
-  };
-  require_counter("steps", memory.counter.t);
-  require_counter("skipped_steps", memory.skipped);
-  require_counter("skipped_in_a_row", memory.skipped_in_a_row);
+void require_sound(const R& rule, const Memory& memory, const OwnTensors<R>& own_tensors) {
+  require_sound(rule, memory.counter, "");
+  require_count("skipped_steps", memory.skipped);
+  require_count("skipped_in_a_row", memory.skipped_in_a_row);
   if (memory.skipped_in_a_row > memory.skipped)
     throw InvalidCheckpoint("skipped_in_a_row = " + std::to_string(memory.skipped_in_a_row) +
                             ", but skipped_steps = " + std::to_string(memory.skipped));
-  if constexpr (Memory::factors > 0) {
-    const RunningFactors<R> factors = running_factors_of(rule);
-    for (std::size_t i = 0; i < factors.size(); ++i) {
-      const double product = memory.counter.products[i];
-      if (memory.counter.t == 0 && product != 1)
-        throw InvalidCheckpoint("running_products = " + array_of(products_in(memory)) +
-                                "; before the first step each must be 1");
-      // Only rules of a user have factors outside [0, 1); their products may be anything.
-      if (memory.counter.t > 0 && interval::below_one.contains(factors[i]) && !interval::below_one.contains(product))
-        throw InvalidCheckpoint("running_products = " + array_of(products_in(memory)) + "; after a step each must be " +
-                                std::string(interval::below_one.text));
-    }
-  }
+  own_tensors.for_each([&](Index tensor, const OwnTensor<R>& own) {
+    require_sound(own.has_rule ? own.rule : rule, own.counter, prefix_of(tensor));
+    if (own.counter.t > memory.counter.t)
+      throw InvalidCheckpoint(prefix_of(tensor) + "steps = " + std::to_string(own.counter.t) +
+                              ", but steps = " + std::to_string(memory.counter.t));
+  });
 }
 
 /// Calls write(data, size) for each part of the file.
@@ -202,16 +239,29 @@ void write_checkpoint(Write&& write, const Optimizer<R, Scalar, Size>& optimizer
   } else {
     MemoryAccess::throw_unless_it_steps(optimizer, views_in(views_to_read<Scalar>(params)));
     const auto& memory = MemoryAccess::memory(optimizer);
+    const auto& own_tensors = MemoryAccess::own_tensors(optimizer);
     try {
-      require_sound<R>(optimizer, memory);
-      write_safetensors(write, tensors_of<R, const Scalar>(memory, params), metadata_of<R>(optimizer, memory));
+      require_sound<R>(optimizer, memory, own_tensors);
+      write_safetensors(write, tensors_of<R, const Scalar>(memory, params),
+                        metadata_of<R>(optimizer, memory, own_tensors));
     } catch (const InvalidCheckpoint& error) {
       fail<std::invalid_argument>({"descent: load would refuse this checkpoint: ", error.what()});
     }
   }
 }
 
-/// The rule with the hyperparameters in the file, and the defaults of those missing from it.
+/// Sets the hyperparameters to those in the text, and to their defaults if they are missing from it.
+template <class R>
+void read_hyperparameters(R& rule, const std::string& text, const std::string& what) {
+  Members values = members_in(text, what);
+  values.merge(hyperparameters_of(R{}));
+  for_each_hyperparameter(rule, [&](const std::string& name, auto& value) {
+    value = value_of<std::remove_cvref_t<decltype(value)>>(taken(values, name, what), name);
+  });
+  require_none_left(values, what);
+}
+
+/// The rule that the metadata describe.
 template <class R>
 R rule_of(Members& metadata, R rule) {
   const auto expect = [&](const std::string& name, std::string_view value) {
@@ -220,12 +270,7 @@ R rule_of(Members& metadata, R rule) {
   };
   expect("descent_checkpoint", "1");
   expect("rule", R::name);
-  Members values = members_in(taken(metadata, "hyperparameters", "its metadata"), "hyperparameters");
-  values.merge(hyperparameters_of(R{}));
-  for_each_hyperparameter(rule, [&](const std::string& name, auto& value) {
-    value = value_of<std::remove_cvref_t<decltype(value)>>(taken(values, name, "hyperparameters"), name);
-  });
-  require_none_left(values, "hyperparameters");
+  read_hyperparameters(rule, taken(metadata, "hyperparameters", "its metadata"), "hyperparameters");
   return rule;
 }
 
@@ -234,8 +279,7 @@ inline std::int64_t counter_of(Members& metadata, const std::string& name) {
 }
 
 template <std::size_t factors>
-Numbers<factors> products_of(Members& metadata) {
-  const std::string name = "running_products";
+Numbers<factors> products_of(Members& metadata, const std::string& name) {
   const std::string text = taken(metadata, name, "its metadata");
   const std::vector<std::string> values = elements_in(text, name);
   if (values.size() != factors)
@@ -246,24 +290,53 @@ Numbers<factors> products_of(Members& metadata) {
   return products;
 }
 
+/// Takes what concerns single tensors, of which there are `count`, out of the metadata.
+template <class R>
+OwnTensors<R> own_tensors_of(Members& metadata, const R& rule, Index count) {
+  OwnTensors<R> own_tensors;
+  for (Index tensor = 0; tensor < count; ++tensor) {
+    const std::string prefix = prefix_of(tensor);
+    if (!metadata.contains(prefix + "steps")) continue;
+    OwnTensor<R>& own = own_tensors.make(tensor, {}, rule);
+    own.counter.t = counter_of(metadata, prefix + "steps");
+    own.counter.products = products_of<count_running_factors<R>()>(metadata, prefix + "running_products");
+    const std::string frozen = prefix + "frozen", hyperparameters = prefix + "hyperparameters";
+    if (metadata.contains(frozen))
+      own.frozen = value_of<bool>(value_in(taken(metadata, frozen, "its metadata"), frozen), frozen);
+    if (metadata.contains(hyperparameters)) {
+      own.has_rule = true;
+      read_hyperparameters(own.rule, taken(metadata, hyperparameters, "its metadata"), hyperparameters);
+    }
+  }
+  if (const auto left = metadata.lower_bound("tensor."); left != metadata.end() && left->first.starts_with("tensor."))
+    throw InvalidCheckpoint("its metadata have " + shown(in_quotes(left->first)) +
+                            ", which does not belong to one of the " + std::to_string(count) + " tensors");
+  return own_tensors;
+}
+
 /// Reads everything into other memory and checks it there; what follows then cannot fail.
 template <class R, class Scalar, int Size, class Params>
 void read_checkpoint(std::istream& in, bool to_its_end, Optimizer<R, Scalar, Size>& optimizer, Params& params) {
   SafetensorsReader file(in);
-  Optimizer<R, Scalar, Size> loaded = [rule = rule_of<R>(file.metadata(), optimizer)] {
+  const auto refuse_what_is_out_of_range = [](const auto& make) {
     try {
-      return Optimizer<R, Scalar, Size>(rule);
+      return make();
     } catch (const std::invalid_argument& out_of_range) {
       throw InvalidCheckpoint(out_of_range.what());
     }
-  }();
+  };
+  Optimizer<R, Scalar, Size> loaded = refuse_what_is_out_of_range(
+      [rule = rule_of<R>(file.metadata(), optimizer)] { return Optimizer<R, Scalar, Size>(rule); });
   auto& memory = MemoryAccess::memory(loaded);
   memory.counter.t = counter_of(file.metadata(), "steps");
   for (const char* younger : {"skipped_steps", "skipped_in_a_row"}) file.metadata().try_emplace(younger, "0");
   memory.skipped = counter_of(file.metadata(), "skipped_steps");
   memory.skipped_in_a_row = counter_of(file.metadata(), "skipped_in_a_row");
-  memory.counter.products = products_of<count_running_factors<R>()>(file.metadata());
-  require_sound<R>(loaded, memory);
+  memory.counter.products = products_of<count_running_factors<R>()>(file.metadata(), "running_products");
+  auto& own_tensors = MemoryAccess::own_tensors(loaded);
+  own_tensors = own_tensors_of<R>(file.metadata(), loaded, count_tensors(params));
+  refuse_what_is_out_of_range([&] { MemoryAccess::validate_all(loaded); });
+  require_sound<R>(loaded, memory, own_tensors);
 
   auto values = copies_of(params);  // in the storage order of params
   if (memory.counter.t > 0) MemoryAccess::remember(loaded, views_in(views_to_read<Scalar>(values)));
@@ -274,6 +347,7 @@ void read_checkpoint(std::istream& in, bool to_its_end, Optimizer<R, Scalar, Siz
 
   static_cast<R&>(optimizer) = static_cast<R&&>(loaded);
   MemoryAccess::memory(optimizer) = std::move(memory);
+  MemoryAccess::own_tensors(optimizer) = std::move(own_tensors);
   for_each_pair(params, values, [](auto& p, const auto& value) { p = value; });
 }
 
@@ -304,7 +378,7 @@ concept SavedParametersOf = Tensors<Params> && SavedScalar<Scalar> && OfScalar<P
 /// afterwards may bring back the old file.
 ///
 /// params are the optimizer's: a tensor, a tuple (`std::tie(W, b)`) or a range of them, of float or double. Throws
-/// std::invalid_argument if a step with these params would, or if load would refuse the file or could not tell its
+/// what a step with these params would, and std::invalid_argument if load would refuse the file or could not tell its
 /// parts apart: two tensors or two hyperparameters with one name, a name that is not UTF-8, an enum value without a
 /// name, or too many tensors for the header (about a million arrays). Throws std::system_error, with the system's
 /// reason, if the file cannot be written, for example because it is read-only; std::runtime_error if the path is
@@ -330,9 +404,9 @@ DESCENT_TAGGED void save(std::ostream& out, const Optimizer<R, Scalar, Size>& op
 }
 
 /// Restores optimizer and params to what they were when the file was saved: hyperparameters, state, running products,
-/// the counters of steps taken and skipped, and the values of params, which must have the saved shapes. What the
-/// optimizer did before is forgotten. The next steps give the same bits as those of the saved optimizer. The state
-/// takes the storage order that params have here.
+/// the counters of steps taken and skipped, which tensors are frozen or have hyperparameters of their own, and the
+/// values of params, which must have the saved shapes. What the optimizer did before is forgotten. The next steps give
+/// the same bits as those of the saved optimizer. The state takes the storage order that params have here.
 ///
 /// Files of every version since the first can be loaded: hyperparameters and counters missing from a file take their
 /// defaults, whatever this optimizer has.

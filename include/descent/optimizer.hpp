@@ -55,8 +55,8 @@ struct Memory {
 
 /// The settings of an optimizer, apart from its hyperparameters.
 struct Settings {
-  std::int32_t threads = 1;
   std::int32_t most_in_a_row = 1;
+  std::int16_t threads = 1;
   NonFinite nonfinite = NonFinite::propagate;
 };
 
@@ -87,12 +87,8 @@ void step_arrays(const R& rule, const StepCounter<R>& counter, Scalar* x, const 
   detail::TensorFacts<R> facts;
   if constexpr (detail::norm_link_count<R> > 0) {
     const detail::Shape shape{n, 1, false};
-    const detail::TensorStep<R, Scalar> tensor{rule,
-                                               counter,
-                                               detail::contiguous_view(x, shape),
-                                               detail::contiguous_view(g, shape),
-                                               false,
-                                               state};
+    const detail::TensorStep<R, Scalar> tensor{
+        rule, counter, detail::contiguous_view(x, shape), detail::contiguous_view(g, shape), false, state};
     detail::measure_all<Scalar>([&](const auto& visit) { visit(tensor); }, threads, facts);
     detail::measure_tensor<detail::norm_link_count<R>>(tensor, threads, facts);
   }
@@ -195,9 +191,9 @@ class Optimizer : public R {
   }
 
   /// From now on, steps leave this tensor's parameters and state as they are, and it is in no norm; its gradient may be
-  /// anything of the right shape. Tensors count from 0, as in the arguments of `step`; before the first step, any number
-  /// may be named. Throws std::out_of_range if there is no such tensor. The first call for a tensor allocates on the
-  /// heap.
+  /// anything of the right shape. Tensors count from 0, as in the arguments of `step`; before the first step, any
+  /// number may be named. Throws std::out_of_range if there is no such tensor. The first call for a tensor allocates on
+  /// the heap.
   ///
   /// A tensor's bias corrections follow the steps that it has taken itself, without those for which it was frozen.
   DESCENT_TAGGED void freeze(Eigen::Index tensor) { own(tensor).frozen = true; }
@@ -210,9 +206,9 @@ class Optimizer : public R {
     return is_frozen(tensor);
   }
 
-  /// The hyperparameters of this tensor's own, to be read and set: at the first call a copy of the common ones, which no
-  /// longer concern it from then on. The reference is valid until `common_rule`, `load`, or a move or destruction of the
-  /// optimizer. Throws like `freeze`.
+  /// The hyperparameters of this tensor's own, to be read and set: at the first call a copy of the common ones, which
+  /// no longer concern it from then on. The reference is valid until `common_rule`, `load`, or a move or destruction of
+  /// the optimizer. Throws like `freeze`.
   DESCENT_TAGGED R& tensor_rule(Eigen::Index tensor) {
     detail::OwnTensor<R>& its = own(tensor);
     if (!std::exchange(its.has_rule, true)) its.rule = rule();
@@ -248,7 +244,7 @@ class Optimizer : public R {
     if (threads < 0)
       detail::fail<std::invalid_argument>(
           {"descent: threads = ", threads, "; it must be >= 1, or 0 for as many as Eigen::nbThreads()"});
-    settings_.threads = threads;
+    settings_.threads = static_cast<std::int16_t>((std::min)(threads, int{INT16_MAX}));
   }
 
   /// What a step does with a gradient that is not finite: see NonFinite. The default is IEEE arithmetic.
@@ -297,8 +293,7 @@ class Optimizer : public R {
     for (Eigen::Index i = 0; i < all.count; ++i) {
       const detail::Shape shape = memory_.shapes[i];
       const detail::OwnTensor<R>* const own = own_.find(i);
-      if (own == nullptr || own->counter.t > 0)
-        detail::assign(all[i], from, shape.row_major);
+      if (own == nullptr || own->counter.t > 0) detail::assign(all[i], from, shape.row_major);
       from += shape.size();
     }
     return average;
@@ -311,6 +306,20 @@ class Optimizer : public R {
 
   DESCENT_TAGGED const R& rule() const { return *this; }
 
+  /// Checks the hyperparameters, also those of single tensors.
+  DESCENT_TAGGED void validate_all() const {
+    detail::validate<Scalar>(rule());
+    own_.for_each([](Eigen::Index, const auto& own) {
+      if (own.has_rule) detail::validate<Scalar>(own.rule);
+    });
+  }
+
+  /// Checks that tensors of their own are among the first `count`.
+  DESCENT_TAGGED void require_own_tensors(Eigen::Index count) const {
+    own_.for_each([&](Eigen::Index tensor, const auto&) {
+      if (tensor >= count) detail::fail_no_tensor(tensor, count);
+    });
+  }
   DESCENT_TAGGED void require_tensor(Eigen::Index tensor) const {
     if (tensor < 0 || (steps() > 0 && tensor >= memory_.shapes.size()))
       detail::fail_no_tensor(tensor, steps() > 0 ? memory_.shapes.size() : -1);
@@ -400,10 +409,7 @@ class Optimizer : public R {
   /// `disjoint`: whether it is already known that the step overwrites no gradient before reading it. Returns whether it
   /// is known now.
   DESCENT_TAGGED [[gnu::noinline]] bool checked_step(Params params, Gradient gradient, bool disjoint) {
-    detail::validate<Scalar>(rule());
-    own_.for_each([](Eigen::Index, const auto& own) {
-      if (own.has_rule) detail::validate<Scalar>(own.rule);
-    });
+    validate_all();
     validated_ = *this;
     detail::require_pairs(params, gradient);
     if (steps() > 0) detail::require_shapes(params, memory_.shapes);
@@ -472,9 +478,8 @@ class Optimizer : public R {
       detail::TensorFacts<R> its_facts = facts;
       if constexpr (detail::IsChain<R>)
         detail::measure_tensor<detail::norm_link_count<R>>(
-            detail::TensorStep<R, Scalar>{its_rule, its_counter, params[tensors.next],
-                                          gradient_of(gradient, tensors), memory_.shapes[tensors.next].row_major,
-                                          tensors.state},
+            detail::TensorStep<R, Scalar>{its_rule, its_counter, params[tensors.next], gradient_of(gradient, tensors),
+                                          memory_.shapes[tensors.next].row_major, tensors.state},
             threads(), its_facts);
       const Eigen::Index end = end_of_alike(params, tensors.next);
       detail::with_pass<Scalar>(its_rule, its_counter, threads(), [&](const auto& pass) {
@@ -557,9 +562,7 @@ class Optimizer : public R {
     if (Size != Eigen::Dynamic && size != Size)
       detail::fail<std::invalid_argument>(
           {"descent: ", size, " parameters, but the optimizer has the fixed size ", Size});
-    own_.for_each([&](Eigen::Index tensor, const auto&) {
-      if (tensor >= params.count) detail::fail_no_tensor(tensor, params.count);
-    });
+    require_own_tensors(params.count);
     memory_.shapes.remember(params);
     memory_.state.fill(size, initial_state(rule()));
   }

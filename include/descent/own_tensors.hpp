@@ -24,8 +24,8 @@ struct OwnTensor {
   bool frozen = false;
 };
 
-/// By number of the tensor; null for those like all others. Each is an object of its own on the heap, so that references
-/// to its rule stay valid.
+/// By number of the tensor; null for those like all others. Each is an object of its own on the heap, so that
+/// references to its rule stay valid.
 template <class R>
 class OwnTensors {
  public:
@@ -34,8 +34,7 @@ class OwnTensors {
     if (other.tensors_ == nullptr) return;
     tensors_ = std::make_unique<std::vector<std::unique_ptr<OwnTensor<R>>>>(other.tensors_->size());
     for (std::size_t i = 0; i < tensors_->size(); ++i)
-      if (const auto& own = (*other.tensors_)[i]; own != nullptr)
-        (*tensors_)[i] = std::make_unique<OwnTensor<R>>(*own);
+      if (const auto& own = (*other.tensors_)[i]; own != nullptr) (*tensors_)[i] = std::make_unique<OwnTensor<R>>(*own);
   }
   OwnTensors(OwnTensors&&) noexcept = default;
   OwnTensors& operator=(OwnTensors other) noexcept {

@@ -271,9 +271,8 @@ template <class R>
       return same_hyperparameters(one, other);
     }, b);
   else
-    return R::hyperparameters([&](const auto&... its) __attribute__((always_inline)) {
-      return (same(a.*its.member, b.*its.member) && ...);
-    });
+    return R::hyperparameters(
+        [&](const auto&... its) __attribute__((always_inline)) { return (same(a.*its.member, b.*its.member) && ...); });
 }
 
 }  // namespace DESCENT_FLAGS
@@ -459,8 +458,8 @@ std::array<double, R::state_names.size()> initial_state_of(const R& rule) {
     return {};
 }
 
-/// A link of a chain that needs norms of what arrives at it: which numbers of ChainStep::norms they are, and whether they
-/// are over all tensors.
+/// A link of a chain that needs norms of what arrives at it: which numbers of ChainStep::norms they are, and whether
+/// they are over all tensors.
 struct NormLink {
   bool of_all_tensors;
   std::size_t first;
@@ -539,14 +538,18 @@ concept LooksAhead =
 
 /// A rule that keeps an average of the parameters: it has a state array "average".
 template <class R>
-concept KeepsAverage = NamesItsState<R> && std::ranges::find(R::state_names, std::string_view("average")) !=
-                                               R::state_names.end();
+concept KeepsAverage =
+    NamesItsState<R> && std::ranges::find(R::state_names, std::string_view("average")) != R::state_names.end();
+
+/// A rule stands by itself; a link of a chain has a `place` and does not.
+template <class R>
+concept StandsAlone = detail::IsChain<R> || !requires { R::place; };
 
 /// An update rule: its hyperparameters and its formula, without memory.
 template <class R>
-concept Rule =
-    std::is_aggregate_v<R> && std::copyable<R> && NamesItsState<R> && ListsHyperparameters<R> && ValidateIfAny<R> &&
-    RunningFactorsIfAny<R> && InitialStateIfAny<R> && StatePowersIfAny<R> && HasKernel<R> && KernelReturnsStep<R>;
+concept Rule = StandsAlone<R> && std::is_aggregate_v<R> && std::copyable<R> && NamesItsState<R> &&
+               ListsHyperparameters<R> && ValidateIfAny<R> && RunningFactorsIfAny<R> && InitialStateIfAny<R> &&
+               StatePowersIfAny<R> && HasKernel<R> && KernelReturnsStep<R>;
 
 inline namespace DESCENT_FLAGS {
 

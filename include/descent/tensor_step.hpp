@@ -108,7 +108,7 @@ struct TensorStep {
   const StepCounter<R>& counter;
   View<Scalar> x;
   View<const Scalar> g;
-  bool row_major;                                                ///< the order of the state
+  bool row_major;                                              ///< the order of the state
   const kernel::Arrays<Scalar, R::state_names.size()>& state;  ///< of this tensor
 };
 
@@ -139,7 +139,8 @@ auto sums_of_squares(const ForEach& for_each, int threads, const TensorFacts<R>&
     TensorFacts<R> own = facts;
     if (link.of_all_tensors) measure_tensor<number>(tensor, threads, own);
     Sums sums{};
-    with_chosen(tensor.rule.template norm_kernel<number>(step_of<Scalar>(tensor.counter, own)), [&](const auto& kernel) {
+    with_chosen(tensor.rule.template norm_kernel<number>(step_of<Scalar>(tensor.counter, own)),
+                [&](const auto& kernel) {
       const kernel::NormPass<Scalar, R::state_names.size(), link.count> pass(kernel, threads, factor);
       sum_view(pass, tensor.x, tensor.g, tensor.row_major, tensor.state, sums);
     });

@@ -155,6 +155,33 @@ void compare_all(const std::string& scalar) {
   });
 }
 
+/// Whole recipes. A norm makes each element depend on all others, so these are run whole, in two ways.
+template <class Scalar>
+void compare_chains(const std::string& scalar) {
+  const auto compare_chain = [&](const char* recipe, const auto& chain) {
+    const std::string name = std::string(recipe) + ", " + scalar;
+    compare(name, run<Scalar>(chain));
+#if !defined(ONE_WAY) || defined(_OPENMP)
+    compare(name + ", long", run_long<Scalar>(chain, 1));
+#endif
+    if (printing) return;
+    compare(name, run_otherwise<Scalar>(chain, 0));
+#if defined(_OPENMP)
+    for (int threads = 2; threads <= 3; ++threads) compare(name + ", long", run_long<Scalar>(chain, threads));
+#endif
+  };
+  using namespace transforms;
+  const rules::Adam adam{.learning_rate = 0.03, .beta2 = 0.99};
+  const rules::SGD sgd{.learning_rate = 0.03};
+  const double huge = std::is_same_v<Scalar, float> ? 1e20 : 1e200;  // whose square overflows
+  compare_chain("clipped Adam with decay and average", Chain{ClipNorm{2}, adam, WeightDecay{0.1}, Average{0.99}});
+  compare_chain("clipped huge gradients", Chain{GradientScale{huge}, ClipNorm{2}, ClipTensorNorm{1}, sgd});
+  compare_chain("penalized SGD", Chain{L2Penalty{0.01}, L1Penalty{0.001}, ClipValue{100}, sgd});
+  compare_chain("LAMB", Chain{adam, WeightDecay{0.1}, TrustRatio{}});
+  compare_chain("sparse SGD with lookahead", Chain{sgd, MomentumOfSteps{0.8}, Bounds{-5, 5}, SoftThreshold{0.01},
+                                                   EqualAverage{7}, Lookahead{5, 0.5}});
+}
+
 /// Of a schedule's values: their bits, one value behind the other.
 template <class S>
 void compare_schedule(const std::string& name, const S& schedule) {
@@ -189,6 +216,8 @@ int main(int argc, char** argv) {
   printing = argc > 1 && std::strcmp(argv[1], "--print") == 0;
   compare_all<float>("float");
   compare_all<double>("double");
+  compare_chains<float>("float");
+  compare_chains<double>("double");
   compare_schedules();
   compare_with_single_operations<float>("float");
   compare_with_single_operations<double>("double");

@@ -238,8 +238,8 @@ static_assert(descent::Rule<descent::rules::RMSProp> && !descent::HasInitialStat
 static_assert(descent::Rule<descent::rules::AdaDelta> && !descent::HasRunningFactors<descent::rules::AdaDelta>);
 static_assert(descent::Rule<descent::rules::Adam> && descent::HasRunningFactors<descent::rules::Adam>);
 static_assert(descent::HasStatePowers<descent::rules::Adam> && !descent::HasStatePowers<descent::rules::SGD>);
-static_assert(descent::Rule<descent::rules::WithMomentum<descent::rules::RMSProp>>);
-static_assert(descent::Rule<descent::rules::WithWeightDecay<descent::rules::AdaGrad>>);
+static_assert(descent::Rule<descent::Chain<descent::rules::RMSProp, descent::transforms::MomentumOfSteps>>);
+static_assert(descent::Rule<descent::Chain<descent::transforms::L2Penalty, descent::rules::AdaGrad>>);
 static_assert(!descent::Rule<descent::Adam<double>>);
 static_assert(!descent::Rule<double>);
 

@@ -97,12 +97,12 @@ void use_everything(Eigen::MatrixXd& W, Eigen::VectorXd& b, std::vector<Eigen::M
   use_rule(descent::rules::AdaDelta{}, b);
   use_rule(descent::rules::Adam{}, b);
   using namespace descent::presets;
-  use_rule(descent::rules::WithWeightDecay{keras::with_momentum(keras::centered_rmsprop(), 0.9), 0.1}, b);
-  use_rule(descent::rules::WithMomentum{pytorch::adam(), 0.9}, b);
-  use_rule(descent::rules::WithMomentum{optax::adagrad(), 0.9}, b);
-  use_rule(descent::rules::WithWeightDecay{paper::adadelta(), 0.1}, b);
+  use_rule(keras::with_momentum(keras::centered_rmsprop(), 0.9), b);
+  use_rule(descent::Chain{descent::transforms::ClipNorm{}, pytorch::adam(), descent::transforms::WeightDecay{}}, b);
+  use_rule(descent::Chain{descent::transforms::L2Penalty{0.1}, optax::adagrad(), descent::transforms::Average{}}, b);
+  use_rule(descent::Chain{descent::transforms::ClipValue{}, paper::adadelta(), descent::transforms::TrustRatio{}}, b);
   descent::make_optimizer<float, 8>(descent::rules::CenteredRMSProp{}).step(tensors, tensors);
-  use_arrays(descent::rules::WithMomentum{descent::rules::Adam{}, 0.9}, b);
+  use_arrays(descent::Chain{descent::rules::Adam{}, descent::transforms::MomentumOfSteps{0.9}}, b);
   b = descent::Nesterov<double>().lookahead(b);
   descent::Adam<float>().step(tensors, tensors);
 

@@ -40,7 +40,7 @@ static_assert(HasRunningFactors<rules::Adam> && RunningFactorsIfAny<rules::SGD>)
 static_assert(HasInitialState<rules::AdaGrad> && InitialStateIfAny<rules::SGD>);
 static_assert(HasStatePowers<rules::Adam> && StatePowersIfAny<rules::SGD>);
 static_assert(HyperparameterValue<double> && NamedEnum<MomentumForm> && ListsHyperparameters<rules::Adam>);
-static_assert(TakesMomentum<rules::Adam> && !HasMomentum<rules::Adam> && TakesWeightDecay<rules::Adam>);
+static_assert(Link<transforms::ClipNorm> && !Link<rules::Adam> && KeepsAverage<Chain<rules::SGD, transforms::Average>>);
 static_assert(DenseTensor<MatrixXd> && Tensors<MatrixXd> && Writable<MatrixXd&> && OfScalar<MatrixXd, double>);
 static_assert(OfSize<Vector3d, 3> && PairsUpWith<VectorXd, VectorXd> && ReadableWhenConst<VectorXd>);
 static_assert(ParametersOf<VectorXd&, double, Dynamic> && GradientOf<VectorXd, VectorXd&, double>);

@@ -93,6 +93,7 @@ class File:
 
 
 OF_RULES = ["bits_of", "bad_input", "formulas", "bitten", "compose", "properties"]
+OF_CHAINS = ["compose", "links", "chain_interpreter"]
 OF_SWEEP = ["bits_of", "sweep", "sweep_openmp", "properties"]
 FILES = {
     "rules/sgd.hpp": File(OF_RULES, "rules::SGD"),
@@ -104,8 +105,9 @@ FILES = {
     "rules/adadelta.hpp": File(OF_RULES + ["nonfinite"], "rules::AdaDelta"),
     "rules/adam.hpp": File(OF_RULES + ["nonfinite"], "rules::Adam"),
     "rules/epsilon.hpp": File(OF_RULES, "rules::RMSProp"),
-    "transforms/with_momentum.hpp": File(OF_RULES, "rules::WithMomentum<rules::RMSProp>"),
-    "transforms/with_weight_decay.hpp": File(OF_RULES, "rules::WithWeightDecay<rules::AdaGrad>"),
+    "transforms/gradient.hpp": File(OF_CHAINS, is_rule=False),
+    "transforms/step.hpp": File(OF_CHAINS, is_rule=False),
+    "transforms/parameters.hpp": File(OF_CHAINS, is_rule=False),
     "rule.hpp": File(["bits_of", "formulas"], "rules::Adam", r"(?s)struct StepCounter.*?\n};", False),
     "schedules.hpp": File(["schedules"], is_rule=False),
     "training/reduce_on_plateau.hpp": File(["reduce_on_plateau"], is_rule=False),

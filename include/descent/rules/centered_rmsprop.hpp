@@ -23,7 +23,7 @@ namespace rules {
 /// (inside) take its root even then, and the parameter becomes NaN for good. Here it counts as 0, which makes a long
 /// step of learning_rate g / epsilon or learning_rate g / sqrt(epsilon).
 ///
-/// Graves adds momentum to it: see WithMomentum in <descent/transforms/with_momentum.hpp>.
+/// Graves adds momentum to it: see MomentumOfSteps in <descent/transforms/step.hpp>.
 ///
 /// State: "squared_gradient" (s) and "mean_gradient" (m), one scalar per parameter each, starting at 0.
 struct CenteredRMSProp {

@@ -26,9 +26,8 @@ struct GradientScale {
   }
 
   auto kernel(const auto& step) const {
-    return [factor = step.real(factor)](const auto&, const auto& g) __attribute__((always_inline)) {
-      return factor * g;
-    };
+    return [factor = step.real(factor)](const auto&, const auto& g)
+               __attribute__((always_inline)) { return factor * g; };
   }
 };
 

@@ -1,19 +1,34 @@
 // SPDX-License-Identifier: MIT
 //
-// What a link of a chain is: a rule with a place. It takes x and what arrives at it, and returns what goes on.
+// What a link of a chain is: a rule with a place (chain.hpp). It takes the parameters x and what arrives at it, and
+// returns what goes on:
 //
-//     struct Noise {  // adds to the gradient what grows with the parameters
-//       double weight = 0.1;
+//     struct SignOfStep {
+//       static constexpr std::string_view name = "SignOfStep";
+//       static constexpr auto place = descent::Place::step;
+//       static constexpr std::array<std::string_view, 0> state_names{};
+//       static constexpr auto hyperparameters(const auto& list) { return list(); }
+//       auto kernel(const auto& step) const {
+//         return [eta = step.real(step.learning_rate)](const auto& x, const auto& u) __attribute__((always_inline)) {
+//           return select(u > 0, eta, select(u < 0, -eta, u));
+//         };
+//       }
+//     };
 //
-//       static constexpr std::string_view name = "Noise";
-//       static constexpr auto place = descent::Place::gradient;
-//       ...
+// Apart from the place, it has the members of a rule (rule.hpp), and may have these:
+//
+//     static constexpr auto norm_of = NormOf::each_tensor;   // then its kernel may use step.norm
+//     double learning_rate_before(const auto& step) const;   // the rate for all that stands before it, if it acts on
+//                                                            // the step; by default step.learning_rate
+//
+// and, if it acts on the gradient, with regard to NonFinite,
+//
+//     static constexpr bool rescales_gradient = true;        // a gradient whose square overflows is not refused
+//     static constexpr bool keeps_nonfinite = true;          // what is infinite or NaN stays so; then the norm of a
+//                                                            // later link spares the check a pass of its own
 #pragma once
 
-#include <array>
 #include <cstddef>
-#include <string_view>
-#include <type_traits>
 
 #include <descent/rule.hpp>
 
@@ -21,6 +36,10 @@ namespace descent {
 
 /// Where in a step a link acts: on the gradient before the rule, on the rule's step, or on the new parameters.
 enum class Place { gradient, step, parameters };
+
+/// Of what a link needs the Euclidean norm: of each tensor by itself, or, if it acts on the gradient, of all tensors
+/// together. Each costs a pass over memory that only reads.
+enum class NormOf { each_tensor, all_tensors };
 
 inline namespace DESCENT_FLAGS {
 
@@ -34,9 +53,5 @@ struct LinkStep : Step<Scalar, factors> {
 };
 
 }  // namespace DESCENT_FLAGS
-
-/// What a link needs norms of, if it has `static constexpr auto norm_of`: of each tensor by itself, or, if it acts on the
-/// gradient, of all tensors together. Each costs a pass over memory that only reads.
-enum class NormOf { each_tensor, all_tensors };
 
 }  // namespace descent

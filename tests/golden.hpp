@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+//
+// What the tests against golden files have in common: the files in golden/, which say what made them, and the steps of
+// their trajectories. golden/golden.py has the format.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <fstream>
+#include <map>
+#include <sstream>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include <descent/rules/adam.hpp>
+
+#include "catch.hpp"
+#include "variants.hpp"
+
+namespace descent::test::golden {
+
+inline constexpr int steps = 100;
+inline constexpr int halved_after = 50;  ///< the step after which the learning rate is halved
+
+inline std::vector<std::istringstream> lines_of(const std::string& file) {
+  std::ifstream in(DESCENT_GOLDEN_DIR "/" + file);
+  std::vector<std::istringstream> lines;
+  for (std::string line; std::getline(in, line);)
+    if (!line.starts_with('#')) lines.emplace_back(line);
+  INFO(DESCENT_GOLDEN_DIR "/" << file);
+  REQUIRE_FALSE(lines.empty());
+  return lines;
+}
+
+inline Vector<double> numbers_of(std::istringstream& line) {
+  Vector<double> numbers(8);
+  for (double& number : numbers) line >> number;
+  REQUIRE(line);
+  return numbers;
+}
+
+/// Exact in float too.
+inline const std::vector<Vector<double>>& gradients() {
+  static const auto rows = [] {
+    std::vector<Vector<double>> read;
+    for (auto& line : lines_of("gradients.txt")) {
+      std::size_t t = 0;
+      line >> t;
+      read.push_back(numbers_of(line));
+      REQUIRE(t == read.size());
+    }
+    REQUIRE(read.size() == steps);
+    return read;
+  }();
+  return rows;
+}
+
+/// The parameters after some of the steps.
+using Trajectory = std::map<int, Vector<double>>;
+
+/// Goldens by their names, each to be compared once.
+template <class Golden>
+class Goldens {
+ public:
+  Golden& operator[](const std::string& name) { return goldens_[name]; }
+
+  Golden take(const std::string& name) {
+    INFO(name);
+    REQUIRE(goldens_.contains(name));
+    return goldens_.extract(name).mapped();
+  }
+
+  /// The names of those that have not been compared yet.
+  std::string left() const {
+    std::string names;
+    for (const auto& [name, golden] : goldens_) names += name + "\n";
+    return names;
+  }
+
+ private:
+  std::map<std::string, Golden> goldens_;
+};
+
+/// Those of a file whose names start with `prefix`, called "case scalar".
+inline Goldens<Trajectory> trajectories(const std::string& file, const std::string& prefix = "") {
+  Goldens<Trajectory> found;
+  for (auto& line : lines_of(file)) {
+    std::string name, scalar;
+    int t = 0;
+    line >> name >> scalar >> t;
+    if (name.starts_with(prefix)) found[name + " " + scalar][t] = numbers_of(line);
+  }
+  return found;
+}
+
+/// The number of roundings by which 1 - beta^t may differ if beta and its powers are in the scalar, as in Keras and
+/// optax: beta is rounded once, and so may be each of its powers.
+inline double correction_roundings(double beta, int t) {
+  const double power = std::pow(beta, t);
+  return (t + 1) * power / (1 - power);
+}
+
+/// By how many roundings, more than other rules', the steps of framework and library may differ.
+template <class R>
+double step_roundings(const R& rule, int t) {
+  if constexpr (std::is_base_of_v<rules::Adam, R>)
+    return correction_roundings(rule.beta1, t) + correction_roundings(rule.beta2, t) / 2;
+  else
+    return 0;
+}
+
+/// The rule with its members changed: with(adam(), [](auto& rule) { rule.beta1 = 0.5; }).
+template <class R, class Change>
+R with(R rule, Change&& change) {
+  change(rule);
+  return rule;
+}
+
+}  // namespace descent::test::golden
