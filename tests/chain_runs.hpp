@@ -372,12 +372,14 @@ class Run {
     }
     row_major_.assign(x_.size(), passing_ == Passing::range && random_.chance(50));
     if (passing_ == Passing::tuple) row_major_[1] = true;
+    const Magnitude of_parameters =
+        random_.chance(70) ? magnitude_ : random_.pick({Magnitude::usual, Magnitude::tiny, Magnitude::huge});
     for (std::size_t k = 0; k < x_.size(); ++k) {
       auto& tensor = reference_.tensors.emplace_back();
       tensor.rows = x_[k].rows;
       tensor.cols = x_[k].cols;
       for (std::size_t i = 0; i < static_cast<std::size_t>(tensor.rows * tensor.cols); ++i) {
-        const S x = any_value<S>(random_, random_.chance(90) ? magnitude_ : Magnitude::usual);
+        const S x = any_value<S>(random_, random_.chance(90) ? of_parameters : Magnitude::usual);
         tensor.x.push_back(std::isfinite(x) ? x : S(1));
         x_[k].in_order(i, row_major_[k]) = tensor.x.back();
       }
