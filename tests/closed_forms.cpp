@@ -180,3 +180,26 @@ TEST_CASE("AdaDelta's first step is sqrt(epsilon / ((1 - rho) g^2 + epsilon)) g"
     CHECK(std::abs(Real(x[i]) + step) <= 16 * unit<double> * std::abs(step));
   }
 }
+
+TEST_CASE("a soft threshold finds the minimum of |x - c|^2 / 2 + w |x|_1, which is sparse", "[closed form]") {
+  // c, shrunk by w towards 0. With a step half as long as the way, the rest halves at each step, without rounding.
+  Optimizer ista(Chain{rules::SGD{.learning_rate = 0.5}, transforms::SoftThreshold{1}});
+  const Eigen::Vector4d c(3, -2, 0.75, -1), minimum(2, -1, 0, 0);
+  Vector<double> x = Vector<double>::Constant(4, 8);
+  for (int t = 0; t < 80; ++t) ista.step(x, x - c);
+  CHECK(x == minimum);
+}
+
+TEST_CASE("LAMB's step is as long as its parameters, times the rate", "[closed form]") {
+  Optimizer lamb(Chain{rules::Adam{.learning_rate = 0.25}, transforms::WeightDecay{0.1}, transforms::TrustRatio{}});
+  Vector<double> x = start<double>(50), zero = Vector<double>::Zero(50);
+  for (int t = 1; t <= 10; ++t) {
+    const Vector<double> before = x, g = mixed_gradient<double>(50, t);
+    lamb.step(x, g);
+    // 3 roundings in the ratio and the product, those of x - step, and those of Eigen's norms.
+    CHECK(std::abs((x - before).norm() - 0.25 * before.norm()) <= 64 * unit<double> * before.norm());
+  }
+  Optimizer unscaled(Chain{rules::Adam{.learning_rate = 0.25}, transforms::TrustRatio{}});
+  unscaled.step(zero, Vector<double>::Ones(50));  // a ratio of 0 / |step| would never leave 0
+  CHECK(zero.maxCoeff() < -0.24);
+}

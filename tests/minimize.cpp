@@ -549,3 +549,12 @@ TEST_CASE("minimize works on every kind of argument", "[minimize]") {
   VectorXd empty;
   CHECK(minimize(objective, empty, SGD<>{}).status == MinimizeStatus::gradient_tolerance);
 }
+
+TEST_CASE("minimize takes chains: projected gradient stops at a bound", "[minimize]") {
+  Optimizer projected(Chain{rules::SGD{.learning_rate = 0.5}, transforms::Bounds{.lower = 1}});
+  VectorXd x = VectorXd::Constant(2, 4);
+  const auto result = minimize(bowl, x, projected);
+  CHECK(result.status == MinimizeStatus::stalled);  // the gradient is not 0, and no step leads on
+  CHECK(x == VectorXd::Ones(2));
+  CHECK(result.value == 1);
+}

@@ -257,4 +257,9 @@ TEST_CASE("averages have the layout of the parameters", "[own_tensors]") {
   optimizer.step(x, g);
   CHECK(optimizer.averaged(x) == x);
   CHECK(optimizer.averaged(RowMajor(x)) == RowMajor(x));
+
+  Optimizer of_row_major(Chain{rules::SGD{.learning_rate = 1}, transforms::Average{0.5}});
+  RowMajor y = RowMajor::Zero();
+  of_row_major.step(y, g);
+  CHECK(of_row_major.averaged(y) == x);
 }
