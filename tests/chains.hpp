@@ -335,10 +335,8 @@ class ReferenceOptimizer<Chain<Links...>, S> {
  private:
   template <class Link>
   void start_state(Tensor& tensor) const {
-    constexpr bool averages =
-        std::is_same_v<Link, transforms::Average> || std::is_same_v<Link, transforms::EqualAverage>;
     for (std::size_t k = 0; k < Link::state_names.size(); ++k) {
-      double start = averages ? -0.0 : 0.0;
+      double start = std::is_same_v<Link, transforms::Average> ? -0.0 : 0.0;
       if constexpr (HasInitialState<Link> && !IsLink<Link>) start = initial_state<Link>(hyperparameters(tensor))[k];
       tensor.state[first_state<Link>() + k].assign(tensor.x.size(), real<S>(start));
     }

@@ -74,17 +74,26 @@ struct IsALinkOrARule {
 };
 template <class L>
 struct BelongsBeforeTheRule {
-  static_assert(sizeof(L) == 0, "descent: in a Chain, a link that acts on the gradient belongs before the rule");
+  static constexpr bool fails() {
+    static_assert(sizeof(L) == 0, "descent: in a Chain, a link that acts on the gradient belongs before the rule");
+    return false;
+  }
 };
 template <class L>
 struct BelongsBetweenTheRuleAndLinksOfTheParameters {
-  static_assert(sizeof(L) == 0,
-                "descent: in a Chain, a link that acts on the step belongs after the rule, and before the links that "
-                "act on the parameters");
+  static constexpr bool fails() {
+    static_assert(sizeof(L) == 0,
+                  "descent: in a Chain, a link that acts on the step belongs after the rule, and before the links that "
+                  "act on the parameters");
+    return false;
+  }
 };
 template <class L>
 struct BelongsAfterTheRule {
-  static_assert(sizeof(L) == 0, "descent: in a Chain, a link that acts on the parameters belongs after the rule");
+  static constexpr bool fails() {
+    static_assert(sizeof(L) == 0, "descent: in a Chain, a link that acts on the parameters belongs after the rule");
+    return false;
+  }
 };
 
 /// The order of the places, the rule's included.
@@ -104,11 +113,11 @@ constexpr bool require_order() {
   if constexpr (order_of<First>() > order_of<Second>()) {
     using Misplaced = std::conditional_t<order_of<Second>() == Order::rule, First, Second>;
     if constexpr (order_of<Misplaced>() == Order::gradient)
-      return sizeof(BelongsBeforeTheRule<Misplaced>) > 0;
+      return BelongsBeforeTheRule<Misplaced>::fails();
     else if constexpr (order_of<Misplaced>() == Order::step)
-      return sizeof(BelongsBetweenTheRuleAndLinksOfTheParameters<Misplaced>) > 0;
+      return BelongsBetweenTheRuleAndLinksOfTheParameters<Misplaced>::fails();
     else
-      return sizeof(BelongsAfterTheRule<Misplaced>) > 0;
+      return BelongsAfterTheRule<Misplaced>::fails();
   }
   return true;
 }
@@ -195,7 +204,7 @@ struct ChainOf {
     std::array<NormLink, norm_link_count> links{};
     for (std::size_t i = 0; i < norm_link_count; ++i) {
       const std::size_t at = with_norm[i];
-      links[i] = {of_all_tensors[at], sum_before(norm_counts, at), norm_counts[at]};
+      links[i] = {of_all_tensors[at], sum_before(norm_counts, at), norm_counts[at], sum_before(state_counts, at) > 0};
     }
     return links;
   }();

@@ -126,6 +126,36 @@ constexpr bool has_norms_of_each_tensor() {
   return found;
 }
 
+/// A kernel that first sets its copies of the state to 0 where the pass that writes will do so.
+template <class Kernel, class Scalar, std::size_t state_count>
+struct AfterFlush {
+  Kernel kernel;
+  kernel::Thresholds<Scalar, state_count> thresholds;  ///< 0 at steps without flush
+
+  template <class Pack, class... State>
+  [[gnu::always_inline]] auto operator()(const Pack& x, const Pack& g, State&... state) const {
+    [&]<std::size_t... k>(std::index_sequence<k...>) __attribute__((always_inline)) {
+      ((state = select(abs(state) < thresholds[k], Scalar(0), state)), ...);
+    }(std::make_index_sequence<state_count>());
+    return kernel(x, g, state...);
+  }
+};
+
+/// Calls use(kernel), with the kernel that computes what a link needs norms of.
+template <std::size_t number, class R, class Scalar, class Use>
+void with_norm_kernel(const TensorStep<R, Scalar>& tensor, const TensorFacts<R>& facts, const Use& use) {
+  with_chosen(tensor.rule.template norm_kernel<number>(step_of<Scalar>(tensor.counter, facts)),
+              [&]<class Kernel>(const Kernel& kernel) {
+    if constexpr (R::norm_links[number].reads_state) {
+      kernel::Thresholds<Scalar, R::state_names.size()> none{};
+      use(AfterFlush<Kernel, Scalar, R::state_names.size()>{
+          kernel, flushes<R>(tensor.counter.t) ? thresholds_of<Scalar, R> : none});
+    } else {
+      use(kernel);
+    }
+  });
+}
+
 template <std::size_t end, class R, class Scalar>
 void measure_tensor(const TensorStep<R, Scalar>& tensor, int threads, TensorFacts<R>& facts);
 
@@ -139,8 +169,7 @@ auto sums_of_squares(const ForEach& for_each, int threads, const TensorFacts<R>&
     TensorFacts<R> own = facts;
     if (link.of_all_tensors) measure_tensor<number>(tensor, threads, own);
     Sums sums{};
-    with_chosen(tensor.rule.template norm_kernel<number>(step_of<Scalar>(tensor.counter, own)),
-                [&](const auto& kernel) {
+    with_norm_kernel<number>(tensor, own, [&](const auto& kernel) {
       const kernel::NormPass<Scalar, R::state_names.size(), link.count> pass(kernel, threads, factor);
       sum_view(pass, tensor.x, tensor.g, tensor.row_major, tensor.state, sums);
     });
