@@ -165,7 +165,8 @@ void sum_view(const kernel::NormPass<Scalar, state_count, count>& pass, const Vi
   } else {
     pass([&](Index block, const auto& sum) {
       std::array<Scalar, kernel::norm_block> x_part, g_part;
-      const Index begin = block * kernel::norm_block, in_block = (std::min)(kernel::norm_block, n - begin);
+      const auto begin = static_cast<Index>(block * kernel::norm_block),
+                 in_block = (std::min<Index>)(kernel::norm_block, n - begin);
       copy_part<Scalar>(x, row_major, begin, in_block, x_part.data());
       copy_part<Scalar>(g, row_major, begin, in_block, g_part.data());
       sum(x_part.data(), g_part.data());
