@@ -225,6 +225,10 @@ void add_benchmarks(const Coverage& coverage) {
     add_stream<1, Scalar>(n);
     add_stream<2, Scalar>(n);
   }
+  if constexpr (std::is_same_v<Scalar, float>)
+    for (const Eigen::Index n : recipe_sizes)
+      if (std::ranges::find(coverage.sizes, n) != coverage.sizes.end())
+        for_each_recipe([&]<class Recipe>(double, double) { add_rule<Recipe, Scalar>(n); });
   add_fixed<rules::SGD, Scalar, 2>();
   add_fixed<rules::Adam, Scalar, 2>();
   add_fixed<rules::Adam, Scalar, 10>();

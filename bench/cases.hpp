@@ -49,6 +49,37 @@ struct RuleName<rules::Adam> {
   static constexpr std::string_view value = "Adam";
 };
 
+/// What people train with: Adam with links before and after it (descent/chain.hpp).
+namespace recipes {
+using namespace descent::transforms;
+using Scaled = descent::Chain<GradientScale, rules::Adam, WeightDecay>;
+using ScaledWithAverage = descent::Chain<GradientScale, rules::Adam, WeightDecay, Average>;
+using Clamped = descent::Chain<ClipValue, rules::Adam, WeightDecay>;
+using Clipped = descent::Chain<ClipNorm, rules::Adam, WeightDecay>;
+using ClippedWithAverage = descent::Chain<ClipNorm, rules::Adam, WeightDecay, Average>;
+}  // namespace recipes
+
+template <>
+struct RuleName<recipes::Scaled> {
+  static constexpr std::string_view value = "scale-Adam-decay";
+};
+template <>
+struct RuleName<recipes::ScaledWithAverage> {
+  static constexpr std::string_view value = "scale-Adam-decay-average";
+};
+template <>
+struct RuleName<recipes::Clamped> {
+  static constexpr std::string_view value = "clip_value-Adam-decay";
+};
+template <>
+struct RuleName<recipes::Clipped> {
+  static constexpr std::string_view value = "clip_norm-Adam-decay";
+};
+template <>
+struct RuleName<recipes::ClippedWithAverage> {
+  static constexpr std::string_view value = "clip_norm-Adam-decay-average";
+};
+
 template <class Rule>
 inline constexpr std::string_view rule_name = RuleName<Rule>::value;
 template <class Rule>
@@ -67,6 +98,18 @@ void for_each_rule(Visit&& visit) {
   visit.template operator()<rules::AdaDelta>();
   visit.template operator()<rules::Adam>();
 }
+
+/// Calls visit.operator()<Recipe>(small, large) for each recipe, with its goals in times of plain Adam: for 1e4 and
+/// 1e5, which lie in the caches, and for 1e7.
+template <class Visit>
+void for_each_recipe(Visit&& visit) {
+  visit.template operator()<recipes::Scaled>(1.18, 1.05);
+  visit.template operator()<recipes::ScaledWithAverage>(1.45, 1.33);
+  visit.template operator()<recipes::Clamped>(1.22, 1.05);
+  visit.template operator()<recipes::Clipped>(1.65, 1.30);
+  visit.template operator()<recipes::ClippedWithAverage>(1.90, 1.60);
+}
+inline constexpr Eigen::Index recipe_sizes[] = {10'000, 100'000, 10'000'000};
 
 /// Calls visit.operator()<Scalar>() for each scalar.
 template <class Visit>

@@ -24,6 +24,13 @@ Rule telling_rule() {
   Rule rule;
   rule.learning_rate = 0.1;
   if constexpr (requires { rule.epsilon; }) rule.epsilon = 0.1;
+  if constexpr (requires { rule.weight_decay; }) rule.weight_decay = 0.1;
+  if constexpr (requires { rule.factor; }) rule.factor = 0.7;
+  if constexpr (requires {
+                  rule.decay;
+                  rule.max_norm;
+                })
+    rule.decay = 0.9;
   return rule;
 }
 
@@ -67,6 +74,9 @@ template <class Scalar>
 void check_steppers() {
   // Sizes that are not measured, because the check leaves its own numbers in the shared memory.
   for (const Eigen::Index n : {1, 3, 37, 999}) for_each_rule([&]<class Rule>() { check_rule<Rule, Scalar>(n); });
+  if constexpr (std::is_same_v<Scalar, float>)
+    for (const Eigen::Index n : {1, 3, 37, 999})
+      for_each_recipe([&]<class Recipe>(double, double) { check_rule<Recipe, Scalar>(n); });
   check_rule<rules::SGD, Scalar, 2>(2);
   check_rule<rules::Adam, Scalar, 2>(2);
   check_rule<rules::Adam, Scalar, 10>(10);

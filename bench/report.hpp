@@ -30,6 +30,7 @@ class Report {
     print_machine();
     print_rules();
     print_native();
+    print_recipes();
     print_small();
     print_unusual_gradients();
     print_checked_gradients();
@@ -90,6 +91,25 @@ class Report {
         std::printf("%-7s %6s %s %s %s\n", scalar_name<Scalar>.data(), size_text(n).c_str(),
                     cell(ns / static_cast<double>(n), 20, 3).c_str(), cell(time(who::eigen) / ns, 18, 2).c_str(),
                     cell(time(who::eigen_native) / ns, 18, 2).c_str());
+      }
+    });
+  }
+
+  void print_recipes() const {
+    std::printf(
+        "\nRecipes in float, in times of plain Adam: Adam with links before and after it. descent has one pass over "
+        "memory,\nand one that reads the gradient for a norm; Eigen has an expression for each array; AVX2 has as many "
+        "passes as descent\n\n%-28s %6s %9s %8s %8s %14s\n",
+        "recipe", "n", "descent", "Eigen", "AVX2", "descent/AVX2");
+    for_each_recipe([&]<class Recipe>(double, double) {
+      for (const Eigen::Index n : recipe_sizes) {
+        const double adam = cpu("Adam", "float", n, who::descent);
+        const auto time = [&](std::string_view by) { return cpu(rule_name<Recipe>, "float", n, by); };
+        if (std::isnan(time(who::descent))) continue;
+        std::printf("%-28s %6s %s %s %s %s\n", rule_name<Recipe>.data(), size_text(n).c_str(),
+                    cell(time(who::descent) / adam, 9, 2).c_str(), cell(time(who::eigen) / adam, 8, 2).c_str(),
+                    cell(time(who::avx2) / adam, 8, 2).c_str(),
+                    cell(time(who::descent) / time(who::avx2), 14, 2).c_str());
       }
     });
   }

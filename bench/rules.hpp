@@ -5,9 +5,11 @@
 // folded into rate and epsilon, so that nobody divides twice.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include <descent/descent.hpp>
 
@@ -132,6 +134,51 @@ struct ByHand<descent::rules::Adam, Scalar> {
     m = static_cast<Scalar>(beta1) * m + static_cast<Scalar>(1 - beta1) * g;
     v = static_cast<Scalar>(beta2) * v + static_cast<Scalar>(1 - beta2) * g.square();
     x -= rate * m / (v.sqrt() + folded_epsilon);
+  }
+};
+
+/// Chains of GradientScale, ClipValue or ClipNorm, Adam, WeightDecay and, if wanted, Average. Nothing is stored in
+/// between; the norm is the one that Eigen offers, with sums in the scalar.
+template <class... Links, class Scalar>
+struct ByHand<descent::Chain<Links...>, Scalar> {
+  template <class Link>
+  static constexpr bool has = (std::is_same_v<Link, Links> || ...);
+
+  static constexpr std::size_t arrays = has<descent::transforms::Average> ? 3 : 2;
+  descent::Chain<Links...> recipe;
+  std::int64_t t = 0;
+
+  explicit ByHand(const descent::Chain<Links...>& chain) : recipe(chain) {}
+
+  template <class Array, class... Average>
+  void step(Array& x, const Array& g, Array& m, Array& v, Average&... average) {
+    if constexpr (has<descent::transforms::ClipValue>) {
+      const auto limit = static_cast<Scalar>(recipe.limit);
+      step_along(x, g.max(-limit).min(limit), m, v, average...);
+    } else {
+      double factor = 1;
+      if constexpr (has<descent::transforms::GradientScale>) factor = recipe.factor;
+      if constexpr (has<descent::transforms::ClipNorm>)
+        factor = std::min(1.0, recipe.max_norm / static_cast<double>(g.matrix().norm()));
+      step_along(x, static_cast<Scalar>(factor) * g, m, v, average...);
+    }
+  }
+
+ private:
+  template <class Array, class Gradient, class... Average>
+  void step_along(Array& x, const Gradient& g, Array& m, Array& v, Average&... average) {
+    ++t;
+    const double root2 = std::sqrt(1 - std::pow(recipe.beta2, t));
+    const auto rate = static_cast<Scalar>(recipe.learning_rate * root2 / (1 - std::pow(recipe.beta1, t)));
+    const auto folded_epsilon = static_cast<Scalar>(recipe.epsilon * root2);
+    const auto shrinkage = static_cast<Scalar>(recipe.learning_rate * recipe.weight_decay);
+    m = static_cast<Scalar>(recipe.beta1) * m + static_cast<Scalar>(1 - recipe.beta1) * g;
+    v = static_cast<Scalar>(recipe.beta2) * v + static_cast<Scalar>(1 - recipe.beta2) * g.square();
+    x -= rate * m / (v.sqrt() + folded_epsilon) + shrinkage * x;
+    if constexpr (has<descent::transforms::Average>) {
+      const auto kept = static_cast<Scalar>(t == 1 ? 0 : recipe.decay);
+      ((average = kept * average + (1 - kept) * x), ...);
+    }
   }
 };
 

@@ -84,7 +84,10 @@ class ByIntrinsics {
  public:
   ByIntrinsics(const Rule& rule, Eigen::Index n) : update_(rule), problem_(shared<Problem<Scalar>>(n)), state_(n) {}
   void step() {
-    update_.next_step();
+    if constexpr (requires { update_.next_step(gradient(), problem_.x.size()); })
+      update_.next_step(gradient(), problem_.x.size());
+    else
+      update_.next_step();
     avx2::sweep(update_, problem_.x.data(), problem_.gradient.data(), state_.arrays(), problem_.x.size());
   }
   Scalar* parameters() { return problem_.x.data(); }

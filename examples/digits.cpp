@@ -8,15 +8,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
-#include <cstring>
 #include <exception>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -26,16 +23,16 @@
 
 #include <descent/descent.hpp>
 
-#include "digits_data.hpp"
 #include "digits_network.hpp"
+#include "digits_split.hpp"
 #include "gnuplot.hpp"
 #include "options.hpp"
 #include "output.hpp"
 
 namespace {
 
-using examples::Digits;
 using examples::Network;
+using examples::Split;
 using std::filesystem::path;
 using Clock = std::chrono::steady_clock;
 
@@ -44,17 +41,6 @@ constexpr double decay_per_epoch = 0.95;  // of the learning rate
 constexpr double goal = 0.95;
 
 // ---- The training ----------------------------------------------------------------------------------
-
-struct Split {
-  Digits training, test;
-};
-
-/// Four fifths to train on and one fifth to test on: the two batches of one shuffled epoch.
-Split split(const Digits& all) {
-  descent::Minibatches shuffled(all.count(), all.count() * 4 / 5, 1);
-  const auto batches = shuffled.epoch();
-  return {all.at(*batches.begin()), all.at(*std::next(batches.begin()))};
-}
 
 struct Epoch {
   double training_loss, test_accuracy;
@@ -156,17 +142,9 @@ struct Options {
   int epochs = 50;
 };
 
-Digits load(const std::string& file) {
-  std::ifstream in(file);
-  if (!in) throw std::runtime_error(file + ": " + std::strerror(errno));
-  Digits digits = examples::read_digits(in, file);
-  if (digits.count() < 2) throw std::runtime_error(file + ": one digit, expected at least two");
-  return digits;
-}
-
 /// Whether all went well: every optimizer reached the goal, and the picture was drawn.
 bool compare(const Options& options) {
-  const Split data = split(load(options.data));
+  const Split data = examples::split(examples::load_digits(options.data));
   const path output = options.output, history = output / "digits_history.csv", picture = output / "digits.png";
   create_directories(output);
 
@@ -197,7 +175,7 @@ bool compare(const Options& options) {
 
 }  // namespace
 
-int main(int argc, char** argv) try {
+int main(int argc, char** argv) {
   Options options;
   CLI::App app("Trains a small neural network to read handwritten digits, once with each of the seven optimizers.");
   app.add_option("--data", options.data, "the digits, 64 pixels and a class per line")
@@ -209,20 +187,5 @@ int main(int argc, char** argv) try {
   app.add_option("--epochs", options.epochs, "passes over the training digits")
       ->capture_default_str()
       ->check(examples::whole_number(1, 100'000));
-  bool well = true;
-  try {
-    app.parse(argc, argv);
-    well = compare(options);
-  } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() != 0) {
-      std::fprintf(stderr, "digits: %s\n", error.what());
-      return 2;
-    }
-    app.exit(error);  // --help
-  }
-  examples::finish_standard_output();
-  return well ? 0 : 1;
-} catch (const std::exception& error) {
-  std::fprintf(stderr, "digits: %s\n", error.what());
-  return 1;
+  return examples::parse_and_run("digits", app, argc, argv, [&] { return compare(options); });
 }

@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: MIT
 //
-// The values that the options of digits and race take, for CLI11 to check. Its messages begin with the name of the
-// option: --steps: "1x" is not a whole number from 1 to 100000.
+// The values that the options of digits, race and recipe take, for CLI11 to check. Its messages begin with the name of
+// the option: --steps: "1x" is not a whole number from 1 to 100000.
 #pragma once
 
 #include <charconv>
 #include <cmath>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <string>
 
 #include <CLI/CLI.hpp>
+
+#include "output.hpp"
 
 namespace examples {
 
@@ -38,6 +42,27 @@ inline CLI::Validator learning_rate() {
 
 inline CLI::Validator not_empty() {
   return {[](const std::string& path) { return std::string(path.empty() ? "\"\" is not a path, such as ." : ""); }, ""};
+}
+
+/// Parses the arguments and calls run(), which returns whether all went well; returns the exit status of the program.
+template <class Run>
+int parse_and_run(const char* program, CLI::App& app, int argc, char** argv, const Run& run) try {
+  bool well = true;
+  try {
+    app.parse(argc, argv);
+    well = run();
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() != 0) {
+      std::fprintf(stderr, "%s: %s\n", program, error.what());
+      return 2;
+    }
+    app.exit(error);  // --help
+  }
+  finish_standard_output();
+  return well ? 0 : 1;
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "%s: %s\n", program, error.what());
+  return 1;
 }
 
 }  // namespace examples

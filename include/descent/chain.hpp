@@ -31,9 +31,6 @@
 
 namespace descent {
 
-template <class... Links>
-struct Chain;
-
 namespace detail {
 inline namespace DESCENT_FLAGS {
 
@@ -124,9 +121,14 @@ constexpr bool require_order() {
 
 /// All arrays, one after the other.
 template <class T, std::size_t... n>
-constexpr std::array<T, (0 + ... + n)> joined(const std::array<T, n>&... parts) {
-  return std::apply([](const auto&... each) { return std::array<T, (0 + ... + n)>{each...}; },
-                    std::tuple_cat(std::tuple_cat(parts)...));
+[[gnu::always_inline]] constexpr std::array<T, (0 + ... + n)> joined(const std::array<T, n>&... parts) {
+  std::array<T, (0 + ... + n)> all{};
+  [[maybe_unused]] std::size_t end = 0;
+  [[maybe_unused]] const auto append = [&](const T* part, std::size_t count) __attribute__((always_inline)) {
+    for (std::size_t i = 0; i < count; ++i) all[end++] = part[i];
+  };
+  (append(parts.data(), n), ...);
+  return all;
 }
 
 /// The state_powers of a rule; if it has none, 0, which is no power.
@@ -318,10 +320,20 @@ template <std::size_t at, class... Links, class... Given>
 
 // ---- Kernels -------------------------------------------------------------------------------------
 
-/// The kernels of the first links of a chain, the rule's among them if they reach so far.
-template <class Of, class... Kernels>
-struct ChainKernel {
-  std::tuple<Kernels...> kernels;
+template <std::size_t link, class Kernel>
+struct LinkKernel {
+  Kernel kernel;
+};
+
+/// The kernels of the first links of a chain, the rule's among them if they reach so far; that of the last link is the
+/// first in memory. So the coefficients of a link that comes first do not share a store with the rule's rate, which
+/// takes a root and a division to compute, and the first pack need not wait for it. (Not in a std::tuple: looking up
+/// its constructors takes the compiler as long as all the rest.)
+template <class Of, class Numbers, class... Kernels>
+struct ChainKernel;
+template <class Of, std::size_t... number, class... Kernels>
+struct ChainKernel<Of, std::index_sequence<number...>, Kernels...> : LinkKernel<number, Kernels>... {
+  static constexpr bool is_long = sizeof...(Kernels) > 1;  ///< see kernel/sweep.hpp
 
   /// What the links from `from` up to `to` make of a value.
   template <std::size_t from, std::size_t to, class Pack>
@@ -329,16 +341,9 @@ struct ChainKernel {
     if constexpr (from == to)
       return copied(value);
     else if constexpr (from + 1 == to)
-      return through_one<from>(x, value, state);
+      return call<from>(*this, Slots<from>(), x, value, state);
     else
-      return through<from + 1, to>(x, through_one<from>(x, value, state), state);
-  }
-  template <std::size_t link, class Pack>
-  [[gnu::always_inline]] Pack through_one(const Pack& x, const Pack& value, Pack* const* state) const {
-    return [&]<std::size_t... slot>(std::index_sequence<slot...>) __attribute__((always_inline)) {
-      constexpr std::size_t first = Of::sum_before(Of::state_counts, link);
-      return std::get<link>(kernels)(x, value, *state[first + slot]...);
-    }(std::make_index_sequence<Of::state_counts[link]>());
+      return through<from + 1, to>(x, call<from>(*this, Slots<from>(), x, value, state), state);
   }
 
   template <class Pack, class... State>
@@ -352,6 +357,16 @@ struct ChainKernel {
     Pack* const all[] = {&state..., nullptr};
     return through<Of::parameters, sizeof...(Kernels)>(x, moved, all);
   }
+
+ private:
+  template <std::size_t link>
+  using Slots = std::make_index_sequence<Of::state_counts[link]>;
+
+  template <std::size_t link, class Kernel, std::size_t... slot, class Pack>
+  [[gnu::always_inline]] static Pack call(const LinkKernel<link, Kernel>& one, std::index_sequence<slot...>,
+                                          const Pack& x, const Pack& value, [[maybe_unused]] Pack* const* state) {
+    return one.kernel(x, value, *state[Of::sum_before(Of::state_counts, link) + slot]...);
+  }
 };
 
 /// Returns what a link needs a norm of, as packs: of a step, first the parameters.
@@ -362,7 +377,7 @@ struct NormKernel {
   template <class Pack, class... State>
   [[gnu::always_inline]] auto operator()(const Pack& x, const Pack& g, State&... state) const {
     if constexpr (of_step)
-      return std::array<Pack, 2>{x, kernel(x, g, state...)};
+      return std::array<Pack, 2>{copied(x), kernel(x, g, state...)};
     else
       return std::array<Pack, 1>{kernel(x, g, state...)};
   }
@@ -417,23 +432,27 @@ auto kernel_of_rule(const Chain<Links...>& chain, const ChainStep& step) {
   return rule.kernel(static_cast<const StepOf<decltype(rule), typename ChainStep::Scalar>&>(own));
 }
 
-/// The kernel of the first `count` links of a chain.
-template <std::size_t count, class... Links, class ChainStep>
-auto kernel_of_links(const Chain<Links...>& chain, const ChainStep& step) {
+/// The kernel of one link of a chain; that of its rule is given.
+template <std::size_t link, class... Links, class ChainStep, class RuleKernel>
+auto kernel_of_link(const Chain<Links...>& chain, const ChainStep& step, const RuleKernel& rule_kernel) {
   using Of = ChainOf<Links...>;
-  const auto with_rule = [&]<class RuleKernel>(const RuleKernel& rule_kernel) {
-    return [&]<std::size_t... at>(std::index_sequence<at...>) {
-      const auto kernel_at = [&]<std::size_t link>(std::integral_constant<std::size_t, link>) {
-        if constexpr (link == Of::rule)
-          return rule_kernel;
-        else
-          return static_cast<const typename Of::template Nth<link>&>(chain).kernel(step_of_link<link>(chain, step));
-      };
-      return ChainKernel<Of, decltype(kernel_at(std::integral_constant<std::size_t, at>()))...>{
-          {kernel_at(std::integral_constant<std::size_t, at>())...}};
-    }(std::make_index_sequence<count>());
+  if constexpr (link == Of::rule)
+    return rule_kernel;
+  else
+    return static_cast<const typename Of::template Nth<link>&>(chain).kernel(step_of_link<link>(chain, step));
+}
+
+/// The kernel of the first links of a chain, each made where it stays: a copy of what was just written waits for it.
+template <std::size_t... number, class... Links, class ChainStep>
+auto kernel_of_links(std::index_sequence<number...>, const Chain<Links...>& chain, const ChainStep& step) {
+  using Of = ChainOf<Links...>;
+  constexpr std::size_t last = sizeof...(number) - 1;
+  const auto with_rule = [&](const auto& rule_kernel) {
+    return ChainKernel<Of, std::index_sequence<last - number...>,
+                       decltype(kernel_of_link<last - number>(chain, step, rule_kernel))...>{
+        {kernel_of_link<last - number>(chain, step, rule_kernel)}...};
   };
-  if constexpr (Of::rule < count)
+  if constexpr (Of::rule < sizeof...(number))
     return map_kernel(kernel_of_rule(chain, step), with_rule);
   else
     return with_rule(nullptr);
@@ -497,7 +516,9 @@ struct Chain : Links... {
   auto running_factors(const auto&) const { return detail::joined(detail::running_factors_of<Links>(*this)...); }
   auto initial_state(const auto&) const { return detail::joined(detail::initial_state_of<Links>(*this)...); }
 
-  auto kernel(const auto& step) const { return detail::kernel_of_links<Of::count>(*this, step); }
+  auto kernel(const auto& step) const {
+    return detail::kernel_of_links(std::make_index_sequence<Of::count>(), *this, step);
+  }
 
   // Norms, for the optimizer.
   static constexpr auto norm_links = Of::norm_links;
@@ -506,7 +527,8 @@ struct Chain : Links... {
   template <std::size_t number>
   auto norm_kernel(const auto& step) const {
     constexpr std::size_t at = Of::with_norm[number];
-    return detail::map_kernel(detail::kernel_of_links<at>(*this, step), []<class Kernel>(const Kernel& kernel) {
+    return detail::map_kernel(detail::kernel_of_links(std::make_index_sequence<at>(), *this, step),
+                              []<class Kernel>(const Kernel& kernel) {
       return detail::NormKernel<Of::orders[at] == detail::Order::step, Kernel>{kernel};
     });
   }

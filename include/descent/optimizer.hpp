@@ -125,6 +125,8 @@ class Optimizer : public R {
   static_assert(Size >= 0 || Size == Eigen::Dynamic, "descent: the size of an optimizer is >= 0 or Eigen::Dynamic");
 
   static constexpr std::size_t state_count = R::state_names.size();
+  /// Norms take a pass of their own, beside which nothing is small.
+  static constexpr bool has_fast_path = detail::norm_link_count<R> == 0;
   using Memory = detail::Memory<R, Scalar, Size>;
   friend struct detail::MemoryAccess;
 
@@ -170,7 +172,7 @@ class Optimizer : public R {
   template <class Params, class Gradient>
   requires ParametersOf<Params, Scalar, Size> && GradientOf<Gradient, Params, Scalar>
   DESCENT_TAGGED void step(Params&& params, const Gradient& gradient) {
-    if constexpr (detail::contiguous_alike<Params, Gradient>) {
+    if constexpr (detail::contiguous_alike<Params, Gradient> && has_fast_path) {
       constexpr bool owners = detail::Plain<Params> && detail::Plain<Gradient>;  // share all of their memory or none
       const detail::Shape shape = detail::shape_of(params);
       if (detail::shape_of(gradient) == shape &&
@@ -419,7 +421,7 @@ class Optimizer : public R {
       detail::measure_all<Scalar>([&](const auto& visit) { for_each_step(params, gradient, visit); }, threads(), facts);
     if (settings_.nonfinite != NonFinite::propagate && !accepts(gradient, facts)) return disjoint;
     memory_.skipped_in_a_row = 0;
-    open_fast_path(params);
+    if constexpr (has_fast_path) open_fast_path(params);
     disjoint =
         disjoint || !detail::overwrites_gradient(params, gradient, memory_.state.address_range(), memory_.shapes);
     if (disjoint)
@@ -436,7 +438,7 @@ class Optimizer : public R {
     constexpr auto most = (std::numeric_limits<std::int32_t>::max)();
     const detail::Shape shape = params.count == 1 ? params[0].shape : detail::Shape{};
     const bool opens = shape.size() > 0 && shape.size() <= most / 2 && settings_.nonfinite == NonFinite::propagate &&
-                       kernel::may_use_baseline() && own_.size() == 0 && detail::norm_link_count<R> == 0;
+                       kernel::may_use_baseline() && own_.size() == 0;
     memory_.fast_path_size = opens ? static_cast<std::int32_t>(shape.size()) : -1;
     memory_.fast_path_layout = opens ? static_cast<std::int32_t>(shape.layout()) : 0;
   }

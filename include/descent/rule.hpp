@@ -41,6 +41,9 @@
 
 namespace descent {
 
+template <class... Links>
+struct Chain;
+
 // ---- Hyperparameters -------------------------------------------------------------------------------
 
 /// The ranges. Each is a type of its own, so that a check is two comparisons with constants.
@@ -467,6 +470,11 @@ struct NormLink {
   bool reads_state;
 };
 
+template <class R>
+inline constexpr bool is_chain = false;
+template <class... Links>
+inline constexpr bool is_chain<Chain<Links...>> = true;
+
 /// A chain (chain.hpp), which lists its links that need norms in `norm_links`.
 template <class R>
 concept IsChain = requires { R::norm_links.size(); };
@@ -546,11 +554,12 @@ concept KeepsAverage =
 template <class R>
 concept StandsAlone = detail::IsChain<R> || !requires { R::place; };
 
-/// An update rule: its hyperparameters and its formula, without memory.
+/// An update rule: its hyperparameters and its formula, without memory. A chain has checked its links.
 template <class R>
-concept Rule = StandsAlone<R> && std::is_aggregate_v<R> && std::copyable<R> && NamesItsState<R> &&
-               ListsHyperparameters<R> && ValidateIfAny<R> && RunningFactorsIfAny<R> && InitialStateIfAny<R> &&
-               StatePowersIfAny<R> && HasKernel<R> && KernelReturnsStep<R>;
+concept Rule =
+    detail::is_chain<R> || (StandsAlone<R> && std::is_aggregate_v<R> && std::copyable<R> && NamesItsState<R> &&
+                            ListsHyperparameters<R> && ValidateIfAny<R> && RunningFactorsIfAny<R> &&
+                            InitialStateIfAny<R> && StatePowersIfAny<R> && HasKernel<R> && KernelReturnsStep<R>);
 
 inline namespace DESCENT_FLAGS {
 

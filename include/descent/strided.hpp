@@ -158,20 +158,16 @@ void sum_view(const kernel::NormPass<Scalar, state_count, count>& pass, const Vi
               const View<const Scalar>& g, bool row_major, const kernel::Arrays<Scalar, state_count>& arrays,
               kernel::Sums<Scalar, count>& sums) {
   const Index n = x.shape.size();
-  if (x.runs(row_major).contiguous() && g.runs(row_major).contiguous()) {
-    pass([&](Index block, const auto& sum) {
-      sum(x.data + block * kernel::norm_block, g.data + block * kernel::norm_block);
-    }, n, arrays, sums);
-  } else {
-    pass([&](Index block, const auto& sum) {
-      std::array<Scalar, kernel::norm_block> x_part, g_part;
-      const auto begin = static_cast<Index>(block * kernel::norm_block),
-                 in_block = (std::min<Index>)(kernel::norm_block, n - begin);
-      copy_part<Scalar>(x, row_major, begin, in_block, x_part.data());
-      copy_part<Scalar>(g, row_major, begin, in_block, g_part.data());
-      sum(x_part.data(), g_part.data());
-    }, n, arrays, sums);
-  }
+  const bool contiguous = x.runs(row_major).contiguous() && g.runs(row_major).contiguous();
+  pass([&](Index block, const auto& sum) {
+    const auto begin = static_cast<Index>(block * kernel::norm_block);
+    if (contiguous) return sum(x.data + begin, g.data + begin);
+    const auto in_block = (std::min)(static_cast<Index>(kernel::norm_block), n - begin);
+    std::array<Scalar, kernel::norm_block> x_part, g_part;
+    copy_part<Scalar>(x, row_major, begin, in_block, x_part.data());
+    copy_part<Scalar>(g, row_major, begin, in_block, g_part.data());
+    sum(x_part.data(), g_part.data());
+  }, n, arrays, sums);
 }
 
 /// Copies the elements to `to`, contiguously and in the order of `shape`; returns the end of the copy.

@@ -69,20 +69,26 @@ struct Lanes {
   [[gnu::always_inline]] static Pack square_of(const Pack& value) { return value * value; }
 };
 
-/// The sums over one block of n elements, in packs of a type.
+/// A number before it is squared: only the squares of double can overflow or vanish.
+template <class Scalar, class Pack>
+[[gnu::always_inline]] inline Pack scaled(const Pack& value, [[maybe_unused]] Wide<Scalar> factor) {
+  if constexpr (std::is_same_v<Scalar, double>)
+    return value * Pack(factor);
+  else
+    return copied(value);
+}
+
+/// The sums of each lane.
+template <class Scalar, std::size_t count>
+using LaneSums = std::array<std::array<Wide<Scalar>, norm_lanes>, count>;
+
+/// Sums all whole groups of 16 of n elements, in packs of a type; returns where they end.
 template <class Pack, class Kernel, class Scalar, std::size_t state_count, std::size_t count>
-[[gnu::always_inline]] inline void sum_squares_in_packs(const Kernel kernel, const Scalar* x, const Scalar* g,
-                                                        const Arrays<Scalar, state_count> arrays, std::ptrdiff_t n,
-                                                        Wide<Scalar> factor, Sums<Scalar, count>& sums) {
+[[gnu::always_inline]] inline std::ptrdiff_t sum_squares_in_packs(const Kernel kernel, const Scalar* x, const Scalar* g,
+                                                                  const Arrays<Scalar, state_count> arrays,
+                                                                  std::ptrdiff_t n, Wide<Scalar> factor,
+                                                                  LaneSums<Scalar, count>& sums) {
   using WidePack = typename std::remove_cvref_t<decltype(widened(std::declval<Pack>()))>::value_type;
-  using WideLane = kernel::Pack<Wide<Scalar>, 0>;
-  // Only the squares of double can overflow or vanish.
-  const auto scale = [&](const auto& value) __attribute__((always_inline)) {
-    if constexpr (std::is_same_v<Scalar, double>)
-      return value * std::remove_cvref_t<decltype(value)>(factor);
-    else
-      return value;
-  };
   constexpr std::size_t packs = norm_lanes / static_cast<std::size_t>(Pack::lanes);
   constexpr std::size_t wide_packs = Lanes<WidePack>::packs / packs;  // for each pack
   const std::ptrdiff_t end = n - remainder<norm_lanes>(n);
@@ -97,67 +103,75 @@ template <class Pack, class Kernel, class Scalar, std::size_t state_count, std::
                              __attribute__((always_inline)) {
           const auto values =
               values_at<Pack>(kernel, x, g, arrays, i + static_cast<std::ptrdiff_t>(pack) * Pack::lanes);
+          const auto scale = [&](const WidePack& value)
+                                 __attribute__((always_inline)) { return scaled<Scalar>(value, factor); };
           (lanes[k].template add<pack * wide_packs>(widened(values[k]), scale), ...);
         };
         (add(std::integral_constant<std::size_t, p>()), ...);
       }(std::make_index_sequence<packs>());
     }
-
-    std::array<std::array<Wide<Scalar>, norm_lanes>, count> single;
     for (std::size_t quantity = 0; quantity < count; ++quantity)
       for (std::size_t p = 0; p < Lanes<WidePack>::packs; ++p)
-        lanes[quantity].sums[p].store(single[quantity].data() + p * static_cast<std::size_t>(WidePack::lanes));
-    for (std::ptrdiff_t i = end; i < n; ++i) {
-      const auto values = values_at<kernel::Pack<Scalar, 0>>(kernel, x, g, arrays, i);
-      const auto square = [&](const auto& value) __attribute__((always_inline)) {
-        const WideLane wide = scale(widened(value)[0]);
-        return wide * wide;
-      };
-      (add_to(single[k][static_cast<std::size_t>(i - end)], square(values[k])), ...);
-    }
-    for (std::size_t quantity = 0; quantity < count; ++quantity) {
-      auto& all = single[quantity];
-      for (std::size_t half = norm_lanes / 2; half > 0; half /= 2)
-        for (std::size_t i = 0; i < half; ++i) add_to(all[i], all[i + half]);
-      sums[quantity] = all[0];
-    }
+        lanes[quantity].sums[p].store(sums[quantity].data() + p * static_cast<std::size_t>(WidePack::lanes));
   }(std::make_index_sequence<count>());
+  return end;
+}
+
+/// The sum of the lanes, in halves.
+template <class Number>
+Number sum_of(std::array<Number, norm_lanes>& lanes) {
+  for (std::size_t half = norm_lanes / 2; half > 0; half /= 2)
+    for (std::size_t i = 0; i < half; ++i) add_to(lanes[i], lanes[i + half]);
+  return lanes[0];
 }
 
 // One function for each kind of pack, behind a pointer, as in sweep.hpp.
 
-/// Sums over one block of n <= 4096 elements; every number is multiplied by `factor` before it is squared, if it is a
-/// double.
+/// Sums over elements of one block of n <= 4096; every number is multiplied by `factor` before it is squared, if it is
+/// a double. In packs, it sets `lanes` to the sums over all whole groups of 16, and returns where these end. One by
+/// one, it adds the elements from `begin` on.
 template <class Scalar, std::size_t state_count, std::size_t count>
-using SumFunction = void (*)(const void* kernel, const Scalar* x, const Scalar* g, Arrays<Scalar, state_count> arrays,
-                             std::ptrdiff_t n, Wide<Scalar> factor, Sums<Scalar, count>& sums);
+using SumFunction = std::ptrdiff_t (*)(const void* kernel, const Scalar* x, const Scalar* g,
+                                       Arrays<Scalar, state_count> arrays, std::ptrdiff_t begin, std::ptrdiff_t n,
+                                       Wide<Scalar> factor, LaneSums<Scalar, count>& lanes);
 
 template <class Kernel, class Scalar, std::size_t state_count, std::size_t count>
-void sum_on_lanes(const void* kernel, const Scalar* x, const Scalar* g, Arrays<Scalar, state_count> arrays,
-                  std::ptrdiff_t n, Wide<Scalar> factor, Sums<Scalar, count>& sums) {
-  sum_squares_in_packs<Pack<Scalar, 0>>(*static_cast<const Kernel*>(kernel), x, g, arrays, n, factor, sums);
+std::ptrdiff_t sum_on_lanes(const void* kernel, const Scalar* x, const Scalar* g, Arrays<Scalar, state_count> arrays,
+                            std::ptrdiff_t begin, std::ptrdiff_t n, Wide<Scalar> factor,
+                            LaneSums<Scalar, count>& lanes) {
+  const Kernel own = *static_cast<const Kernel*>(kernel);
+  for (std::ptrdiff_t i = begin; i < n; ++i) {
+    const auto values = values_at<Pack<Scalar, 0>>(own, x, g, arrays, i);
+    for (std::size_t k = 0; k < count; ++k) {
+      const Pack<Wide<Scalar>, 0> value = scaled<Scalar>(widened(values[k])[0], factor);
+      add_to(lanes[k][static_cast<std::size_t>(i) % norm_lanes], value * value);
+    }
+  }
+  return n;
 }
 
 #if defined(DESCENT_BASELINE_BYTES)
 template <class Kernel, class Scalar, std::size_t state_count, std::size_t count>
-[[gnu::flatten]] void sum_on_baseline(const void* kernel, const Scalar* x, const Scalar* g,
-                                      Arrays<Scalar, state_count> arrays, std::ptrdiff_t n, Wide<Scalar> factor,
-                                      Sums<Scalar, count>& sums) {
-  sum_squares_in_packs<Pack<Scalar, DESCENT_BASELINE_BYTES>>(*static_cast<const Kernel*>(kernel), x, g, arrays, n,
-                                                             factor, sums);
+[[gnu::flatten]] std::ptrdiff_t sum_on_baseline(const void* kernel, const Scalar* x, const Scalar* g,
+                                                Arrays<Scalar, state_count> arrays, std::ptrdiff_t, std::ptrdiff_t n,
+                                                Wide<Scalar> factor, LaneSums<Scalar, count>& lanes) {
+  return sum_squares_in_packs<Pack<Scalar, DESCENT_BASELINE_BYTES>>(*static_cast<const Kernel*>(kernel), x, g, arrays,
+                                                                    n, factor, lanes);
 }
 #endif
 
 #if defined(DESCENT_WIDE_BYTES)
 template <class Kernel, class Scalar, std::size_t state_count, std::size_t count>
-DESCENT_WIDE_TARGET [[gnu::flatten]] void sum_on_wide(const void* kernel, const Scalar* x, const Scalar* g,
-                                                      Arrays<Scalar, state_count> arrays, std::ptrdiff_t n,
-                                                      Wide<Scalar> factor, Sums<Scalar, count>& sums) {
-  sum_squares_in_packs<Pack<Scalar, DESCENT_WIDE_BYTES>>(*static_cast<const Kernel*>(kernel), x, g, arrays, n, factor,
-                                                         sums);
+DESCENT_WIDE_TARGET [[gnu::flatten]] std::ptrdiff_t sum_on_wide(const void* kernel, const Scalar* x, const Scalar* g,
+                                                                Arrays<Scalar, state_count> arrays, std::ptrdiff_t,
+                                                                std::ptrdiff_t n, Wide<Scalar> factor,
+                                                                LaneSums<Scalar, count>& lanes) {
+  return sum_squares_in_packs<Pack<Scalar, DESCENT_WIDE_BYTES>>(*static_cast<const Kernel*>(kernel), x, g, arrays, n,
+                                                                factor, lanes);
 }
 #endif
 
+/// The function for the widest packs that this CPU has, or null for single lanes.
 template <class Kernel, class Scalar, std::size_t state_count, std::size_t count>
 SumFunction<Scalar, state_count, count> widest_sum() {
   if constexpr (!std::is_same_v<Scalar, long double>) {
@@ -168,7 +182,7 @@ SumFunction<Scalar, state_count, count> widest_sum() {
     if (choice.isa == Isa::baseline) return sum_on_baseline<Kernel, Scalar, state_count, count>;
 #endif
   }
-  return sum_on_lanes<Kernel, Scalar, state_count, count>;
+  return nullptr;
 }
 
 /// The pass of one kernel that only reads. The kernel must outlive it.
@@ -177,7 +191,11 @@ class NormPass {
  public:
   template <class Kernel>
   NormPass(const Kernel& kernel, int threads, Wide<Scalar> factor)
-      : sum_(widest_sum<Kernel, Scalar, state_count, count>()), kernel_(&kernel), threads_(threads), factor_(factor) {}
+      : sum_(widest_sum<Kernel, Scalar, state_count, count>()),
+        sum_rest_(sum_on_lanes<Kernel, Scalar, state_count, count>),
+        kernel_(&kernel),
+        threads_(threads),
+        factor_(factor) {}
 
   /// Adds the sums over n elements, of which block_at(number, x and g) tells the addresses, to `sums`.
   ///
@@ -194,8 +212,8 @@ class NormPass {
         Arrays<Scalar, state_count> own = arrays;
         for (Scalar*& array : own) array += number * norm_block;
         block_at(number, [&](const Scalar* x, const Scalar* g) {
-          sum_(kernel_, x, g, own, (std::min)(norm_block, n - number * norm_block), factor_,
-               of_block[static_cast<std::size_t>(number - begin)]);
+          of_block[static_cast<std::size_t>(number - begin)] =
+              sums_of(x, g, own, (std::min)(norm_block, n - number * norm_block));
         });
       };
       for_each_block(begin, end, take);
@@ -205,6 +223,16 @@ class NormPass {
   }
 
  private:
+  Sums<Scalar, count> sums_of(const Scalar* x, const Scalar* g, const Arrays<Scalar, state_count>& arrays,
+                              std::ptrdiff_t n) const {
+    LaneSums<Scalar, count> lanes{};
+    const std::ptrdiff_t begin = sum_ == nullptr ? 0 : sum_(kernel_, x, g, arrays, 0, n, factor_, lanes);
+    if (begin < n) sum_rest_(kernel_, x, g, arrays, begin, n, factor_, lanes);
+    Sums<Scalar, count> sums;
+    for (std::size_t k = 0; k < count; ++k) sums[k] = sum_of(lanes[k]);
+    return sums;
+  }
+
   template <class Take>
   void for_each_block(std::ptrdiff_t begin, std::ptrdiff_t end, const Take& take) const {
 #if defined(_OPENMP)
@@ -225,7 +253,8 @@ class NormPass {
     for (std::ptrdiff_t number = begin; number < end; ++number) take(number);
   }
 
-  SumFunction<Scalar, state_count, count> sum_;
+  SumFunction<Scalar, state_count, count> sum_;  ///< null if there are no packs
+  SumFunction<Scalar, state_count, count> sum_rest_;
   const void* kernel_;
   int threads_;
   Wide<Scalar> factor_;
