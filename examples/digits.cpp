@@ -175,7 +175,7 @@ bool compare(const Options& options) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   Options options;
   CLI::App app("Trains a small neural network to read handwritten digits, once with each of the seven optimizers.");
   app.add_option("--data", options.data, "the digits, 64 pixels and a class per line")
@@ -188,4 +188,7 @@ int main(int argc, char** argv) {
       ->capture_default_str()
       ->check(examples::whole_number(1, 100'000));
   return examples::parse_and_run("digits", app, argc, argv, [&] { return compare(options); });
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "digits: %s\n", error.what());
+  return 1;
 }

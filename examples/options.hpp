@@ -9,7 +9,6 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <exception>
 #include <string>
 
 #include <CLI/CLI.hpp>
@@ -46,7 +45,7 @@ inline CLI::Validator not_empty() {
 
 /// Parses the arguments and calls run(), which returns whether all went well; returns the exit status of the program.
 template <class Run>
-int parse_and_run(const char* program, CLI::App& app, int argc, char** argv, const Run& run) try {
+int parse_and_run(const char* program, CLI::App& app, int argc, char** argv, const Run& run) {
   bool well = true;
   try {
     app.parse(argc, argv);
@@ -60,9 +59,6 @@ int parse_and_run(const char* program, CLI::App& app, int argc, char** argv, con
   }
   finish_standard_output();
   return well ? 0 : 1;
-} catch (const std::exception& error) {
-  std::fprintf(stderr, "%s: %s\n", program, error.what());
-  return 1;
 }
 
 }  // namespace examples

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <exception>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -146,7 +147,7 @@ struct Options {
 bool run(const Options& options) {
   const examples::Split data = examples::split(examples::load_digits(options.data));
   const Digits &digits = data.training, &test = data.test;
-  if (digits.count() < micro_batch * micro_batches_in_step)
+  if (digits.count() < Eigen::Index{micro_batch} * micro_batches_in_step)
     throw std::runtime_error(options.data + ": " + std::to_string(digits.count() + test.count()) +
                              " digits are too few");
   const path output = options.output, history = output / "recipe.csv", picture = output / "recipe.png";
@@ -186,11 +187,14 @@ bool run(const Options& options) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   Options options;
   CLI::App app("Trains a small neural network to read handwritten digits, with a whole recipe.");
   app.add_option("--data", options.data, "the digits, 64 pixels and a class per line")->check(examples::not_empty());
   app.add_option("--output", options.output, "folder for recipe.png and other files")->check(examples::not_empty());
   app.add_option("--epochs", options.epochs, "passes over the digits")->check(examples::whole_number(2, 10'000));
   return examples::parse_and_run("recipe", app, argc, argv, [&] { return run(options); });
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "recipe: %s\n", error.what());
+  return 1;
 }

@@ -436,10 +436,12 @@ auto kernel_of_rule(const Chain<Links...>& chain, const ChainStep& step) {
 template <std::size_t link, class... Links, class ChainStep, class RuleKernel>
 auto kernel_of_link(const Chain<Links...>& chain, const ChainStep& step, const RuleKernel& rule_kernel) {
   using Of = ChainOf<Links...>;
-  if constexpr (link == Of::rule)
+  if constexpr (link == Of::rule) {
     return rule_kernel;
-  else
+  } else {
+    static_cast<void>(rule_kernel);
     return static_cast<const typename Of::template Nth<link>&>(chain).kernel(step_of_link<link>(chain, step));
+  }
 }
 
 /// The kernel of the first links of a chain, each made where it stays: a copy of what was just written waits for it.

@@ -79,7 +79,7 @@ inline constexpr struct PositiveOrInfinite {
 /// [-infinity, infinity]
 inline constexpr struct NotNaN {
   static constexpr std::string_view text = "a number, not NaN";
-  static constexpr bool contains(auto value) { return value <= 0 || value >= 0; }
+  static constexpr bool contains(auto value) { return value <= std::numeric_limits<decltype(value)>::infinity(); }
 } not_nan;
 
 /// [1, infinity)
@@ -461,8 +461,8 @@ std::array<double, R::state_names.size()> initial_state_of(const R& rule) {
     return {};
 }
 
-/// A link of a chain that needs norms of what arrives at it: which numbers of ChainStep::norms they are, whether they are
-/// over all tensors, and whether what arrives depends on state.
+/// A link of a chain that needs norms of what arrives at it: which numbers of ChainStep::norms they are, whether they
+/// are over all tensors, and whether what arrives depends on state.
 struct NormLink {
   bool of_all_tensors;
   std::size_t first;
