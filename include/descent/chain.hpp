@@ -436,12 +436,10 @@ auto kernel_of_rule(const Chain<Links...>& chain, const ChainStep& step) {
 template <std::size_t link, class... Links, class ChainStep, class RuleKernel>
 auto kernel_of_link(const Chain<Links...>& chain, const ChainStep& step, const RuleKernel& rule_kernel) {
   using Of = ChainOf<Links...>;
-  if constexpr (link == Of::rule) {
+  if constexpr (link == Of::rule)
     return rule_kernel;
-  } else {
-    static_cast<void>(rule_kernel);
+  else
     return static_cast<const typename Of::template Nth<link>&>(chain).kernel(step_of_link<link>(chain, step));
-  }
 }
 
 /// The kernel of the first links of a chain, each made where it stays: a copy of what was just written waits for it.
@@ -449,7 +447,7 @@ template <std::size_t... number, class... Links, class ChainStep>
 auto kernel_of_links(std::index_sequence<number...>, const Chain<Links...>& chain, const ChainStep& step) {
   using Of = ChainOf<Links...>;
   constexpr std::size_t last = sizeof...(number) - 1;
-  const auto with_rule = [&](const auto& rule_kernel) {
+  const auto with_rule = [&]([[maybe_unused]] const auto& rule_kernel) {
     return ChainKernel<Of, std::index_sequence<last - number...>,
                        decltype(kernel_of_link<last - number>(chain, step, rule_kernel))...>{
         {kernel_of_link<last - number>(chain, step, rule_kernel)}...};
