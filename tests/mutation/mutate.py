@@ -93,7 +93,7 @@ class File:
 
 
 OF_RULES = ["bits_of", "bad_input", "formulas", "bitten", "compose", "properties"]
-OF_CHAINS = ["compose", "links", "chain_interpreter"]
+OF_CHAINS = ["compose", "links"]
 OF_SWEEP = ["bits_of", "sweep", "sweep_openmp", "properties"]
 FILES = {
     "rules/sgd.hpp": File(OF_RULES, "rules::SGD"),
