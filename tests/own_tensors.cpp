@@ -128,6 +128,19 @@ TEST_CASE("frozen tensors with a rule of their own, of rules in several kernels"
   for (int t = 21; t <= 40; ++t) all.step(t, {0, 1, 2});
 }
 
+TEST_CASE("the look-ahead of a tensor is by its own rule, and that of a frozen one is where it is", "[own_tensors]") {
+  Optimizer nesterov(rules::Nesterov{.learning_rate = 0.5, .momentum = 0.5, .gradient_at = GradientAt::lookahead});
+  std::vector<Tensor> x(3, Tensor::Constant(size, 4));
+  const std::vector<Tensor> g(3, Tensor::Constant(size, 2));
+  nesterov.step(x, g);  // the velocity is 1
+  nesterov.freeze(0);
+  nesterov.tensor_rule(1).momentum = 0.25;
+  const std::vector<Tensor> ahead = nesterov.lookahead(x);
+  CHECK(same_bits(ahead[0], Tensor::Constant(size, 3)));
+  CHECK(same_bits(ahead[1], Tensor::Constant(size, 2.75)));
+  CHECK(same_bits(ahead[2], Tensor::Constant(size, 2.5)));
+}
+
 TEST_CASE("a frozen tensor is in no norm, and its gradient may be anything", "[own_tensors]") {
   const Chain chain{transforms::ClipNorm{1}, adam};
   Optimizer both(chain);

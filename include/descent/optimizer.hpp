@@ -263,8 +263,8 @@ class Optimizer : public R {
   DESCENT_TAGGED std::int64_t skipped_steps() const { return memory_.skipped; }
 
   /// The point where a rule with look-ahead wants its gradient: x - momentum * velocity for Nesterov, or x itself
-  /// before the first step. For several tensors, a tuple or a vector of them. Throws std::invalid_argument if a shape
-  /// differs from that in the steps so far.
+  /// before the first step and for a frozen tensor. For several tensors, a tuple or a vector of them. Throws
+  /// std::invalid_argument if a shape differs from that in the steps so far.
   template <class Params>
   requires LooksAhead<R> && Tensors<Params> && ReadableWhenConst<Params> && OfScalar<Params, Scalar> &&
            OfSize<Params, Size>
@@ -546,13 +546,17 @@ class Optimizer : public R {
   template <class S>
   DESCENT_TAGGED void move_ahead(detail::Views<S> point) const {
     detail::require_shapes(point, memory_.shapes);
-    const auto kernel = rule().lookahead_kernel(detail::step_of<Scalar>(memory_.counter, detail::TensorFacts<R>{}));
-    const kernel::Pass<Scalar, 0> pass(kernel, threads(), nullptr);
     const Scalar* direction = memory_.state.array(0);
     for (Eigen::Index i = 0; i < point.count; ++i) {
       const detail::Shape shape = memory_.shapes[i];
-      const auto along = detail::contiguous_view(direction, shape);
-      detail::sweep_view(pass, point[i], along, shape.row_major, {});
+      if (!is_frozen(i)) {
+        const detail::OwnTensor<R>* const own = own_.find(i);
+        const R& its_rule = own != nullptr && own->has_rule ? own->rule : rule();
+        const StepCounter<R>& its_counter = own != nullptr ? own->counter : memory_.counter;
+        const auto kernel = its_rule.lookahead_kernel(detail::step_of<Scalar>(its_counter, detail::TensorFacts<R>{}));
+        const kernel::Pass<Scalar, 0> pass(kernel, threads(), nullptr);
+        detail::sweep_view(pass, point[i], detail::contiguous_view(direction, shape), shape.row_major, {});
+      }
       direction += shape.size();
     }
   }
