@@ -31,6 +31,9 @@
 
 namespace descent {
 
+template <class... Links>
+struct Chain;
+
 namespace detail {
 inline namespace DESCENT_FLAGS {
 

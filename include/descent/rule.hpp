@@ -41,9 +41,6 @@
 
 namespace descent {
 
-template <class... Links>
-struct Chain;
-
 // ---- Hyperparameters -------------------------------------------------------------------------------
 
 /// The ranges. Each is a type of its own, so that a check is two comparisons with constants.
@@ -470,11 +467,6 @@ struct NormLink {
   bool reads_state;
 };
 
-template <class R>
-inline constexpr bool is_chain = false;
-template <class... Links>
-inline constexpr bool is_chain<Chain<Links...>> = true;
-
 /// A chain (chain.hpp), which lists its links that need norms in `norm_links`.
 template <class R>
 concept IsChain = requires { R::norm_links.size(); };
@@ -525,14 +517,15 @@ inline constexpr bool is_step_kernel<std::variant<Ks...>, state_count> = (is_ste
 /// `auto kernel(const auto& step) const`: returns the kernel of one step; `step` is a Step. It is a template, because
 /// each scalar has its own kernel.
 template <class R>
-concept HasKernel =
-    requires(const R& rule, const detail::StepOf<R, double>& step) { rule.kernel(step); } && !requires { &R::kernel; };
+concept HasKernel = detail::IsChain<R> || (requires(const R& rule, const detail::StepOf<R, double>& step) {
+                      rule.kernel(step);
+                    } && !requires { &R::kernel; });
 
 /// The kernel is called as `step = k(x, g, state...)` on packs (x and g const, each state by reference) and returns a
 /// pack. A rule that chooses among several kernels returns a std::variant of them: the choice is made once per step,
-/// outside the loop over memory.
+/// outside the loop over memory. (A chain has checked the kernels of its links, and its own takes long to compile.)
 template <class R>
-concept KernelReturnsStep = requires(const R& rule, const detail::StepOf<R, double>& step) {
+concept KernelReturnsStep = detail::IsChain<R> || requires(const R& rule, const detail::StepOf<R, double>& step) {
   requires detail::is_step_kernel<decltype(rule.kernel(step)), R::state_names.size()>;
 };
 
@@ -554,12 +547,11 @@ concept KeepsAverage =
 template <class R>
 concept StandsAlone = detail::IsChain<R> || !requires { R::place; };
 
-/// An update rule: its hyperparameters and its formula, without memory. A chain has checked its links.
+/// An update rule: its hyperparameters and its formula, without memory.
 template <class R>
-concept Rule =
-    detail::is_chain<R> || (StandsAlone<R> && std::is_aggregate_v<R> && std::copyable<R> && NamesItsState<R> &&
-                            ListsHyperparameters<R> && ValidateIfAny<R> && RunningFactorsIfAny<R> &&
-                            InitialStateIfAny<R> && StatePowersIfAny<R> && HasKernel<R> && KernelReturnsStep<R>);
+concept Rule = StandsAlone<R> && std::is_aggregate_v<R> && std::copyable<R> && NamesItsState<R> &&
+               ListsHyperparameters<R> && ValidateIfAny<R> && RunningFactorsIfAny<R> && InitialStateIfAny<R> &&
+               StatePowersIfAny<R> && HasKernel<R> && KernelReturnsStep<R>;
 
 inline namespace DESCENT_FLAGS {
 
