@@ -330,6 +330,17 @@ struct Step {
 
 // ---- Concepts --------------------------------------------------------------------------------------
 
+namespace detail {
+inline namespace DESCENT_FLAGS {
+
+/// A chain (chain.hpp), which lists its links that need norms in `norm_links`. It has checked its links, and what it
+/// makes of them takes long to compile, so it need not satisfy what follows once more.
+template <class R>
+concept IsChain = requires { R::norm_links.size(); };
+
+}  // namespace DESCENT_FLAGS
+}  // namespace detail
+
 /// `static constexpr std::array<std::string_view, K> state_names`: the names of the K >= 0 state arrays, each as long
 /// as the parameters.
 template <class R>
@@ -362,7 +373,7 @@ struct AreHyperparameters {
 /// `static constexpr std::string_view name`, and `hyperparameters`, which calls the given `list` with a Hyperparameter
 /// for each member and returns the result.
 template <class R>
-concept ListsHyperparameters = requires {
+concept ListsHyperparameters = detail::IsChain<R> || requires {
   { R::name } -> std::convertible_to<std::string_view>;
   requires decltype(R::hyperparameters(detail::AreHyperparameters<R>()))::value;
 };
@@ -422,13 +433,16 @@ concept HasStatePowers = requires {
 
 /// A rule may omit any of these members, but it must not have one in another form, which would be ignored silently.
 template <class R>
-concept RunningFactorsIfAny = HasRunningFactors<R> || requires { &detail::WithOptionalNames<R>::running_factors; };
+concept RunningFactorsIfAny =
+    detail::IsChain<R> || HasRunningFactors<R> || requires { &detail::WithOptionalNames<R>::running_factors; };
 template <class R>
-concept InitialStateIfAny = HasInitialState<R> || requires { &detail::WithOptionalNames<R>::initial_state; };
+concept InitialStateIfAny =
+    detail::IsChain<R> || HasInitialState<R> || requires { &detail::WithOptionalNames<R>::initial_state; };
 template <class R>
-concept StatePowersIfAny = HasStatePowers<R> || requires { &detail::WithOptionalNames<R>::state_powers; };
+concept StatePowersIfAny =
+    detail::IsChain<R> || HasStatePowers<R> || requires { &detail::WithOptionalNames<R>::state_powers; };
 template <class R>
-concept ValidateIfAny = HasValidate<R> || requires { &detail::WithOptionalNames<R>::validate; };
+concept ValidateIfAny = detail::IsChain<R> || HasValidate<R> || requires { &detail::WithOptionalNames<R>::validate; };
 
 namespace detail {
 inline namespace DESCENT_FLAGS {
@@ -466,10 +480,6 @@ struct NormLink {
   std::size_t count;
   bool reads_state;
 };
-
-/// A chain (chain.hpp), which lists its links that need norms in `norm_links`.
-template <class R>
-concept IsChain = requires { R::norm_links.size(); };
 
 /// One step of one tensor, as a chain sees it.
 template <class Scalar, std::size_t factors, std::size_t norm_count>
@@ -523,7 +533,7 @@ concept HasKernel = detail::IsChain<R> || (requires(const R& rule, const detail:
 
 /// The kernel is called as `step = k(x, g, state...)` on packs (x and g const, each state by reference) and returns a
 /// pack. A rule that chooses among several kernels returns a std::variant of them: the choice is made once per step,
-/// outside the loop over memory. (A chain has checked the kernels of its links, and its own takes long to compile.)
+/// outside the loop over memory.
 template <class R>
 concept KernelReturnsStep = detail::IsChain<R> || requires(const R& rule, const detail::StepOf<R, double>& step) {
   requires detail::is_step_kernel<decltype(rule.kernel(step)), R::state_names.size()>;
