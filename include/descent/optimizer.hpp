@@ -86,7 +86,7 @@ void step_arrays(const R& rule, const StepCounter<R>& counter, Scalar* x, const 
                  const std::array<Scalar*, R::state_names.size()>& state, std::ptrdiff_t n, int threads = 1) {
   detail::TensorFacts<R> facts;
   if constexpr (detail::norm_link_count<R> > 0) {
-    const detail::Shape shape{n, 1, false};
+    const detail::Shape shape{static_cast<Eigen::Index>(n), 1, false};
     const detail::TensorStep<R, Scalar> tensor{
         rule, counter, detail::contiguous_view(x, shape), detail::contiguous_view(g, shape), false, state};
     detail::measure_all<Scalar>([&](const auto& visit) { visit(tensor); }, threads, facts);
