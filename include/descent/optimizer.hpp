@@ -474,7 +474,7 @@ class Optimizer : public R {
         pass_by(tensors);
         continue;
       }
-      const R& its_rule = own != nullptr && own->has_rule ? own->rule : rule();
+      const R& its_rule = rule_of(own);
       if (own != nullptr) own->counter = own->counter.next(its_rule);
       const StepCounter<R>& its_counter = own != nullptr ? own->counter : counter;
       detail::TensorFacts<R> its_facts = facts;
@@ -531,11 +531,15 @@ class Optimizer : public R {
     for (Tensors tensors{0, arrays(), nullptr}; tensors.next < params.count; pass_by(tensors)) {
       const detail::OwnTensor<R>* const own = own_.find(tensors.next);
       if (own != nullptr && own->frozen) continue;
-      const R& its_rule = own != nullptr && own->has_rule ? own->rule : rule();
+      const R& its_rule = rule_of(own);
       visit(detail::TensorStep<R, Scalar>{its_rule, own != nullptr ? own->counter.next(its_rule) : counter,
                                           params[tensors.next], gradient[tensors.next],
                                           memory_.shapes[tensors.next].row_major, tensors.state});
     }
+  }
+  /// The hyperparameters that hold for a tensor; null for one like all others.
+  DESCENT_TAGGED const R& rule_of(const detail::OwnTensor<R>* own) const {
+    return own != nullptr && own->has_rule ? own->rule : rule();
   }
   DESCENT_TAGGED bool is_frozen(Eigen::Index tensor) const {
     const detail::OwnTensor<R>* const own = own_.find(tensor);
@@ -551,7 +555,7 @@ class Optimizer : public R {
       const detail::Shape shape = memory_.shapes[i];
       if (!is_frozen(i)) {
         const detail::OwnTensor<R>* const own = own_.find(i);
-        const R& its_rule = own != nullptr && own->has_rule ? own->rule : rule();
+        const R& its_rule = rule_of(own);
         const StepCounter<R>& its_counter = own != nullptr ? own->counter : memory_.counter;
         const auto kernel = its_rule.lookahead_kernel(detail::step_of<Scalar>(its_counter, detail::TensorFacts<R>{}));
         const kernel::Pass<Scalar, 0> pass(kernel, threads(), nullptr);
