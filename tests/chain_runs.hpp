@@ -308,7 +308,7 @@ bool same_number(S a, S b) {
 
 template <class C, class S>
 class Run {
-  using Matrix = Eigen::Matrix<S, Eigen::Dynamic, Eigen::Dynamic>;
+  using Matrix = Eigen::Matrix<S, Eigen::Dynamic, Eigen::Dynamic, Eigen::ColMajor>;
   using RowMajorMatrix = Eigen::Matrix<S, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
   using Vector = Eigen::Matrix<S, Eigen::Dynamic, 1>;
   using RowVector = Eigen::Matrix<S, 1, Eigen::Dynamic>;
