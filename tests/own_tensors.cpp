@@ -210,9 +210,32 @@ TEST_CASE("a bad hyperparameter of one tensor changes nothing", "[own_tensors]")
   const std::vector<Tensor> before = x;
   optimizer.tensor_rule(1).beta1 = 1;
   CHECK(text_of<std::invalid_argument>([&] { optimizer.step(x, g); }) ==
-        "descent::Adam: beta1 = 1; it must be in [0, 1)");
+        "descent::Adam of tensor 1: beta1 = 1; it must be in [0, 1)");
   for (std::size_t i = 0; i < 3; ++i) CHECK(same_bits(x[i], before[i]));
   CHECK(optimizer.steps() == 1);
+}
+
+TEST_CASE("whatever is wrong with hyperparameters of one tensor, the error names it", "[own_tensors]") {
+  const std::vector<Tensor> x(3, Tensor::Zero(size));
+  const auto complaint = [&](auto&& optimizer, const auto& spoil) {
+    spoil(optimizer.tensor_rule(2));
+    std::vector<Tensor> params = x;
+    return text_of<std::invalid_argument>([&] { optimizer.step(params, x); });
+  };
+  CHECK(complaint(descent::Adam<double>(), [](auto& own) { own.epsilon_placement = EpsilonPlacement{7}; }) ==
+        "descent::Adam of tensor 2: epsilon_placement = 7; it must be outside, inside or hat");
+  CHECK(complaint(descent::Nesterov<double>(), [](auto& own) {
+    own.gradient_at = GradientAt::lookahead;
+    own.form = MomentumForm::accumulated;
+  }) == "descent::Nesterov of tensor 2: form must be velocity if gradient_at is lookahead");
+  CHECK(complaint(make_optimizer<double>(Chain{rules::SGD{}, transforms::WeightDecay{}}), [](auto& own) {
+    own.weight_decay = -1;
+  }) == "descent::WeightDecay of tensor 2: weight_decay = -1; it must be finite and >= 0");
+
+  descent::Nesterov<double> ahead({.gradient_at = GradientAt::lookahead});
+  ahead.tensor_rule(2).momentum = 2;
+  CHECK(text_of<std::invalid_argument>([&] { static_cast<void>(ahead.lookahead(x)); }) ==
+        "descent::Nesterov of tensor 2: momentum = 2; it must be in [0, 1]");
 }
 
 TEST_CASE("copies, moves and reset keep which tensors are their own", "[own_tensors]") {

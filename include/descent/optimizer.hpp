@@ -269,7 +269,7 @@ class Optimizer : public R {
   requires LooksAhead<R> && Tensors<Params> && ReadableWhenConst<Params> && OfScalar<Params, Scalar> &&
            OfSize<Params, Size>
   DESCENT_TAGGED auto lookahead(const Params& params) const {
-    detail::validate<Scalar>(rule());
+    validate_all();
     auto point = detail::copies_of(params);
     if (steps() == 0) return point;
     std::vector<detail::View<Scalar>> views;
@@ -311,8 +311,8 @@ class Optimizer : public R {
   /// Checks the hyperparameters, also those of single tensors.
   DESCENT_TAGGED void validate_all() const {
     detail::validate<Scalar>(rule());
-    own_.for_each([](Eigen::Index, const auto& own) {
-      if (own.has_rule) detail::validate<Scalar>(own.rule);
+    own_.for_each([](Eigen::Index tensor, const auto& own) {
+      if (own.has_rule) detail::validate<Scalar>(own.rule, tensor);
     });
   }
 

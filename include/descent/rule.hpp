@@ -173,19 +173,26 @@ constexpr std::string_view scalar_name() {
   return "long double";
 }
 
+/// Whose hyperparameters an error is about: those of a rule, or of one tensor alone.
+struct Owner {
+  std::string_view name;
+  std::ptrdiff_t tensor = -1;  ///< counted from 0; -1 for all of them
+
+  Text operator()() const { return tensor < 0 ? Text{name} : Text{name, " of tensor ", tensor}; }
+};
+
 template <class Scalar>
-[[noreturn, gnu::cold, gnu::noinline]] void fail_out_of_range(std::string_view owner, std::string_view field,
-                                                              double value, bool is_in_range, std::string_view range) {
+[[noreturn, gnu::cold, gnu::noinline]] void fail_out_of_range(Owner owner, std::string_view field, double value,
+                                                              bool is_in_range, std::string_view range) {
   if (is_in_range)
-    fail<std::invalid_argument>({owner, ": ", field, " = ", value, " becomes ", static_cast<Scalar>(value), " as ",
+    fail<std::invalid_argument>({owner(), ": ", field, " = ", value, " becomes ", static_cast<Scalar>(value), " as ",
                                  scalar_name<Scalar>(), "; it must be ", range});
-  fail<std::invalid_argument>({owner, ": ", field, " = ", value, "; it must be ", range});
+  fail<std::invalid_argument>({owner(), ": ", field, " = ", value, "; it must be ", range});
 }
 
 /// Throws std::invalid_argument unless the value is in its range, both as given and rounded to Scalar.
 template <class Scalar, class Range>
-[[gnu::always_inline]] inline void require_in_range(std::string_view owner, std::string_view field, double value,
-                                                    Range) {
+[[gnu::always_inline]] inline void require_in_range(Owner owner, std::string_view field, double value, Range) {
   if (!Range::contains(value) || !Range::contains(static_cast<Scalar>(value))) [[unlikely]]
     fail_out_of_range<Scalar>(owner, field, value, Range::contains(value), Range::text);
 }
@@ -203,34 +210,37 @@ constexpr auto choices_of(interval::OneOf<values...>) {
 }
 
 template <NamedEnum T, class Range>
-[[noreturn, gnu::cold, gnu::noinline]] void fail_bad_choice(std::string_view owner, std::string_view field, T value) {
+[[noreturn, gnu::cold, gnu::noinline]] void fail_bad_choice(Owner owner, std::string_view field, T value) {
   constexpr auto names = enumerator_names(T{});
   constexpr auto choices = choices_of<T>(Range{});
   const auto given = static_cast<std::size_t>(value);
-  Text text{owner, ": ", field, " = ", given < names.size() ? Part(names[given]) : Part(given), "; it must be "};
+  Text text{owner(), ": ", field, " = ", given < names.size() ? Part(names[given]) : Part(given), "; it must be "};
   for (std::size_t i = 0; i < choices.size(); ++i)
     text.add({i == 0 ? "" : i + 1 == choices.size() ? " or " : ", ", names[choices[i]]});
   fail<std::invalid_argument>(text.c_str());
 }
 
-template <class Scalar, class R, class Owner, class T, class Range>
-[[gnu::always_inline]] inline void validate_one(const R& rule, const Hyperparameter<Owner, T, Range>& its) {
+template <class Scalar, class R, class Listed, class T, class Range>
+[[gnu::always_inline]] inline void validate_one(const R& rule, const Hyperparameter<Listed, T, Range>& its,
+                                                std::ptrdiff_t tensor) {
   if constexpr (std::is_enum_v<T>) {
     const auto is_value = [&](auto choice) { return static_cast<std::size_t>(rule.*its.member) == choice; };
     constexpr auto choices = choices_of<T>(Range{});
     if (!std::apply([&](auto... choice) { return (is_value(choice) || ...); }, choices)) [[unlikely]]
-      fail_bad_choice<T, Range>(R::name, its.name, rule.*its.member);
+      fail_bad_choice<T, Range>({R::name, tensor}, its.name, rule.*its.member);
   } else if constexpr (!std::is_same_v<Range, interval::Everything>) {
-    require_in_range<Scalar>(R::name, its.name, static_cast<double>(rule.*its.member), its.range);
+    require_in_range<Scalar>({R::name, tensor}, its.name, static_cast<double>(rule.*its.member), its.range);
   }
 }
 
 /// A rule's `validate` calls this with a condition between members, and with the text of the error if it does not hold.
 template <class R>
 struct Expect {
+  std::ptrdiff_t tensor = -1;  ///< as in Owner
+
   void operator()(bool holds, std::string_view otherwise) const {
     if (!holds) [[unlikely]]
-      fail<std::invalid_argument>({R::name, ": ", otherwise});
+      fail<std::invalid_argument>({Owner{R::name, tensor}(), ": ", otherwise});
   }
 };
 
@@ -247,14 +257,15 @@ void validate_itself(const R& rule, const E& expect) {
 }
 
 /// Throws std::invalid_argument, naming rule, hyperparameter, value and range, unless every hyperparameter is in its
-/// range, both as given and rounded to Scalar, and the rule's own check holds. Of a chain, the links are checked.
+/// range, both as given and rounded to Scalar, and the rule's own check holds. Of a chain, the links are checked. The
+/// error also names the tensor, unless it is -1.
 template <class Scalar, class R>
-void validate(const R& rule) {
+void validate(const R& rule, std::ptrdiff_t tensor = -1) {
   if constexpr (requires { rule.for_each_link(rule); })
-    rule.for_each_link([](const auto& link) { validate<Scalar>(link); });
+    rule.for_each_link([&](const auto& link) { validate<Scalar>(link, tensor); });
   else
-    R::hyperparameters([&](const auto&... its) { (validate_one<Scalar>(rule, its), ...); });
-  validate_itself(rule, Expect<R>{});
+    R::hyperparameters([&](const auto&... its) { (validate_one<Scalar>(rule, its, tensor), ...); });
+  validate_itself(rule, Expect<R>{tensor});
 }
 
 /// Whether two rules have the same hyperparameters.
@@ -355,8 +366,8 @@ inline namespace DESCENT_FLAGS {
 
 template <class T, class R>
 inline constexpr bool is_hyperparameter_of = false;
-template <class Owner, class T, class Range, class R>
-inline constexpr bool is_hyperparameter_of<Hyperparameter<Owner, T, Range>, R> = std::is_base_of_v<Owner, R>;
+template <class Listed, class T, class Range, class R>
+inline constexpr bool is_hyperparameter_of<Hyperparameter<Listed, T, Range>, R> = std::is_base_of_v<Listed, R>;
 
 /// Whether all elements of a list are hyperparameters of R.
 template <class R>

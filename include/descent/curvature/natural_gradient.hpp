@@ -43,7 +43,7 @@ struct NaturalGradient {
   template <class Params, class Gradient>
   requires OneTensorStep<Params, Gradient, Scalar>
   void step(Params&& params, const Gradient& gradient, const PositiveDefinite<Scalar>& F) const {
-    detail::require_in_range<Scalar>("descent::NaturalGradient", "lambda", lambda, interval::positive);
+    detail::require_in_range<Scalar>({"descent::NaturalGradient"}, "lambda", lambda, interval::positive);
     detail::subtract(params, F.solve(detail::gradient_column(params, gradient)) / static_cast<Scalar>(lambda));
   }
 };
@@ -63,7 +63,7 @@ template <DenseTensor Gradients>
 auto estimate_fisher(const Gradients& sample_gradients, double damping = 0) {
   using Scalar = typename Gradients::Scalar;
   using Matrix = detail::Square<Scalar>;
-  detail::require_in_range<Scalar>("descent::estimate_fisher", "damping", damping, interval::nonnegative);
+  detail::require_in_range<Scalar>({"descent::estimate_fisher"}, "damping", damping, interval::nonnegative);
   const Eigen::Ref<const Matrix> G(sample_gradients.matrix());
   if (G.cols() == 0)
     detail::fail<std::invalid_argument>(

@@ -35,7 +35,7 @@ struct PreconditionedDescent {
   template <class Params, class Gradient>
   requires OneTensorStep<Params, Gradient, Scalar>
   void step(Params&& params, const Gradient& gradient, const PositiveDefinite<Scalar>& P) const {
-    detail::require_in_range<Scalar>("descent::PreconditionedDescent", "learning_rate", learning_rate,
+    detail::require_in_range<Scalar>({"descent::PreconditionedDescent"}, "learning_rate", learning_rate,
                                      interval::nonnegative);
     detail::subtract(params, static_cast<Scalar>(learning_rate) * P.solve(detail::gradient_column(params, gradient)));
   }

@@ -89,7 +89,7 @@ DESCENT_TAGGED auto check_gradient(F&& objective, const X& x,
                                    double tolerance = detail::difference_step<typename X::Scalar>()) {
   using Plain = typename X::PlainObject;
   using Scalar = typename Plain::Scalar;
-  detail::require_in_range<Scalar>("descent::check_gradient", "tolerance", tolerance, interval::positive);
+  detail::require_in_range<Scalar>({"descent::check_gradient"}, "tolerance", tolerance, interval::positive);
 
   detail::Evaluated<Plain> here{x};
   detail::require_finite("descent::check_gradient: x", here.x);
