@@ -140,7 +140,7 @@ TEST_CASE("what a file says of single tensors is checked", "[checkpoint]") {
   refused("tensor.1.running_products", "[0.5]", "tensor.1.running_products = [0.5]; there must be 2");
   refused("tensor.1.running_products", "[0.5,1.5]",
           "tensor.1.running_products = [0.5,1.5]; after a step each must be in [0, 1)");
-  refused("tensor.0.hyperparameters", "{\"beta1\":2}", "descent::Adam: beta1 = 2; it must be in [0, 1)");
+  refused("tensor.0.hyperparameters", "{\"beta1\":2}", "descent::Adam of tensor 0: beta1 = 2; it must be in [0, 1)");
   refused("tensor.0.hyperparameters", "{\"beta3\":2}", "tensor.0.hyperparameters has \"beta3\"");
   refused("tensor.0.hyperparameters", "[]", "tensor.0.hyperparameters is not an object");
 }

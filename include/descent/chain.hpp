@@ -56,7 +56,7 @@ concept HasAllowedNormIfAny =
 template <class L>
 concept Link = detail::HasPlace<L> && std::is_aggregate_v<L> && std::copyable<L> && NamesItsState<L> &&
                ListsHyperparameters<L> && ValidateIfAny<L> && RunningFactorsIfAny<L> && InitialStateIfAny<L> &&
-               StatePowersIfAny<L> && detail::HasAllowedNormIfAny<L> &&
+               StatePowersIfAny<L> && detail::HasAllowedNormIfAny<L> && !HasRunningNumbers<L> &&
                requires(const L& link, const LinkStep<double, detail::count_running_factors<L>()>& step) {
                  requires detail::is_step_kernel<decltype(link.kernel(step)), L::state_names.size()>;
                };
@@ -408,9 +408,11 @@ auto step_of_link(const Chain<Links...>& chain, const ChainStep& step) {
   using Of = ChainOf<Links...>;
   constexpr std::size_t factors = Of::factor_counts[at], first_factor = Of::sum_before(Of::factor_counts, at);
   constexpr std::size_t norms = Of::norm_counts[at], first_norm = Of::sum_before(Of::norm_counts, at);
-  LinkStep<typename ChainStep::Scalar, factors> own{{step.t, {}}, step.is_matrix, 1, 0, 0};
+  constexpr std::size_t number_count = at == Of::rule ? count_running_numbers<typename Of::Rule>() : 0;
+  LinkStep<typename ChainStep::Scalar, factors, number_count> own{{step.t, {}, {}}, step.is_matrix, 1, 0, 0};
   if constexpr (factors > 0)
     for (std::size_t i = 0; i < factors; ++i) own.products[i] = step.products[first_factor + i];
+  if constexpr (number_count > 0) own.numbers = step.numbers;
   if constexpr (norms > 0) own.norm = step.norms[first_norm + norms - 1];
   if constexpr (norms > 1) own.parameter_norm = step.norms[first_norm];
   if constexpr (at + 1 < Of::count) {  // the links behind it come first

@@ -26,11 +26,12 @@
 //     skipped_in_a_row        how many of them since the last step that was taken; 0 if missing
 //     running_products        JSON: the products of the rule's running factors, [] if it has none. Each is 1
 //                             before the first step; after it, the product of a factor in [0, 1) is in [0, 1)
+//     running_numbers         JSON: the rule's running numbers; absent if it has none
 //
 // and for each tensor that was frozen or got hyperparameters of its own, here the second,
 //
 //     tensor.1.steps              the number of steps that it has taken itself
-//     tensor.1.running_products   over these steps
+//     tensor.1.running_products   over these steps, as are its running_numbers
 //     tensor.1.frozen             true, or missing
 //     tensor.1.hyperparameters    its own, or missing
 //
@@ -160,11 +161,11 @@ Members hyperparameters_of(const R& rule) {
   return values;
 }
 
-template <class R>
-std::vector<double> products_in(const StepCounter<R>& counter) {
-  std::vector<double> products;
-  if constexpr (count_running_factors<R>() > 0) products.assign(counter.products.begin(), counter.products.end());
-  return products;
+template <std::size_t count, class Kind>
+std::string array_of(const Numbers<count, Kind>& numbers) {
+  std::vector<double> values;
+  if constexpr (count > 0) values.assign(numbers.begin(), numbers.end());
+  return array_of(values);
 }
 
 /// What the names in the metadata of one tensor begin with.
@@ -178,11 +179,13 @@ Members metadata_of(const R& rule, const Memory& memory, const OwnTensors<R>& ow
                    {"steps", std::to_string(memory.counter.t)},
                    {"skipped_steps", std::to_string(memory.skipped)},
                    {"skipped_in_a_row", std::to_string(memory.skipped_in_a_row)},
-                   {"running_products", array_of(products_in(memory.counter))}};
+                   {"running_products", array_of(memory.counter.products)}};
+  if (count_running_numbers<R>() > 0) metadata.emplace("running_numbers", array_of(memory.counter.numbers));
   own_tensors.for_each([&](Index tensor, const OwnTensor<R>& own) {
     const std::string prefix = prefix_of(tensor);
     metadata.emplace(prefix + "steps", std::to_string(own.counter.t));
-    metadata.emplace(prefix + "running_products", array_of(products_in(own.counter)));
+    metadata.emplace(prefix + "running_products", array_of(own.counter.products));
+    if (count_running_numbers<R>() > 0) metadata.emplace(prefix + "running_numbers", array_of(own.counter.numbers));
     if (own.frozen) metadata.emplace(prefix + "frozen", "true");
     if (own.has_rule) metadata.emplace(prefix + "hyperparameters", object_of(hyperparameters_of(own.rule)));
   });
@@ -201,7 +204,7 @@ void require_sound(const R& rule, const StepCounter<R>& counter, const std::stri
   require_count(prefix + "steps", counter.t);
   if constexpr (count_running_factors<R>() > 0) {
     const auto fail_products = [&](const std::string& must_be) {
-      throw InvalidCheckpoint(prefix + "running_products = " + array_of(products_in(counter)) + "; " + must_be);
+      throw InvalidCheckpoint(prefix + "running_products = " + array_of(counter.products) + "; " + must_be);
     };
     const RunningFactors<R> factors = running_factors_of(rule);
     for (std::size_t i = 0; i < factors.size(); ++i) {
@@ -212,6 +215,11 @@ void require_sound(const R& rule, const StepCounter<R>& counter, const std::stri
         fail_products("after a step each must be " + std::string(interval::below_one.text));
     }
   }
+  if constexpr (count_running_numbers<R>() > 0)
+    for (const double number : counter.numbers)
+      if (!interval::any_finite.contains(number))
+        throw InvalidCheckpoint(prefix + "running_numbers = " + array_of(counter.numbers) + "; each must be " +
+                                std::string(interval::any_finite.text));
 }
 
 /// The same for all that is counted.
@@ -278,16 +286,25 @@ inline std::int64_t counter_of(Members& metadata, const std::string& name) {
   return value_of<std::int64_t>(value_in(taken(metadata, name, "its metadata"), name), name);
 }
 
-template <std::size_t factors>
-Numbers<factors> products_of(Members& metadata, const std::string& name) {
+template <std::size_t count, class Kind>
+void read_numbers(Numbers<count, Kind>& numbers, Members& metadata, const std::string& name, const char* what) {
   const std::string text = taken(metadata, name, "its metadata");
   const std::vector<std::string> values = elements_in(text, name);
-  if (values.size() != factors)
-    throw InvalidCheckpoint(name + " = " + shown(text) + "; there must be " + std::to_string(factors));
-  Numbers<factors> products;
-  if constexpr (factors > 0)
-    for (std::size_t i = 0; i < factors; ++i) products[i] = value_of<double>(values[i], "a running product");
-  return products;
+  if (values.size() != count)
+    throw InvalidCheckpoint(name + " = " + shown(text) + "; there must be " + std::to_string(count));
+  if constexpr (count > 0)
+    for (std::size_t i = 0; i < count; ++i) numbers[i] = value_of<double>(values[i], what);
+}
+
+/// The counter whose parts' names begin with `prefix`.
+template <class R>
+StepCounter<R> step_counter_of(Members& metadata, const std::string& prefix) {
+  StepCounter<R> counter;
+  counter.t = counter_of(metadata, prefix + "steps");
+  read_numbers(counter.products, metadata, prefix + "running_products", "a running product");
+  if constexpr (count_running_numbers<R>() > 0)
+    read_numbers(counter.numbers, metadata, prefix + "running_numbers", "a running number");
+  return counter;
 }
 
 /// Takes what concerns single tensors, of which there are `count`, out of the metadata.
@@ -298,8 +315,7 @@ OwnTensors<R> own_tensors_of(Members& metadata, const R& rule, Index count) {
     const std::string prefix = prefix_of(tensor);
     if (!metadata.contains(prefix + "steps")) continue;
     OwnTensor<R>& own = own_tensors.make(tensor, {}, rule);
-    own.counter.t = counter_of(metadata, prefix + "steps");
-    own.counter.products = products_of<count_running_factors<R>()>(metadata, prefix + "running_products");
+    own.counter = step_counter_of<R>(metadata, prefix);
     const std::string frozen = prefix + "frozen", hyperparameters = prefix + "hyperparameters";
     if (metadata.contains(frozen))
       own.frozen = value_of<bool>(value_in(taken(metadata, frozen, "its metadata"), frozen), frozen);
@@ -328,11 +344,10 @@ void read_checkpoint(std::istream& in, bool to_its_end, Optimizer<R, Scalar, Siz
   Optimizer<R, Scalar, Size> loaded = refuse_what_is_out_of_range(
       [rule = rule_of<R>(file.metadata(), optimizer)] { return Optimizer<R, Scalar, Size>(rule); });
   auto& memory = MemoryAccess::memory(loaded);
-  memory.counter.t = counter_of(file.metadata(), "steps");
+  memory.counter = step_counter_of<R>(file.metadata(), "");
   for (const char* younger : {"skipped_steps", "skipped_in_a_row"}) file.metadata().try_emplace(younger, "0");
   memory.skipped = counter_of(file.metadata(), "skipped_steps");
   memory.skipped_in_a_row = counter_of(file.metadata(), "skipped_in_a_row");
-  memory.counter.products = products_of<count_running_factors<R>()>(file.metadata(), "running_products");
   auto& own_tensors = MemoryAccess::own_tensors(loaded);
   own_tensors = own_tensors_of<R>(file.metadata(), loaded, count_tensors(params));
   refuse_what_is_out_of_range([&] { MemoryAccess::validate_all(loaded); });

@@ -274,30 +274,35 @@ class Optimizer : public R {
     if (steps() == 0) return point;
     std::vector<detail::View<Scalar>> views;
     detail::for_each_tensor(point, [&](auto& tensor) { views.push_back(detail::view_of(tensor)); });
-    move_ahead(detail::Views<Scalar>{views.data(), static_cast<Eigen::Index>(views.size())});
+    const detail::Views<Scalar> all{views.data(), static_cast<Eigen::Index>(views.size())};
+    for_each_with(all, memory_.state.array(0), [&](const auto& view, const auto& its, const auto* own) {
+      if (own == nullptr || !own->frozen)
+        move_by(view, its, own, [](const R& its_rule, const auto& step) { return its_rule.lookahead_kernel(step); });
+    });
     return point;
   }
 
-  /// The average that a chain with Average or EqualAverage keeps, in the shapes of params: one tensor, or a tuple or a
-  /// vector of them. A tensor that has taken no step yet is returned as it is. Throws std::invalid_argument if a shape
-  /// differs from that in the steps so far.
+  /// The average that a chain with Average or EqualAverage, or a schedule-free rule, keeps of params, in their shapes:
+  /// one tensor, or a tuple or a vector of them. A tensor that has taken no step yet is returned as it is. Throws
+  /// std::invalid_argument if a shape differs from that in the steps so far.
   template <class Params>
   requires KeepsAverage<R> && Tensors<Params> && ReadableWhenConst<Params> && OfScalar<Params, Scalar> &&
            OfSize<Params, Size>
   DESCENT_TAGGED auto averaged(const Params& params) const {
+    constexpr bool computes_average = !detail::has_state<R>("average");
     auto average = detail::copies_of(params);
     if (steps() == 0) return average;
     std::vector<detail::View<Scalar>> views;
     detail::for_each_tensor(average, [&](auto& tensor) { views.push_back(detail::view_of(tensor)); });
     const detail::Views<Scalar> all{views.data(), static_cast<Eigen::Index>(views.size())};
-    detail::require_shapes(all, memory_.shapes);
-    const Scalar* from = state("average").data();
-    for (Eigen::Index i = 0; i < all.count; ++i) {
-      const detail::Shape shape = memory_.shapes[i];
-      const detail::OwnTensor<R>* const own = own_.find(i);
-      if (own == nullptr || own->counter.t > 0) detail::assign(all[i], from, shape.row_major);
-      from += shape.size();
-    }
+    for_each_with(all, state(computes_average ? "z" : "average").data(),
+                  [&](const auto& view, const auto& its, const auto* own) {
+      if (own != nullptr && own->counter.t == 0) return;
+      if constexpr (computes_average)
+        move_by(view, its, own, [](const R& its_rule, const auto& step) { return its_rule.averaged_kernel(step); });
+      else
+        detail::assign(view, its.data, its.shape.row_major);
+    });
     return average;
   }
 
@@ -546,23 +551,24 @@ class Optimizer : public R {
     return own != nullptr && own->frozen;
   }
 
-  /// A template, because only rules that look ahead have a lookahead_kernel.
-  template <class S>
-  DESCENT_TAGGED void move_ahead(detail::Views<S> point) const {
-    detail::require_shapes(point, memory_.shapes);
-    const Scalar* direction = memory_.state.array(0);
-    for (Eigen::Index i = 0; i < point.count; ++i) {
+  /// Calls visit(tensor, its part of a state array, what it has of its own or null) for tensors of the usual shapes.
+  template <class Visit>
+  DESCENT_TAGGED void for_each_with(Params tensors, const Scalar* array, const Visit& visit) const {
+    detail::require_shapes(tensors, memory_.shapes);
+    for (Eigen::Index i = 0; i < tensors.count; ++i) {
       const detail::Shape shape = memory_.shapes[i];
-      if (!is_frozen(i)) {
-        const detail::OwnTensor<R>* const own = own_.find(i);
-        const R& its_rule = rule_of(own);
-        const StepCounter<R>& its_counter = own != nullptr ? own->counter : memory_.counter;
-        const auto kernel = its_rule.lookahead_kernel(detail::step_of<Scalar>(its_counter, detail::TensorFacts<R>{}));
-        const kernel::Pass<Scalar, 0> pass(kernel, threads(), nullptr);
-        detail::sweep_view(pass, point[i], detail::contiguous_view(direction, shape), shape.row_major, {});
-      }
-      direction += shape.size();
+      visit(tensors[i], detail::contiguous_view(array, shape), own_.find(i));
+      array += shape.size();
     }
+  }
+
+  /// x <- x - kernel(x, state), with the kernel that kernel_of(rule, step) gives for the last step.
+  template <class KernelOf>
+  DESCENT_TAGGED void move_by(const detail::View<Scalar>& x, const detail::View<const Scalar>& state,
+                              const detail::OwnTensor<R>* own, const KernelOf& kernel_of) const {
+    const StepCounter<R>& counter = own != nullptr ? own->counter : memory_.counter;
+    const auto kernel = kernel_of(rule_of(own), detail::step_of<Scalar>(counter, detail::TensorFacts<R>{}));
+    detail::sweep_view(kernel::Pass<Scalar, 0>(kernel, threads(), nullptr), x, state, state.shape.row_major, {});
   }
 
   /// Called before the first step: stores the shapes and creates the state.

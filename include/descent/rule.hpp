@@ -91,6 +91,12 @@ inline constexpr struct UnitInterval {
   static constexpr bool contains(auto value) { return value >= 0 && value <= 1; }
 } unit_interval;
 
+/// (0, 1]
+inline constexpr struct AboveZero {
+  static constexpr std::string_view text = "in (0, 1]";
+  static constexpr bool contains(auto value) { return value > 0 && value <= 1; }
+} above_zero;
+
 /// [0, 1)
 inline constexpr struct BelowOne {
   static constexpr std::string_view text = "in [0, 1)";
@@ -294,36 +300,46 @@ template <class R>
 namespace detail {
 inline namespace DESCENT_FLAGS {
 
-/// `count` numbers, all equal at first. With a count of 0 it is an empty class, which std::array is not.
-template <std::size_t count>
+/// `count` numbers, all equal at first. With a count of 0 it is an empty class, which std::array is not; those of
+/// different kinds take no space beside each other.
+template <std::size_t count, class Kind = void>
 struct Numbers : std::array<double, count> {
   constexpr Numbers() = default;
   constexpr Numbers(double each) { this->fill(each); }
 };
-template <>
-struct Numbers<0> {
+template <class Kind>
+struct Numbers<0, Kind> {
   constexpr Numbers() = default;
   constexpr Numbers(double) {}
   template <class Index>
   double operator[](Index) const {
-    static_assert(sizeof(Index) == 0, "descent: a step has products only if its rule has running_factors");
+    static_assert(sizeof(Index) == 0,
+                  "descent: a step has products only if its rule has running_factors, and numbers only if it has "
+                  "running_numbers");
     return 0;
   }
 };
+template <std::size_t count>
+using Products = Numbers<count>;
+template <std::size_t count>
+using RunningNumbers = Numbers<count, class OfSteps>;
+template <std::size_t count>
+using Norms = Numbers<count, class OfTensors>;
 
 }  // namespace DESCENT_FLAGS
 }  // namespace detail
 
 inline namespace DESCENT_FLAGS {
 
-/// Describes one step to a rule's `kernel`: its number, the products of the running factors, and the scalar of the
-/// arithmetic.
-template <class Scalar_, std::size_t factors>
+/// Describes one step to a rule's `kernel`: its number, the products of the running factors, the running numbers, and
+/// the scalar of the arithmetic.
+template <class Scalar_, std::size_t factors, std::size_t number_count = 0>
 struct Step {
   using Scalar = Scalar_;
 
-  std::int64_t t;                                           ///< 1 at the first step
-  [[no_unique_address]] detail::Numbers<factors> products;  ///< of the running factors, including this step's
+  std::int64_t t;                                                      ///< 1 at the first step
+  [[no_unique_address]] detail::Products<factors> products;            ///< of the factors, including this step's
+  [[no_unique_address]] detail::RunningNumbers<number_count> numbers;  ///< including this step
 
   /// The number rounded to the scalar.
   static constexpr Scalar real(double number) { return static_cast<Scalar>(number); }
@@ -410,7 +426,15 @@ inline constexpr bool is_list_of_numbers<std::array<double, count>> = true;
 /// Declares the names of all optional members. A name that the rule has as well is then ambiguous. (Taking the address
 /// of a member template would not show that it exists.)
 struct OptionalNames {
-  int running_factors, initial_state, state_powers, validate;
+  int running_factors, running_numbers, initial_state, state_powers, validate;
+};
+
+/// What running_numbers gets: the number of the step that begins, and the numbers at the step before it.
+struct ListRunningNumbers : ListNumbers {
+  std::int64_t t = 1;
+  const double* numbers = nullptr;
+
+  double before(std::size_t number) const { return t > 1 ? numbers[number] : 0; }
 };
 template <class R>
 struct WithOptionalNames : R, OptionalNames {};
@@ -424,6 +448,15 @@ struct WithOptionalNames : R, OptionalNames {};
 template <class R>
 concept HasRunningFactors = requires(const R& rule, const detail::ListNumbers& list) {
   requires detail::is_list_of_numbers<decltype(rule.running_factors(list))>;
+};
+
+/// `auto running_numbers(const auto& list) const`, for a rule that needs other numbers than products over all steps,
+/// such as the sum of its rates: `return list(list.before(0) + learning_rate)`. `list.before(i)` is number i at the
+/// step before, 0 at the first, and `list.t` the number of the step that begins. They are finite, and passed to
+/// `kernel` as `step.numbers`.
+template <class R>
+concept HasRunningNumbers = requires(const R& rule, const detail::ListRunningNumbers& list) {
+  requires detail::is_list_of_numbers<decltype(rule.running_numbers(list))>;
 };
 
 /// `auto initial_state(const auto& list) const`, for a rule whose state does not start at zero: it lists one number for
@@ -446,6 +479,9 @@ concept HasStatePowers = requires {
 template <class R>
 concept RunningFactorsIfAny =
     detail::IsChain<R> || HasRunningFactors<R> || requires { &detail::WithOptionalNames<R>::running_factors; };
+template <class R>
+concept RunningNumbersIfAny =
+    detail::IsChain<R> || HasRunningNumbers<R> || requires { &detail::WithOptionalNames<R>::running_numbers; };
 template <class R>
 concept InitialStateIfAny =
     detail::IsChain<R> || HasInitialState<R> || requires { &detail::WithOptionalNames<R>::initial_state; };
@@ -476,6 +512,14 @@ RunningFactors<R> running_factors_of(const R& rule) {
 }
 
 template <class R>
+constexpr std::size_t count_running_numbers() {
+  if constexpr (HasRunningNumbers<R>)
+    return std::tuple_size_v<decltype(std::declval<const R&>().running_numbers(ListRunningNumbers{}))>;
+  else
+    return 0;
+}
+
+template <class R>
 std::array<double, R::state_names.size()> initial_state_of(const R& rule) {
   if constexpr (HasInitialState<R>)
     return rule.initial_state(ListNumbers{});
@@ -493,18 +537,19 @@ struct NormLink {
 };
 
 /// One step of one tensor, as a chain sees it.
-template <class Scalar, std::size_t factors, std::size_t norm_count>
-struct ChainStep : Step<Scalar, factors> {
+template <class Scalar, std::size_t factors, std::size_t number_count, std::size_t norm_count>
+struct ChainStep : Step<Scalar, factors, number_count> {
   bool is_matrix;  ///< whether the tensor has more than one row and more than one column
-  [[no_unique_address]] Numbers<norm_count> norms;
+  [[no_unique_address]] Norms<norm_count> norms;
 };
 
 template <class R, class Scalar>
 constexpr auto step_type() {
   if constexpr (IsChain<R>)
-    return std::type_identity<ChainStep<Scalar, count_running_factors<R>(), R::norm_count>>();
+    return std::type_identity<
+        ChainStep<Scalar, count_running_factors<R>(), count_running_numbers<R>(), R::norm_count>>();
   else
-    return std::type_identity<Step<Scalar, count_running_factors<R>()>>();
+    return std::type_identity<Step<Scalar, count_running_factors<R>(), count_running_numbers<R>()>>();
 }
 template <class R, class Scalar>
 using StepOf = typename decltype(step_type<R, Scalar>())::type;
@@ -559,10 +604,30 @@ concept LooksAhead =
       { rule.lookahead_kernel(step)(pack, pack) } -> std::convertible_to<kernel::Pack<double, 0>>;
     };
 
-/// A rule that keeps an average of the parameters: it has a state array "average".
+namespace detail {
+inline namespace DESCENT_FLAGS {
+
 template <class R>
-concept KeepsAverage =
-    NamesItsState<R> && std::ranges::find(R::state_names, std::string_view("average")) != R::state_names.end();
+constexpr bool has_state(std::string_view name) {
+  return std::ranges::find(R::state_names, name) != R::state_names.end();
+}
+
+}  // namespace DESCENT_FLAGS
+}  // namespace detail
+
+/// `auto averaged_kernel(const auto& step) const`, for a rule whose average of the parameters is computed from them and
+/// from a state array "z". The kernel that it returns is called as `step = k(x, z)`, and returns the step from the
+/// parameters to their average.
+template <class R>
+concept ComputesAverage =
+    NamesItsState<R> && detail::has_state<R>("z") &&
+    requires(const R& rule, const detail::StepOf<R, double>& step, const kernel::Pack<double, 0>& pack) {
+      { rule.averaged_kernel(step)(pack, pack) } -> std::convertible_to<kernel::Pack<double, 0>>;
+    };
+
+/// A rule that keeps an average of the parameters: it has a state array "average", or computes it.
+template <class R>
+concept KeepsAverage = NamesItsState<R> && (detail::has_state<R>("average") || ComputesAverage<R>);
 
 /// A rule stands by itself; a link of a chain has a `place` and does not.
 template <class R>
@@ -571,28 +636,33 @@ concept StandsAlone = detail::IsChain<R> || !requires { R::place; };
 /// An update rule: its hyperparameters and its formula, without memory.
 template <class R>
 concept Rule = StandsAlone<R> && std::is_aggregate_v<R> && std::copyable<R> && NamesItsState<R> &&
-               ListsHyperparameters<R> && ValidateIfAny<R> && RunningFactorsIfAny<R> && InitialStateIfAny<R> &&
-               StatePowersIfAny<R> && HasKernel<R> && KernelReturnsStep<R>;
+               ListsHyperparameters<R> && ValidateIfAny<R> && RunningFactorsIfAny<R> && RunningNumbersIfAny<R> &&
+               InitialStateIfAny<R> && StatePowersIfAny<R> && HasKernel<R> && KernelReturnsStep<R>;
 
 inline namespace DESCENT_FLAGS {
 
-/// How many steps of a rule have been taken, t, and the products of its running factors over all of them, such as
-/// beta^t.
+/// How many steps of a rule have been taken, t, the products of its running factors over all of them, such as beta^t,
+/// and its running numbers.
 template <Rule R>
 struct StepCounter {
   std::int64_t t = 0;
-  [[no_unique_address]] detail::Numbers<detail::count_running_factors<R>()> products = {1};
+  [[no_unique_address]] detail::Products<detail::count_running_factors<R>()> products = {1};
+  [[no_unique_address]] detail::RunningNumbers<detail::count_running_numbers<R>()> numbers = {0};
 
   /// Returns the counter after one more step. A product below 2^-60 in absolute value becomes 0: next to 1 both are
   /// negligible, and it would otherwise end up among the slow subnormal numbers.
   [[gnu::always_inline]] StepCounter next(const R& rule) const {
-    StepCounter next{t + 1, {}};
+    StepCounter next{t + 1, {}, {}};
     if constexpr (detail::count_running_factors<R>() > 0) {
       const detail::RunningFactors<R> factors = detail::running_factors_of(rule);
       for (std::size_t i = 0; i < factors.size(); ++i) {
         const double product = kernel::rounded_product(products[i], factors[i]);
         next.products[i] = product < 0x1p-60 && product > -0x1p-60 ? 0 : product;
       }
+    }
+    if constexpr (detail::count_running_numbers<R>() > 0) {
+      const auto after = rule.running_numbers(detail::ListRunningNumbers{{}, t + 1, numbers.data()});
+      for (std::size_t i = 0; i < after.size(); ++i) next.numbers[i] = after[i];
     }
     return next;
   }
@@ -603,6 +673,8 @@ struct StepCounter {
     t = next.t;
     if constexpr (detail::count_running_factors<R>() > 0)
       for (std::size_t i = 0; i < products.size(); ++i) products[i] = next.products[i];
+    if constexpr (detail::count_running_numbers<R>() > 0)
+      for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = next.numbers[i];
   }
 };
 

@@ -27,7 +27,7 @@ struct TensorFacts {};
 template <IsChain R>
 struct TensorFacts<R> {
   bool is_matrix = false;
-  [[no_unique_address]] Numbers<R::norm_count> norms = {0};
+  [[no_unique_address]] Norms<R::norm_count> norms = {0};
 };
 
 /// Those of one tensor without norms; `layout` as in Shape.
@@ -42,9 +42,9 @@ template <class R>
 template <class Scalar, class R>
 [[gnu::always_inline]] inline StepOf<R, Scalar> step_of(const StepCounter<R>& counter, const TensorFacts<R>& tensor) {
   if constexpr (IsChain<R>)
-    return {{counter.t, counter.products}, tensor.is_matrix, tensor.norms};
+    return {{counter.t, counter.products, counter.numbers}, tensor.is_matrix, tensor.norms};
   else
-    return {counter.t, counter.products};
+    return {counter.t, counter.products, counter.numbers};
 }
 
 /// For each state array of a rule, the size below which its elements count as 0.

@@ -48,19 +48,12 @@ struct Adam {
   /// beta1^t and beta2^t.
   auto running_factors(const auto& list) const { return list(beta1, beta2); }
 
-  /// The bias corrections are folded into the rate and the epsilons, which saves two divisions per element.
   auto kernel(const auto& step) const {
     const double correction1 = bias_correction ? 1 - step.products[0] : 1;
     const double correction2 = bias_correction ? 1 - step.products[1] : 1;
-    const double root2 = descent::kernel::square_root(correction2);
-    const bool inside = epsilon_placement == EpsilonPlacement::inside;
-    const bool hat = epsilon_placement == EpsilonPlacement::hat;
-    // If the correction takes epsilon below the smallest normal number, 0 / 0 must not follow.
-    const double folded = step.normal(inside ? epsilon * correction2 : hat ? epsilon : epsilon * root2);
-    const double root = descent::kernel::rounded_product(epsilon_root, hat ? 1 : correction2);
-    const auto eps = epsilons(step.real(root + (inside ? folded : 0)), step.real(inside ? 0 : folded));
-    const auto rate = step.finite(descent::kernel::rounded(learning_rate / correction1) * root2);
-    return [eps, rate, beta1 = step.real(beta1), rest1 = step.real(1 - beta1), beta2 = step.real(beta2),
+    const auto root = corrected_root(step, correction2, epsilon_placement, epsilon, epsilon_root);
+    const auto rate = step.finite(descent::kernel::rounded(learning_rate / correction1) * root.factor);
+    return [eps = root.epsilons, rate, beta1 = step.real(beta1), rest1 = step.real(1 - beta1), beta2 = step.real(beta2),
             rest2 = step.real(1 - beta2)](const auto&, const auto& g, auto& m, auto& v) __attribute__((always_inline)) {
       m = beta1 * m + rest1 * g;
       v = beta2 * v + rest2 * square(g);

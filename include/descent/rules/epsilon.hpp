@@ -46,6 +46,28 @@ constexpr Epsilons<Scalar> placed(Scalar epsilon, EpsilonPlacement placement) {
   return {0, epsilon};
 }
 
+/// How Adam and its kin divide by the root of a moment v that is to be divided by `correction` first. It saves two
+/// divisions per element: m / (sqrt(v / correction) + epsilon) is factor m / epsilons.root(v), with the root of the
+/// correction as factor and in the epsilons.
+template <class Scalar>
+struct CorrectedRoot {
+  Epsilons<Scalar> epsilons;
+  double factor;
+};
+
+/// `root` is another epsilon, under the root. With `hat`, both are added after the correction.
+template <class Step>
+auto corrected_root(const Step& step, double correction, EpsilonPlacement placement, double epsilon, double root = 0) {
+  const double factor = kernel::square_root(correction);
+  const bool inside = placement == EpsilonPlacement::inside;
+  const bool hat = placement == EpsilonPlacement::hat;
+  // If the correction takes epsilon below the smallest normal number, 0 / 0 must not follow.
+  const double folded = step.normal(inside ? epsilon * correction : hat ? epsilon : epsilon * factor);
+  const double under = kernel::rounded_product(root, hat ? 1 : correction);
+  return CorrectedRoot<decltype(step.real(0))>{
+      epsilons(step.real(under + (inside ? folded : 0)), step.real(inside ? 0 : folded)), factor};
+}
+
 }  // namespace DESCENT_FLAGS
 }  // namespace rules
 

@@ -44,8 +44,8 @@ enum class NormOf { each_tensor, all_tensors };
 inline namespace DESCENT_FLAGS {
 
 /// Describes one step of a tensor to the `kernel` of a link.
-template <class Scalar, std::size_t factors>
-struct LinkStep : Step<Scalar, factors> {
+template <class Scalar, std::size_t factors, std::size_t number_count = 0>
+struct LinkStep : Step<Scalar, factors, number_count> {
   bool is_matrix;             ///< whether the tensor has more than one row and more than one column
   double learning_rate;       ///< of the rule, as it applies to this link; 1 for a rule that has none
   double norm = 0;            ///< of what arrives at the link, if the link has a `norm_of`

@@ -40,21 +40,57 @@ struct WeightDecay {
 /// Makes the step of each tensor as long as its parameters, times the learning rate (You et al. 2020, arXiv:1904.00962,
 /// Algorithm 2, with the identity for phi).
 ///
-///     u <- (learning_rate |x| / |u|) u,  unless |x| or |u| is 0
+///     u <- (learning_rate trust_coefficient |x| / |u|) u,  unless |x| or |u| is 0
 ///
 /// Adam, WeightDecay and TrustRatio are LAMB. The norm of u costs a pass that computes u without writing it.
 struct TrustRatio {
+  double trust_coefficient = 1;  ///< finite and >= 0
+
   static constexpr std::string_view name = "descent::TrustRatio";
   static constexpr auto place = Place::step;
   static constexpr auto norm_of = NormOf::each_tensor;
   static constexpr std::array<std::string_view, 0> state_names{};
-  static constexpr auto hyperparameters(const auto& list) { return list(); }
+  static constexpr auto hyperparameters(const auto& list) {
+    return list(Hyperparameter{"trust_coefficient", &TrustRatio::trust_coefficient, nonnegative});
+  }
 
   auto kernel(const auto& step) const {
     const bool defined = step.parameter_norm > 0 && step.norm > 0;
-    const double length = kernel::rounded_product(step.learning_rate, step.parameter_norm);
+    const double rate = kernel::rounded_product(step.learning_rate, trust_coefficient);
+    const double length = kernel::rounded_product(rate, step.parameter_norm);
     return [ratio = step.finite(defined ? length / step.norm : 1)](const auto&, const auto& u)
                __attribute__((always_inline)) { return ratio * u; };
+  }
+};
+
+/// Decays x and scales the step of each tensor by a rate of its own (You, Gitman & Ginsburg 2017, arXiv:1708.03888,
+/// equation 6, to be used behind SGD, of whose step u = learning_rate g the gradient is known).
+///
+///     u <- r (u + learning_rate weight_decay x),
+///     r = learning_rate trust_coefficient |x| / (|u| + learning_rate weight_decay |x|),  1 where |x| or |u| is 0
+///
+/// SGD, LayerwiseRate and MomentumOfSteps are LARS. TrustRatio behind an L2Penalty divides by the norm of the sum.
+struct LayerwiseRate {
+  double trust_coefficient = 0.001;  ///< eta in the paper; finite and >= 0
+  double weight_decay = 0;           ///< beta in the paper; finite and >= 0
+
+  static constexpr std::string_view name = "descent::LayerwiseRate";
+  static constexpr auto place = Place::step;
+  static constexpr auto norm_of = NormOf::each_tensor;
+  static constexpr std::array<std::string_view, 0> state_names{};
+  static constexpr auto hyperparameters(const auto& list) {
+    return list(Hyperparameter{"trust_coefficient", &LayerwiseRate::trust_coefficient, nonnegative},
+                Hyperparameter{"weight_decay", &LayerwiseRate::weight_decay, nonnegative});
+  }
+
+  auto kernel(const auto& step) const {
+    const bool defined = step.parameter_norm > 0 && step.norm > 0;
+    const double rate = kernel::rounded_product(step.learning_rate, trust_coefficient);
+    const double decay = kernel::rounded_product(step.learning_rate, weight_decay);
+    const double length = step.norm + kernel::rounded_product(decay, step.parameter_norm);
+    const double ratio = defined ? kernel::rounded_product(rate, step.parameter_norm) / length : 1;
+    return [ratio = step.finite(ratio), decay = step.real(decay)](const auto& x, const auto& u)
+               __attribute__((always_inline)) { return ratio * (u + decay * x); };
   }
 };
 

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <string_view>
+
+#include <descent/kernel/scalar_math.hpp>
+#include <descent/rule.hpp>
+#include <descent/rules/epsilon.hpp>
+
+namespace descent {
+
+namespace rules {
+
+/// NAdam: Adam with Nesterov's momentum (Dozat 2016, Incorporating Nesterov Momentum into Adam, Algorithm 2), whose
+/// decay grows from beta1 / 2 to beta1.
+///
+///     mu(t) = beta1 (1 - 0.96^(t momentum_decay) / 2),   P = mu(1) mu(2) ... mu(t)
+///     m <- beta1 m + (1 - beta1) g
+///     v <- beta2 v + (1 - beta2) g^2,   v_hat = v / (1 - beta2^t)
+///     step = learning_rate ((1 - mu(t)) / (1 - P) g + mu(t + 1) / (1 - P mu(t + 1)) m) / (sqrt(v_hat) + epsilon)
+///
+/// PyTorch has the paper's momentum_decay, 0.004; Keras has 1; optax has no such schedule, which is an infinite one:
+/// mu = beta1. With PyTorch's decoupled_weight_decay and for optax's nadamw: NAdam and transforms::WeightDecay in a
+/// Chain.
+///
+/// State: "first_moment" (m) and "second_moment" (v), one scalar per parameter each, starting at 0.
+struct NAdam {
+  double learning_rate = 0.002;   ///< eta, finite and >= 0
+  double beta1 = 0.9;             ///< decay of the first moment, in [0, 1)
+  double beta2 = 0.999;           ///< decay of the second moment, in [0, 1)
+  double epsilon = 1e-8;          ///< finite and > 0
+  double momentum_decay = 0.004;  ///< psi, > 0; infinity for a constant mu
+
+  static constexpr std::string_view name = "descent::NAdam";
+  static constexpr std::array<std::string_view, 2> state_names{"first_moment", "second_moment"};
+  static constexpr std::array<int, 2> state_powers{1, 2};
+  static constexpr auto hyperparameters(const auto& list) {
+    return list(Hyperparameter{"learning_rate", &NAdam::learning_rate, nonnegative},
+                Hyperparameter{"beta1", &NAdam::beta1, below_one}, Hyperparameter{"beta2", &NAdam::beta2, below_one},
+                Hyperparameter{"epsilon", &NAdam::epsilon, positive},
+                Hyperparameter{"momentum_decay", &NAdam::momentum_decay, positive_or_infinite});
+  }
+
+  auto mu(std::int64_t t) const {
+    using namespace descent::kernel;
+    return rounded_product(beta1, 1 - pow(0.96, static_cast<double>(t) * momentum_decay) / 2);
+  }
+
+  auto running_factors(const auto& list) const { return list(beta2); }
+  /// P
+  auto running_numbers(const auto& list) const {
+    return list(list.t == 1 ? mu(1) : descent::kernel::rounded_product(list.before(0), mu(list.t)));
+  }
+
+  auto kernel(const auto& step) const {
+    const double now = mu(step.t), next = mu(step.t + 1), product = step.numbers[0];
+    const auto root = corrected_root(step, 1 - step.products[0], EpsilonPlacement::outside, epsilon);
+    const double rate = descent::kernel::rounded(learning_rate * root.factor);
+    const auto of_g = step.finite(rate * ((1 - now) / (1 - product)));
+    const auto of_m = step.finite(rate * (next / (1 - descent::kernel::rounded_product(product, next))));
+    return [eps = root.epsilons, of_g, of_m, beta1 = step.real(beta1), rest1 = step.real(1 - beta1),
+            beta2 = step.real(beta2), rest2 = step.real(1 - beta2)](const auto&, const auto& g, auto& m, auto& v)
+               __attribute__((always_inline)) {
+      m = beta1 * m + rest1 * g;
+      v = beta2 * v + rest2 * square(g);
+      return (of_g * g + of_m * m) / eps.root(v);
+    };
+  }
+};
+
+}  // namespace rules
+
+template <class Scalar = double, int Size = -1>
+using NAdam = Optimizer<rules::NAdam, Scalar, Size>;
+
+}  // namespace descent
