@@ -52,7 +52,7 @@ struct Ftrl {
             added = step.real(step.normal(added))](const auto& x, const auto& g, auto& z, auto& n)
                __attribute__((always_inline)) {
       const auto before = sqrt(n);
-      n = n + square(g);
+      n = finite(n + square(g));
       const auto after = sqrt(n);
       z = z + (g - inverse * (after - before) * x);
       return x - alpha * (clamp(z, -l1, l1) - z) / (after + added);
