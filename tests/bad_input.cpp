@@ -288,6 +288,7 @@ TEST_CASE("hyperparameters out of range", "[bad input]") {
       refused<double>(&rules::Ftrl::beta, "Ftrl", "beta", bad, "finite and >= 0");
     member_is_checked(&rules::Ftrl::l1, "Ftrl", "l1", "finite and >= 0");
     member_is_checked(&rules::Ftrl::l2, "Ftrl", "l2", "finite and >= 0");
+    member_is_checked(&rules::Ftrl::l2_shrinkage, "Ftrl", "l2_shrinkage", "finite and >= 0");
     member_is_checked(&rules::Ftrl::initial_accumulator, "Ftrl", "initial_accumulator", "finite and >= 0");
     CHECK(complaint([] { Ftrl<>({.beta = 0}); }) == "descent::Ftrl: beta, l2 or initial_accumulator must be > 0");
     CHECK_NOTHROW(Ftrl<>({.beta = 0, .l2 = 1}));

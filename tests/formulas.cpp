@@ -267,8 +267,9 @@ Expected expected(const rules::Rprop& rule, std::int64_t, Real g, const std::vec
 Expected expected(const rules::Ftrl& rule, std::int64_t, Real g, const std::vector<Real>& state, Real x) {
   const Real alpha = rule.learning_rate, n = state[1] + g * g;
   const Real sigma = (std::sqrt(n) - std::sqrt(state[1])) / alpha;
-  const Real z = state[0] + g - sigma * x;
-  const Real z_size = std::abs(state[0]) + std::abs(g) + (std::sqrt(n) + std::sqrt(state[1])) / alpha * std::abs(x);
+  const Real z = state[0] + g + (rule.l2_shrinkage - sigma) * x;
+  const Real z_size = std::abs(state[0]) + std::abs(g) +
+                      (rule.l2_shrinkage + (std::sqrt(n) + std::sqrt(state[1])) / alpha) * std::abs(x);
   const Real curvature = (rule.beta + std::sqrt(n)) / alpha + rule.l2;
   Real now = 0;
   if (std::abs(z) > rule.l1) now = -(z - (z > 0 ? 1 : -1) * Real(rule.l1)) / curvature;
@@ -505,6 +506,7 @@ TEST_CASE("the defaults are those of the contract", "[formulas]") {
   CHECK(ftrl.beta == 1);
   CHECK(ftrl.l1 == 0);
   CHECK(ftrl.l2 == 0);
+  CHECK(ftrl.l2_shrinkage == 0);
   CHECK(ftrl.initial_accumulator == 0);
   const rules::ScheduleFreeSGD schedule_free_sgd;
   CHECK(schedule_free_sgd.learning_rate == 1);

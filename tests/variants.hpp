@@ -123,7 +123,7 @@ void for_each_variant(Visit&& visit) {
             .initial_step_size = 0.02, .eta_minus = 0.4, .eta_plus = 1.3, .min_step_size = 1e-4, .max_step_size = 0.1});
 
   visit("Ftrl", rules::Ftrl{.learning_rate = 0.3, .beta = 0.5, .l1 = 0.1, .l2 = 0.2, .initial_accumulator = 0.01});
-  visit("Ftrl from 0.1", rules::Ftrl{.learning_rate = 0.3, .beta = 0, .initial_accumulator = 0.1});
+  visit("Ftrl from 0.1", rules::Ftrl{.learning_rate = 0.3, .beta = 0, .l2_shrinkage = 0.3, .initial_accumulator = 0.1});
 
   visit("ScheduleFreeSGD", rules::ScheduleFreeSGD{.learning_rate = 0.03, .momentum = 0.8, .weight_decay = 0.1});
   visit("ScheduleFreeSGD warming up",

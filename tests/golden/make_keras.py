@@ -44,7 +44,6 @@ CASES = {
     "adamax": (Adamax, {}),
     "lion": (Lion, {}),
     "lamb": (Lamb, {}),
-    "lamb_weight_decay": (Lamb, {"weight_decay": 0.1}),
     "ftrl": (Ftrl, {}),
     "ftrl_l1_l2": (Ftrl, {"l1_regularization_strength": 0.05, "l2_regularization_strength": 0.1, "beta": 0.5}),
     "ftrl_shrinkage": (Ftrl, {"l2_shrinkage_regularization_strength": 0.1}),
