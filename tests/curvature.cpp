@@ -505,3 +505,83 @@ TEST_CASE("on logistic regression the natural step is Newton's", "[natural]") {
     CHECK(same_bits(natural, newton));
   }
 }
+
+TEMPLATE_TEST_CASE("a constrained natural step has the divergence that is asked for", "[natural]", float, double) {
+  // Between Gaussians of known variances v, the divergence is exactly d'Fd / 2 with F = diag(1 / v).
+  const Vector<TestType> v = vector<TestType>({0.25, 1, 16}), g = vector<TestType>({3, -1, 0.5});
+  const Matrix<TestType> F = v.cwiseInverse().asDiagonal();
+  const auto product = [&](const Vector<TestType>& u) -> Vector<TestType> { return u.cwiseQuotient(v); };
+  const TestType divergence = TestType(0.125);
+  const Real expected_rate = std::sqrt(2 * Real(divergence) / Real(v.dot(g.cwiseAbs2())));
+  for (const TestType size : {TestType(1), std::sqrt(std::numeric_limits<TestType>::max()),
+                              std::sqrt(std::numeric_limits<TestType>::min()) / 64}) {
+    const NaturalGradient<TestType> natural;
+    Vector<TestType> x = vector<TestType>({1, 2, 3}), y = x;
+    const Vector<TestType> before = x;
+    const TestType rate = natural.constrained_step(x, size * g, F, divergence);
+    const TestType rate_by_product = natural.constrained_step(y, size * g, product, divergence);
+    // A solve makes 4 roundings in each component. The conjugate gradients make some 10 in each of 3 iterations, which
+    // the condition number of F, 64, may enlarge.
+    CHECK(std::abs(Real(rate) * Real(size) - expected_rate) <= 32 * unit<TestType> * expected_rate);
+    CHECK(std::abs(Real(rate_by_product) * Real(size) - expected_rate) <= 64 * 30 * unit<TestType> * expected_rate);
+    for (const Vector<TestType>& after : {x, y}) {
+      const Vector<TestType> d = before - after;
+      const Real found = Real(d.cwiseAbs2().cwiseQuotient(v).sum()) / 2;
+      CHECK(std::abs(found - Real(divergence)) <= 64 * 30 * unit<TestType>);
+      CHECK((d - static_cast<TestType>(expected_rate) * v.cwiseProduct(g)).norm() <= 64 * 30 * unit<TestType>);
+    }
+  }
+}
+
+TEST_CASE("a natural step by products is that by the matrix", "[natural]") {
+  const Matrix<double> F = well_conditioned<double>();
+  Vector<double> x = vector<double>({1, 2}), y = x, z = x;
+  const Vector<double> g = vector<double>({3, -1});
+  const NaturalGradient<> natural({.lambda = 2});
+  natural.step(x, g, F);
+  natural.step(y, g, [&](const Vector<double>& v) { return F * v; });
+  CHECK((x - y).norm() <= 64 * static_cast<double>(unit<double>));
+
+  // One iteration is a step along the gradient, by the curvature on it.
+  const NaturalGradient<> truncated({.max_iterations = 1});
+  truncated.step(z, g, [&](const Vector<double>& v) { return F * v; });
+  const Vector<double> expected = vector<double>({1, 2}) - g * g.squaredNorm() / g.dot(F * g);
+  CHECK((z - expected).norm() <= 64 * static_cast<double>(unit<double>));
+
+  x = y;
+  CHECK(natural.constrained_step(x, vector<double>({0, 0}), F, 1) == 0);
+  CHECK(natural.constrained_step(x, vector<double>({0, 0}), [](const Vector<double>& v) { return v; }, 1) == 0);
+  CHECK(natural.constrained_step(x, g, F, 0) == 0);
+  CHECK(same_bits(x, y));
+}
+
+TEST_CASE("what is wrong with a constrained natural step", "[natural]") {
+  Vector<double> x = vector<double>({1, 2});
+  const Vector<double> before = x, g = vector<double>({3, -1});
+  const Matrix<double> F = well_conditioned<double>();
+  const auto identity = [](const Vector<double>& v) { return v; };
+  const NaturalGradient<> natural;
+  for (const double bad : {-1.0, HUGE_VAL, std::nan("")})
+    CHECK(complaint([&] { natural.constrained_step(x, g, F, bad); }).find("descent::NaturalGradient: divergence = ") ==
+          0);
+  CHECK(complaint([&] { natural.constrained_step(x, g, Matrix<double>(Matrix<double>::Identity(3, 3)), 1); }) ==
+        "descent: the matrix is 3x3, but there are 2 parameters: it must be 2x2");
+  CHECK(complaint([&] { natural.constrained_step(x, 0 * g, Matrix<double>(Matrix<double>::Identity(3, 3)), 1); }) ==
+        "descent: the matrix is 3x3, but there are 2 parameters: it must be 2x2");
+  CHECK(complaint([&] {
+    natural.constrained_step(x, g, [](const Vector<double>&) { return Vector<double>(3); }, 1);
+  }) == "descent::NaturalGradient: F(v) is 3x1, but v is 2x1");
+  CHECK(complaint<std::domain_error>([&] {
+    natural.constrained_step(x, g, [](const Vector<double>& v) { return Vector<double>(-v); }, 1);
+  }).find("descent::NaturalGradient: F is not positive definite: d'Fd is -") == 0);
+  CHECK(complaint<std::domain_error>([&] {
+    natural.step(x, g, [](const Vector<double>& v) { return Vector<double>(0 * v); });
+  }).find("descent::NaturalGradient: F is not positive definite: d'Fd is ") == 0);
+  CHECK(complaint([&] { NaturalGradient<>({.max_iterations = 0}).step(x, g, identity); }) ==
+        "descent::NaturalGradient: max_iterations = 0; it must be finite and >= 1");
+  CHECK(complaint([&] { NaturalGradient<>({.tolerance = -1}).step(x, g, identity); }) ==
+        "descent::NaturalGradient: tolerance = -1; it must be finite and >= 0");
+  CHECK(complaint([&] { NaturalGradient<>({.lambda = 0}).step(x, g, identity); }) ==
+        "descent::NaturalGradient: lambda = 0; it must be finite and > 0");
+  CHECK(same_bits(x, before));
+}

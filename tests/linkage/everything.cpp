@@ -125,6 +125,8 @@ void use_everything(Eigen::MatrixXd& W, Eigen::VectorXd& b, std::vector<Eigen::M
   descent::SteepestDescent<double>().step(b, b, [](const Eigen::VectorXd& v) { return v; });
   descent::Newton<double>().step(b, b, W);
   descent::NaturalGradient<double>().step(b, b, descent::estimate_fisher(W));
+  b[0] += descent::NaturalGradient<double>().constrained_step(b, b, descent::estimate_fisher(W), 0.01);
+  b[0] += descent::NaturalGradient<double>().constrained_step(b, b, [](const Eigen::VectorXd& v) { return v; }, 0.01);
   b[0] += static_cast<double>(descent::check_gradient(objective, b).message().size());
 
   descent::Minibatches batches(100, 32, 1);

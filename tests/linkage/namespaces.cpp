@@ -46,7 +46,7 @@ static_assert(DenseTensor<MatrixXd> && Tensors<MatrixXd> && Writable<MatrixXd&> 
 static_assert(OfSize<Vector3d, 3> && PairsUpWith<VectorXd, VectorXd> && ReadableWhenConst<VectorXd>);
 static_assert(ParametersOf<VectorXd&, double, Dynamic> && GradientOf<VectorXd, VectorXd&, double>);
 static_assert(OptimizerFor<Adam<double>, VectorXd, VectorXd> && OneTensorStep<VectorXd&, VectorXd, double>);
-static_assert(HessianOf<MatrixXd, double> && HessianProduct<VectorXd (*)(const VectorXd&), double>);
+static_assert(HessianOf<MatrixXd, double> && MatrixProduct<VectorXd (*)(const VectorXd&), double>);
 static_assert(Schedule<schedules::Cosine>);
 static_assert(SavedScalar<float> && SavedParametersOf<VectorXd, double, Dynamic>);
 

@@ -5,8 +5,10 @@
 #pragma once
 
 #include <cmath>
+#include <concepts>
 #include <limits>
 #include <stdexcept>
+#include <string_view>
 
 #include <Eigen/Core>
 
@@ -28,6 +30,27 @@ template <class Scalar>
 using Column = Eigen::Vector<Scalar, Eigen::Dynamic>;
 template <class Scalar>
 using Square = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic>;
+
+}  // namespace DESCENT_FLAGS
+}  // namespace detail
+
+/// A function, not a matrix: `product(v)` returns a symmetric matrix times v, both columns of all n parameters.
+template <class P, class Scalar>
+concept MatrixProduct = !DenseTensor<P> && requires(const P& product, const detail::Column<Scalar>& v) {
+  { product(v) } -> std::convertible_to<detail::Column<Scalar>>;
+};
+
+namespace detail {
+inline namespace DESCENT_FLAGS {
+
+/// product(v), of which the text of an error says what it is.
+template <class Scalar, class Product>
+Column<Scalar> checked_product(const Product& product, const Column<Scalar>& v, std::string_view name) {
+  Column<Scalar> result = product(v);
+  if (result.size() != v.size())
+    fail<std::invalid_argument>({name, "(v) is ", to_text(shape_of(result)), ", but v is ", to_text(shape_of(v))});
+  return result;
+}
 
 /// Checks that A is finite, square, and symmetric up to the rounding of a computed product:
 ///

@@ -6,6 +6,7 @@
 #include <concepts>
 #include <limits>
 #include <stdexcept>
+#include <string_view>
 
 #include <Eigen/Core>
 
@@ -15,15 +16,9 @@
 
 namespace descent {
 
-/// `hessian(v)` returns the Hessian times v, both columns of all n parameters.
-template <class H, class Scalar>
-concept HessianProduct = requires(const H& hessian, const detail::Column<Scalar>& v) {
-  { hessian(v) } -> std::convertible_to<detail::Column<Scalar>>;
-};
-
 /// A symmetric n x n matrix, or a function that multiplies by it.
 template <class H, class Scalar>
-concept HessianOf = (DenseTensor<H> && OfScalar<H, Scalar>) || HessianProduct<H, Scalar>;
+concept HessianOf = (DenseTensor<H> && OfScalar<H, Scalar>) || MatrixProduct<H, Scalar>;
 
 inline namespace DESCENT_FLAGS {
 
@@ -88,12 +83,7 @@ struct SteepestDescent {
       detail::require_size(H.rows(), v.size());
       return H * v;
     } else {
-      detail::Column<Scalar> product = hessian(v);
-      if (product.size() != v.size())
-        detail::fail<std::invalid_argument>({"descent::SteepestDescent: hessian(v) is ",
-                                             detail::to_text(detail::shape_of(product)), ", but v is ",
-                                             detail::to_text(detail::shape_of(v))});
-      return product;
+      return detail::checked_product(hessian, v, "descent::SteepestDescent: hessian");
     }
   }
 };
