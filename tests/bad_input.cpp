@@ -91,6 +91,25 @@ void epsilon_is_checked(const std::string& optimizer) {
   accepted<double>(&R::epsilon, 1e-46);
 }
 
+/// The same for a member of any rule, by the text of its range.
+template <class R>
+void member_is_checked(double R::* field, const std::string& optimizer, const std::string& name,
+                       const std::string& range) {
+  const auto check = [&](const std::vector<double>& bad, const std::vector<double>& bad_as_float,
+                         const std::vector<double>& good) {
+    for (const double value : bad) refused<double>(field, optimizer, name, value, range);
+    for (const double value : bad_as_float) refused<float>(field, optimizer, name, value, range);
+    for (const double value : good) accepted<double>(field, value);
+  };
+  if (range == "finite and >= 0") return check({-1e-300, infinity, not_a_number}, {1e39}, {0, 1e39});
+  if (range == "finite and > 0") return check({0, -1e-8, infinity, not_a_number}, {1e-46, 1e39}, {1e-46});
+  if (range == "finite and >= 1") return check({0.9999999, infinity, not_a_number}, {1e39}, {1});
+  if (range == "in (0, 1]") return check({0, -1e-8, 1.0000001, not_a_number}, {1e-46}, {1e-46, 1});
+  if (range == "> 0") return check({0, -1e-8, not_a_number}, {1e-46}, {1e-46, infinity});
+  REQUIRE(range == "in [0, 1)");
+  decay_is_checked(field, optimizer, name);
+}
+
 }  // namespace
 
 TEST_CASE("hyperparameters out of range", "[bad input]") {
@@ -181,6 +200,122 @@ TEST_CASE("hyperparameters out of range", "[bad input]") {
     rate_is_checked<rules::AdaDelta>("AdaDelta");
     epsilon_is_checked<rules::AdaDelta>("AdaDelta");
     decay_is_checked(&rules::AdaDelta::decay, "AdaDelta", "decay");
+  }
+  SECTION("AdamW") {
+    member_is_checked(&rules::AdamW::learning_rate, "AdamW", "learning_rate", "finite and >= 0");
+    member_is_checked(&rules::AdamW::beta1, "AdamW", "beta1", "in [0, 1)");
+    member_is_checked(&rules::AdamW::beta2, "AdamW", "beta2", "in [0, 1)");
+    member_is_checked(&rules::AdamW::epsilon, "AdamW", "epsilon", "finite and > 0");
+    member_is_checked(&rules::AdamW::weight_decay, "AdamW", "weight_decay", "finite and >= 0");
+    member_is_checked(&rules::AdamW::epsilon_root, "AdamW", "epsilon_root", "finite and >= 0");
+  }
+  SECTION("AMSGrad") {
+    member_is_checked(&rules::AMSGrad::learning_rate, "AMSGrad", "learning_rate", "finite and >= 0");
+    member_is_checked(&rules::AMSGrad::beta1, "AMSGrad", "beta1", "in [0, 1)");
+    member_is_checked(&rules::AMSGrad::beta2, "AMSGrad", "beta2", "in [0, 1)");
+    member_is_checked(&rules::AMSGrad::epsilon, "AMSGrad", "epsilon", "finite and > 0");
+    CHECK(complaint([] { AMSGrad<>({.maximum_of = static_cast<MaximumOf>(2)}); }) ==
+          "descent::AMSGrad: maximum_of = 2; it must be raw or corrected");
+  }
+  SECTION("NAdam") {
+    member_is_checked(&rules::NAdam::learning_rate, "NAdam", "learning_rate", "finite and >= 0");
+    member_is_checked(&rules::NAdam::beta1, "NAdam", "beta1", "in [0, 1)");
+    member_is_checked(&rules::NAdam::beta2, "NAdam", "beta2", "in [0, 1)");
+    member_is_checked(&rules::NAdam::epsilon, "NAdam", "epsilon", "finite and > 0");
+    member_is_checked(&rules::NAdam::momentum_decay, "NAdam", "momentum_decay", "> 0");
+  }
+  SECTION("RAdam") {
+    member_is_checked(&rules::RAdam::learning_rate, "RAdam", "learning_rate", "finite and >= 0");
+    member_is_checked(&rules::RAdam::beta1, "RAdam", "beta1", "in [0, 1)");
+    member_is_checked(&rules::RAdam::beta2, "RAdam", "beta2", "in [0, 1)");
+    member_is_checked(&rules::RAdam::epsilon, "RAdam", "epsilon", "finite and > 0");
+    for (const double bad : {3.999999, 0.0})
+      CHECK(complaint([&] { RAdam<>({.threshold = bad}); }) == "descent::RAdam: threshold must be at least 4");
+    CHECK(complaint([&] { RAdam<>({.threshold = infinity}); }) ==
+          "descent::RAdam: threshold = inf; it must be finite and >= 0");
+    CHECK_NOTHROW(RAdam<>({.threshold = 4}));
+  }
+  SECTION("AdaMax") {
+    member_is_checked(&rules::AdaMax::learning_rate, "AdaMax", "learning_rate", "finite and >= 0");
+    member_is_checked(&rules::AdaMax::beta1, "AdaMax", "beta1", "in [0, 1)");
+    member_is_checked(&rules::AdaMax::beta2, "AdaMax", "beta2", "in [0, 1)");
+    member_is_checked(&rules::AdaMax::epsilon, "AdaMax", "epsilon", "finite and > 0");
+    CHECK(complaint([] { AdaMax<>({.epsilon_placement = EpsilonPlacement::hat}); }) ==
+          "descent::AdaMax: epsilon_placement = hat; it must be outside or inside");
+  }
+  SECTION("AdaBelief") {
+    member_is_checked(&rules::AdaBelief::learning_rate, "AdaBelief", "learning_rate", "finite and >= 0");
+    member_is_checked(&rules::AdaBelief::beta1, "AdaBelief", "beta1", "in [0, 1)");
+    member_is_checked(&rules::AdaBelief::beta2, "AdaBelief", "beta2", "in [0, 1)");
+    member_is_checked(&rules::AdaBelief::epsilon, "AdaBelief", "epsilon", "finite and > 0");
+    member_is_checked(&rules::AdaBelief::epsilon_root, "AdaBelief", "epsilon_root", "finite and >= 0");
+  }
+  SECTION("Yogi") {
+    member_is_checked(&rules::Yogi::learning_rate, "Yogi", "learning_rate", "finite and >= 0");
+    member_is_checked(&rules::Yogi::beta1, "Yogi", "beta1", "in [0, 1)");
+    member_is_checked(&rules::Yogi::beta2, "Yogi", "beta2", "in [0, 1)");
+    member_is_checked(&rules::Yogi::epsilon, "Yogi", "epsilon", "finite and > 0");
+    member_is_checked(&rules::Yogi::initial_accumulator, "Yogi", "initial_accumulator", "finite and >= 0");
+  }
+  SECTION("Adan") {
+    member_is_checked(&rules::Adan::learning_rate, "Adan", "learning_rate", "finite and >= 0");
+    member_is_checked(&rules::Adan::beta1, "Adan", "beta1", "in [0, 1)");
+    member_is_checked(&rules::Adan::beta2, "Adan", "beta2", "in [0, 1)");
+    member_is_checked(&rules::Adan::beta3, "Adan", "beta3", "in [0, 1)");
+    member_is_checked(&rules::Adan::epsilon, "Adan", "epsilon", "finite and > 0");
+    member_is_checked(&rules::Adan::weight_decay, "Adan", "weight_decay", "finite and >= 0");
+  }
+  SECTION("Lion") {
+    member_is_checked(&rules::Lion::learning_rate, "Lion", "learning_rate", "finite and >= 0");
+    member_is_checked(&rules::Lion::beta1, "Lion", "beta1", "in [0, 1)");
+    member_is_checked(&rules::Lion::beta2, "Lion", "beta2", "in [0, 1)");
+    member_is_checked(&rules::Lion::weight_decay, "Lion", "weight_decay", "finite and >= 0");
+  }
+  SECTION("Rprop") {
+    member_is_checked(&rules::Rprop::initial_step_size, "Rprop", "initial_step_size", "finite and > 0");
+    member_is_checked(&rules::Rprop::eta_minus, "Rprop", "eta_minus", "in [0, 1)");
+    member_is_checked(&rules::Rprop::eta_plus, "Rprop", "eta_plus", "finite and >= 1");
+    member_is_checked(&rules::Rprop::min_step_size, "Rprop", "min_step_size", "finite and > 0");
+    for (const double bad : {0.0, -1.0, infinity, not_a_number})
+      refused<double>(&rules::Rprop::max_step_size, "Rprop", "max_step_size", bad, "finite and > 0");
+    CHECK(complaint([] { Rprop<>({.min_step_size = 2, .max_step_size = 1}); }) ==
+          "descent::Rprop: min_step_size must be at most max_step_size");
+    CHECK_NOTHROW(Rprop<>({.min_step_size = 2, .max_step_size = 2}));
+  }
+  SECTION("Ftrl") {
+    member_is_checked(&rules::Ftrl::learning_rate, "Ftrl", "learning_rate", "finite and > 0");
+    for (const double bad : {-1e-300, infinity, not_a_number})
+      refused<double>(&rules::Ftrl::beta, "Ftrl", "beta", bad, "finite and >= 0");
+    member_is_checked(&rules::Ftrl::l1, "Ftrl", "l1", "finite and >= 0");
+    member_is_checked(&rules::Ftrl::l2, "Ftrl", "l2", "finite and >= 0");
+    member_is_checked(&rules::Ftrl::l2_shrinkage, "Ftrl", "l2_shrinkage", "finite and >= 0");
+    member_is_checked(&rules::Ftrl::initial_accumulator, "Ftrl", "initial_accumulator", "finite and >= 0");
+    CHECK(complaint([] { Ftrl<>({.beta = 0}); }) == "descent::Ftrl: beta, l2 or initial_accumulator must be > 0");
+    CHECK_NOTHROW(Ftrl<>({.beta = 0, .l2 = 1}));
+    CHECK_NOTHROW(Ftrl<>({.beta = 0, .initial_accumulator = 1}));
+  }
+  SECTION("ScheduleFreeSGD") {
+    member_is_checked(&rules::ScheduleFreeSGD::learning_rate, "ScheduleFreeSGD", "learning_rate", "finite and >= 0");
+    member_is_checked(&rules::ScheduleFreeSGD::momentum, "ScheduleFreeSGD", "momentum", "in (0, 1]");
+    member_is_checked(&rules::ScheduleFreeSGD::weight_decay, "ScheduleFreeSGD", "weight_decay", "finite and >= 0");
+    member_is_checked(&rules::ScheduleFreeSGD::r, "ScheduleFreeSGD", "r", "finite and >= 0");
+    member_is_checked(&rules::ScheduleFreeSGD::weight_lr_power, "ScheduleFreeSGD", "weight_lr_power",
+                      "finite and >= 0");
+    CHECK(complaint([] { ScheduleFreeSGD<>({.warmup_steps = -1}); }) ==
+          "descent::ScheduleFreeSGD: warmup_steps = -1; it must be finite and >= 0");
+  }
+  SECTION("ScheduleFreeAdamW") {
+    member_is_checked(&rules::ScheduleFreeAdamW::learning_rate, "ScheduleFreeAdamW", "learning_rate",
+                      "finite and >= 0");
+    member_is_checked(&rules::ScheduleFreeAdamW::beta1, "ScheduleFreeAdamW", "beta1", "in (0, 1]");
+    member_is_checked(&rules::ScheduleFreeAdamW::beta2, "ScheduleFreeAdamW", "beta2", "in [0, 1)");
+    member_is_checked(&rules::ScheduleFreeAdamW::epsilon, "ScheduleFreeAdamW", "epsilon", "finite and > 0");
+    member_is_checked(&rules::ScheduleFreeAdamW::weight_decay, "ScheduleFreeAdamW", "weight_decay", "finite and >= 0");
+    member_is_checked(&rules::ScheduleFreeAdamW::r, "ScheduleFreeAdamW", "r", "finite and >= 0");
+    member_is_checked(&rules::ScheduleFreeAdamW::weight_lr_power, "ScheduleFreeAdamW", "weight_lr_power",
+                      "finite and >= 0");
+    CHECK(complaint([] { ScheduleFreeAdamW<>({.warmup_steps = -1}); }) ==
+          "descent::ScheduleFreeAdamW: warmup_steps = -1; it must be finite and >= 0");
   }
   SECTION("Adam") {
     rate_is_checked<rules::Adam>("Adam");

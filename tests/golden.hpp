@@ -13,7 +13,7 @@
 #include <type_traits>
 #include <vector>
 
-#include <descent/rules/adam.hpp>
+#include <descent/rules/radam.hpp>
 
 #include "catch.hpp"
 #include "variants.hpp"
@@ -101,13 +101,24 @@ inline double correction_roundings(double beta, int t) {
   return (t + 1) * power / (1 - power);
 }
 
-/// By how many roundings, more than other rules', the steps of framework and library may differ.
+/// RAdam's: rho is the difference of two numbers close to 2 / (1 - beta2), computed in double also for float.
+inline double rectification_roundings(const rules::RAdam& rule, int t, double u) {
+  const double power = std::pow(rule.beta2, t), most = 2 / (1 - rule.beta2) - 1;
+  const double subtracted = 2 * t * power / (1 - power), rho = most - subtracted;
+  if (rho <= rule.threshold) return 0;
+  const double of_rho = subtracted * (correction_roundings(rule.beta2, t) + 3) * 0x1p-53 / u;
+  return of_rho * (1 / (rho - 4) + 1 / (rho - 2) + 1 / rho) / 2;
+}
+
+/// By how many roundings of u, more than other rules', the steps of framework and library may differ.
 template <class R>
-double step_roundings(const R& rule, int t) {
-  if constexpr (std::is_base_of_v<rules::Adam, R>)
-    return correction_roundings(rule.beta1, t) + correction_roundings(rule.beta2, t) / 2;
-  else
-    return 0;
+double step_roundings(const R& rule, int t, double u = 0x1p-53) {
+  double roundings = 0;
+  if constexpr (requires { rule.beta1; }) roundings += correction_roundings(rule.beta1, t);
+  if constexpr (requires { rule.beta2; }) roundings += correction_roundings(rule.beta2, t) / 2;
+  if constexpr (requires { rule.beta3; }) roundings += correction_roundings(rule.beta3, t) / 2;
+  if constexpr (std::is_base_of_v<rules::RAdam, R>) roundings += rectification_roundings(rule, t, u);
+  return roundings;
 }
 
 /// The rule with its members changed: with(adam(), [](auto& rule) { rule.beta1 = 0.5; }).

@@ -7,10 +7,12 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <stdexcept>
 #include <string>
 
 #include <descent/descent.hpp>
+#include <descent/rules/all.hpp>
 
 namespace descent::test {
 
@@ -67,10 +69,81 @@ void for_each_variant(Visit&& visit) {
   visit("Adam inside uncorrected", adam_with(inside, false));
   visit("Adam hat uncorrected", adam_with(hat, false));
 
+  visit("AdamW", rules::AdamW{.learning_rate = 0.03, .beta1 = 0.8, .beta2 = 0.99, .epsilon = 1e-6});
+  visit("AdamW hat",
+        rules::AdamW{
+            .learning_rate = 0.03, .beta2 = 0.99, .weight_decay = 0.1, .epsilon_root = 1e-6, .epsilon_placement = hat});
+
+  visit("AMSGrad raw", rules::AMSGrad{.learning_rate = 0.03, .beta1 = 0.8, .beta2 = 0.9, .epsilon = 1e-6});
+  visit("AMSGrad corrected", rules::AMSGrad{.learning_rate = 0.03,
+                                            .beta2 = 0.9,
+                                            .epsilon = 1e-6,
+                                            .epsilon_placement = inside,
+                                            .maximum_of = MaximumOf::corrected});
+  visit("AMSGrad uncorrected",
+        rules::AMSGrad{
+            .learning_rate = 0.03, .beta2 = 0.9, .epsilon = 1e-6, .epsilon_placement = hat, .bias_correction = false});
+
+  visit("NAdam",
+        rules::NAdam{.learning_rate = 0.03, .beta1 = 0.8, .beta2 = 0.99, .epsilon = 1e-6, .momentum_decay = 0.1});
+  visit("NAdam without warm-up", rules::NAdam{.learning_rate = 0.03,
+                                              .beta1 = 0.8,
+                                              .beta2 = 0.99,
+                                              .epsilon = 1e-6,
+                                              .momentum_decay = std::numeric_limits<double>::infinity()});
+
+  visit("RAdam outside", rules::RAdam{.learning_rate = 0.03, .beta1 = 0.8, .beta2 = 0.99, .epsilon = 1e-6});
+  visit("RAdam hat from 4",
+        rules::RAdam{.learning_rate = 0.03, .beta2 = 0.95, .epsilon = 1e-6, .epsilon_placement = hat, .threshold = 4});
+
+  visit("AdaMax outside", rules::AdaMax{.learning_rate = 0.03, .beta1 = 0.8, .beta2 = 0.99, .epsilon = 1e-6});
+  visit(
+      "AdaMax inside",
+      rules::AdaMax{.learning_rate = 0.03, .beta1 = 0.8, .beta2 = 0.99, .epsilon = 1e-6, .epsilon_placement = inside});
+
+  visit("AdaBelief",
+        rules::AdaBelief{.learning_rate = 0.03, .beta1 = 0.8, .beta2 = 0.99, .epsilon = 1e-6, .epsilon_root = 1e-12});
+
+  visit("Yogi",
+        rules::Yogi{.learning_rate = 0.03, .beta1 = 0.8, .beta2 = 0.9, .epsilon = 1e-4, .initial_accumulator = 1e-3});
+  visit("Yogi uncorrected",
+        rules::Yogi{
+            .learning_rate = 0.03, .beta2 = 0.9, .epsilon = 1e-4, .initial_accumulator = 0, .bias_correction = false});
+
+  visit("Adan proximal",
+        rules::Adan{
+            .learning_rate = 0.03, .beta1 = 0.9, .beta2 = 0.8, .beta3 = 0.95, .epsilon = 1e-6, .weight_decay = 0.1});
+  visit("Adan not proximal",
+        rules::Adan{.learning_rate = 0.03, .epsilon = 1e-6, .weight_decay = 0.1, .proximal = false});
+
+  visit("Lion", rules::Lion{.learning_rate = 0.03, .beta1 = 0.8, .beta2 = 0.95, .weight_decay = 0.1});
+
+  visit("Rprop",
+        rules::Rprop{
+            .initial_step_size = 0.02, .eta_minus = 0.4, .eta_plus = 1.3, .min_step_size = 1e-4, .max_step_size = 0.1});
+
+  visit("Ftrl", rules::Ftrl{.learning_rate = 0.3, .beta = 0.5, .l1 = 0.1, .l2 = 0.2, .initial_accumulator = 0.01});
+  visit("Ftrl from 0.1", rules::Ftrl{.learning_rate = 0.3, .beta = 0, .l2_shrinkage = 0.3, .initial_accumulator = 0.1});
+
+  visit("ScheduleFreeSGD", rules::ScheduleFreeSGD{.learning_rate = 0.03, .momentum = 0.8, .weight_decay = 0.1});
+  visit("ScheduleFreeSGD warming up",
+        rules::ScheduleFreeSGD{.learning_rate = 0.03, .warmup_steps = 9, .r = 0.5, .weight_lr_power = 1.5});
+
+  visit(
+      "ScheduleFreeAdamW",
+      rules::ScheduleFreeAdamW{
+          .learning_rate = 0.03, .beta1 = 0.8, .beta2 = 0.99, .epsilon = 1e-6, .weight_decay = 0.1, .warmup_steps = 9});
+
   // A power of two, so that the product with x is exact.
   visit("AdaGrad with weight decay",
         Chain{transforms::L2Penalty{0x1p-7}, rules::AdaGrad{.learning_rate = 0.03, .initial_accumulator = 0.1}});
   visit("Adam with weight decay", Chain{transforms::L2Penalty{0x1p-7}, adam});
+}
+
+/// The learning rate of a rule, or what else it lists first.
+template <class R>
+auto& first_hyperparameter(R& rule) {
+  return *R::hyperparameters([&](const auto& first, const auto&...) { return &(rule.*first.member); });
 }
 
 template <class Scalar>

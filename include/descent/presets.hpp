@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What PyTorch, Keras, optax and the papers mean by the seven names: the same rule, with the formula and the defaults
+// What PyTorch, Keras, optax and the papers mean by the names of optimizers: the same rule, with the formula and the defaults
 // of each. A preset returns the rule, which can be changed as usual:
 //
 //     descent::Adam<float> adam(descent::presets::keras::adam());

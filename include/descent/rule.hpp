@@ -337,9 +337,9 @@ template <class Scalar_, std::size_t factors, std::size_t number_count = 0>
 struct Step {
   using Scalar = Scalar_;
 
-  std::int64_t t;                                                      ///< 1 at the first step
-  [[no_unique_address]] detail::Products<factors> products;            ///< of the factors, including this step's
-  [[no_unique_address]] detail::RunningNumbers<number_count> numbers;  ///< including this step
+  std::int64_t t;                                                           ///< 1 at the first step
+  [[no_unique_address]] detail::Products<factors> products;                 ///< of the factors, including this step's
+  [[no_unique_address]] detail::RunningNumbers<number_count> numbers = {};  ///< including this step
 
   /// The number rounded to the scalar.
   static constexpr Scalar real(double number) { return static_cast<Scalar>(number); }

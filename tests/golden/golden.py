@@ -8,7 +8,7 @@ halved on the way, and the format of the files.
                               make_schedules.py likewise
 
 A line of a golden file is `case scalar t x...`: the parameters after step t, as the shortest decimals
-that are read back as the same numbers. Line 0 is the start.
+that are read back as the same numbers. Line 0 is the start. The frameworks' last digits depend on the CPU as well.
 """
 
 import pathlib

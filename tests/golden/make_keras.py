@@ -8,7 +8,20 @@ os.environ["KERAS_BACKEND"] = "jax"  # the backend that runs the optimizers' own
 
 import jax
 import keras
-from keras.optimizers import SGD, Adadelta, Adagrad, Adam, RMSprop
+from keras.optimizers import (
+    SGD,
+    Adadelta,
+    Adagrad,
+    Adam,
+    Adamax,
+    AdamW,
+    Ftrl,
+    Lamb,
+    Lion,
+    Nadam,
+    RMSprop,
+    ScheduleFreeAdamW,
+)
 
 import golden
 
@@ -25,13 +38,24 @@ CASES = {
     "adadelta": (Adadelta, {}),
     "adam": (Adam, {}),
     "adam_betas_eps": (Adam, {"beta_1": 0.5, "beta_2": 0.9, "epsilon": 1e-3}),
+    "adam_amsgrad": (Adam, {"amsgrad": True}),
+    "adamw": (AdamW, {}),
+    "nadam": (Nadam, {}),
+    "adamax": (Adamax, {}),
+    "lion": (Lion, {}),
+    "lamb": (Lamb, {}),
+    "ftrl": (Ftrl, {}),
+    "ftrl_l1_l2": (Ftrl, {"l1_regularization_strength": 0.05, "l2_regularization_strength": 0.1, "beta": 0.5}),
+    "ftrl_shrinkage": (Ftrl, {"l2_shrinkage_regularization_strength": 0.1}),
+    "schedule_free_adamw": (ScheduleFreeAdamW, {}),
 }
+FROM_START = (Lamb, Ftrl, ScheduleFreeAdamW)  # whose steps depend on where they are
 
 
 def follow(optimizer, options):
-    start = golden.ZERO_START
-    x = keras.Variable(start)
     stepper = optimizer(**options)
+    start = golden.START if stepper.weight_decay or optimizer in FROM_START else golden.ZERO_START
+    x = keras.Variable(start)
     rate = float(optimizer().get_config()["learning_rate"])
 
     def step(_, halved, gradient):

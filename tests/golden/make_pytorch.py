@@ -4,7 +4,7 @@
 import platform
 
 import torch
-from torch.optim import SGD, Adadelta, Adagrad, Adam, RMSprop
+from torch.optim import SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, NAdam, RAdam, RMSprop, Rprop
 
 import golden
 
@@ -30,13 +30,26 @@ CASES = {
     "adam": (Adam, {}),
     "adam_betas_eps": (Adam, {"betas": (0.5, 0.9), "eps": 1e-3}),
     "adam_weight_decay": (Adam, {"weight_decay": 0.1}),
+    "adam_amsgrad": (Adam, {"amsgrad": True}),
+    "adamw": (AdamW, {}),
+    "adamw_no_decay": (AdamW, {"weight_decay": 0}),
+    "adamw_amsgrad": (AdamW, {"amsgrad": True}),
+    "nadam": (NAdam, {}),
+    "nadam_decoupled": (NAdam, {"weight_decay": 0.1, "decoupled_weight_decay": True}),
+    "radam": (RAdam, {}),
+    "radam_decoupled": (RAdam, {"weight_decay": 0.1, "decoupled_weight_decay": True}),
+    "adamax": (Adamax, {}),
+    "rprop": (Rprop, {}),  # whose rate is no more than the size of the first step: it is halved in vain
+    "rprop_etas": (Rprop, {"etas": (0.4, 1.3), "step_sizes": (1e-3, 0.5)}),
 }
 
 
 def follow(optimizer, options, dtype):
-    start = golden.START if "weight_decay" in options else golden.ZERO_START
-    x = torch.tensor(start, dtype=dtype, requires_grad=True)
+    torch.set_default_dtype(dtype)  # of the numbers in the optimizer's state, such as NAdam's product
+    x = torch.tensor(golden.ZERO_START, dtype=dtype, requires_grad=True)
     stepper = optimizer([x], foreach=False, **options)
+    start = golden.START if stepper.defaults.get("weight_decay") else golden.ZERO_START
+    x.data = torch.tensor(start, dtype=dtype)
     rate = stepper.param_groups[0]["lr"]
 
     def step(_, halved, gradient):

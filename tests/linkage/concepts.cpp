@@ -3,6 +3,7 @@
 // What `step` accepts and what it does not, according to its concepts: this file is correct if it compiles. Each
 // refusal is next to an acceptance from which it differs in one thing.
 #include <descent/descent.hpp>
+#include <descent/rules/all.hpp>
 
 #include <array>
 #include <cstdint>
@@ -238,6 +239,12 @@ static_assert(descent::Rule<descent::rules::RMSProp> && !descent::HasInitialStat
 static_assert(descent::Rule<descent::rules::AdaDelta> && !descent::HasRunningFactors<descent::rules::AdaDelta>);
 static_assert(descent::Rule<descent::rules::Adam> && descent::HasRunningFactors<descent::rules::Adam>);
 static_assert(descent::HasStatePowers<descent::rules::Adam> && !descent::HasStatePowers<descent::rules::SGD>);
+static_assert(descent::Rule<descent::rules::AdamW> && !descent::HasRunningNumbers<descent::rules::AdamW>);
+static_assert(descent::Rule<descent::rules::NAdam> && descent::HasRunningNumbers<descent::rules::NAdam>);
+static_assert(descent::ComputesAverage<descent::rules::ScheduleFreeSGD>);
+static_assert(descent::KeepsAverage<descent::rules::ScheduleFreeAdamW>);
+static_assert(!descent::KeepsAverage<descent::rules::AdamW>);
+static_assert(descent::KeepsAverage<descent::Chain<descent::transforms::ClipNorm, descent::rules::ScheduleFreeSGD>>);
 static_assert(descent::Rule<descent::Chain<descent::rules::RMSProp, descent::transforms::MomentumOfSteps>>);
 static_assert(descent::Rule<descent::Chain<descent::transforms::L2Penalty, descent::rules::AdaGrad>>);
 static_assert(!descent::Rule<descent::Adam<double>>);

@@ -5,6 +5,7 @@
 #include <descent/curvature/preconditioned_descent.hpp>
 #include <descent/curvature/steepest_descent.hpp>
 #include <descent/descent.hpp>
+#include <descent/rules/all.hpp>
 
 #include <cstdint>
 #include <sstream>
@@ -96,6 +97,19 @@ void use_everything(Eigen::MatrixXd& W, Eigen::VectorXd& b, std::vector<Eigen::M
   use_rule(descent::rules::RMSProp{}, b);
   use_rule(descent::rules::AdaDelta{}, b);
   use_rule(descent::rules::Adam{}, b);
+  use_rule(descent::rules::AdamW{}, b);
+  use_rule(descent::rules::AMSGrad{}, b);
+  use_rule(descent::rules::NAdam{}, b);
+  use_rule(descent::rules::RAdam{}, b);
+  use_rule(descent::rules::AdaMax{}, b);
+  use_rule(descent::rules::AdaBelief{}, b);
+  use_rule(descent::rules::Yogi{}, b);
+  use_rule(descent::rules::Adan{}, b);
+  use_rule(descent::rules::Lion{}, b);
+  use_rule(descent::rules::Rprop{}, b);
+  use_rule(descent::rules::Ftrl{}, b);
+  use_rule(descent::rules::ScheduleFreeSGD{}, b);
+  use_rule(descent::presets::paper::lars(), b);
   using namespace descent::presets;
   use_rule(keras::with_momentum(keras::centered_rmsprop(), 0.9), b);
   use_rule(descent::Chain{descent::transforms::ClipNorm{}, pytorch::adam(), descent::transforms::WeightDecay{}}, b);
@@ -104,6 +118,7 @@ void use_everything(Eigen::MatrixXd& W, Eigen::VectorXd& b, std::vector<Eigen::M
   descent::make_optimizer<float, 8>(descent::rules::CenteredRMSProp{}).step(tensors, tensors);
   use_arrays(descent::Chain{descent::rules::Adam{}, descent::transforms::MomentumOfSteps{0.9}}, b);
   b = descent::Nesterov<double>().lookahead(b);
+  b = descent::ScheduleFreeAdamW<double>().averaged(b);
   descent::Adam<float>().step(tensors, tensors);
 
   descent::SteepestDescent<double>().step(b, b, W);

@@ -7,6 +7,7 @@
 #include <descent/curvature/preconditioned_descent.hpp>
 #include <descent/curvature/steepest_descent.hpp>
 #include <descent/descent.hpp>
+#include <descent/rules/all.hpp>
 
 #include <Eigen/Eigen>
 #include <unsupported/Eigen/AlignedVector3>
@@ -85,6 +86,21 @@ void use_all(VectorXd& x, const MatrixXd& H) {
   const CenteredRMSProp<> centered_rmsprop;
   const AdaDelta<> adadelta;
   Adam<> adam(presets::keras::adam());
+  const AdamW<> adamw;
+  const AMSGrad<> amsgrad({.maximum_of = MaximumOf::corrected});
+  const NAdam<> nadam;
+  const RAdam<> radam;
+  const AdaMax<> adamax;
+  const AdaBelief<> adabelief;
+  const Yogi<> yogi;
+  const Adan<> adan;
+  const Lion<> lion;
+  const Rprop<> rprop;
+  const Ftrl<> ftrl;
+  const ScheduleFreeSGD<> schedule_free_sgd;
+  const ScheduleFreeAdamW<> schedule_free_adamw;
+  const LAMB<> lamb;
+  const LARS<> lars;
 
   const Step<double, 1> step{1, {0.5}};
   x[0] += step.products[0];

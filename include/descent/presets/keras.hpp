@@ -7,10 +7,17 @@
 #include <descent/rules/adadelta.hpp>
 #include <descent/rules/adagrad.hpp>
 #include <descent/rules/adam.hpp>
+#include <descent/rules/adamax.hpp>
+#include <descent/rules/adamw.hpp>
+#include <descent/rules/amsgrad.hpp>
 #include <descent/rules/centered_rmsprop.hpp>
+#include <descent/rules/ftrl.hpp>
+#include <descent/rules/lion.hpp>
 #include <descent/rules/momentum.hpp>
+#include <descent/rules/nadam.hpp>
 #include <descent/rules/nesterov.hpp>
 #include <descent/rules/rmsprop.hpp>
+#include <descent/rules/schedule_free_adamw.hpp>
 #include <descent/rules/sgd.hpp>
 #include <descent/transforms/step.hpp>
 
@@ -49,6 +56,45 @@ DESCENT_TAGGED constexpr rules::Adam adam() {
           .beta2 = 0.999,
           .epsilon = 1e-7,
           .epsilon_placement = EpsilonPlacement::hat};
+}
+DESCENT_TAGGED constexpr rules::AdamW adamw() {
+  return {.learning_rate = 0.001,
+          .beta1 = 0.9,
+          .beta2 = 0.999,
+          .epsilon = 1e-7,
+          .weight_decay = 0.004,
+          .epsilon_placement = EpsilonPlacement::hat};
+}
+/// Adam(amsgrad=True).
+DESCENT_TAGGED constexpr rules::AMSGrad amsgrad() {
+  return {.learning_rate = 0.001,
+          .beta1 = 0.9,
+          .beta2 = 0.999,
+          .epsilon = 1e-7,
+          .epsilon_placement = EpsilonPlacement::hat,
+          .maximum_of = MaximumOf::raw};
+}
+DESCENT_TAGGED constexpr rules::NAdam nadam() {
+  return {.learning_rate = 0.001, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-7, .momentum_decay = 1};
+}
+DESCENT_TAGGED constexpr rules::AdaMax adamax() {
+  return {.learning_rate = 0.001,
+          .beta1 = 0.9,
+          .beta2 = 0.999,
+          .epsilon = 1e-7,
+          .epsilon_placement = EpsilonPlacement::outside};
+}
+DESCENT_TAGGED constexpr rules::Lion lion() { return {.learning_rate = 0.001, .beta1 = 0.9, .beta2 = 0.99}; }
+/// Lamb, without its weight_decay, which shortens the parameters before their norm is taken.
+DESCENT_TAGGED constexpr Chain<rules::Adam, transforms::TrustRatio> lamb() {
+  return {{.learning_rate = 0.001, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-7}, {}};
+}
+/// Its l1_regularization_strength is l1; its l2_regularization_strength and l2_shrinkage_regularization_strength are
+/// half of l2 and l2_shrinkage.
+DESCENT_TAGGED constexpr rules::Ftrl ftrl() { return {.learning_rate = 0.001, .beta = 0, .initial_accumulator = 0.1}; }
+/// A weight_lr_power of 0, because all its steps weigh the same.
+DESCENT_TAGGED constexpr rules::ScheduleFreeAdamW schedule_free_adamw() {
+  return {.learning_rate = 0.0025, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_lr_power = 0};
 }
 
 }  // namespace descent::presets::keras

@@ -6,15 +6,29 @@
 // and epsilon = 0.
 #pragma once
 
+#include <limits>
+
 #include <descent/chain.hpp>
+#include <descent/rules/adabelief.hpp>
 #include <descent/rules/adadelta.hpp>
 #include <descent/rules/adagrad.hpp>
 #include <descent/rules/adam.hpp>
+#include <descent/rules/adamax.hpp>
+#include <descent/rules/adamw.hpp>
+#include <descent/rules/amsgrad.hpp>
 #include <descent/rules/centered_rmsprop.hpp>
+#include <descent/rules/lamb.hpp>
+#include <descent/rules/lion.hpp>
 #include <descent/rules/momentum.hpp>
+#include <descent/rules/nadam.hpp>
 #include <descent/rules/nesterov.hpp>
+#include <descent/rules/radam.hpp>
 #include <descent/rules/rmsprop.hpp>
+#include <descent/rules/schedule_free_adamw.hpp>
+#include <descent/rules/schedule_free_sgd.hpp>
 #include <descent/rules/sgd.hpp>
+#include <descent/rules/yogi.hpp>
+#include <descent/transforms/gradient.hpp>
 #include <descent/transforms/step.hpp>
 
 namespace descent::presets::optax {
@@ -42,6 +56,50 @@ DESCENT_TAGGED constexpr Chain<R, transforms::MomentumOfSteps> with_momentum(con
 DESCENT_TAGGED constexpr rules::AdaDelta adadelta() { return {.decay = 0.9, .epsilon = 1e-6}; }
 DESCENT_TAGGED constexpr rules::Adam adam() {
   return {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .epsilon_placement = EpsilonPlacement::outside};
+}
+DESCENT_TAGGED constexpr rules::AdamW adamw() {
+  return {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = 1e-4};
+}
+DESCENT_TAGGED constexpr rules::AMSGrad amsgrad() {
+  return {.beta1 = 0.9,
+          .beta2 = 0.999,
+          .epsilon = 1e-8,
+          .epsilon_placement = EpsilonPlacement::outside,
+          .maximum_of = MaximumOf::corrected};
+}
+/// For nadamw, this and transforms::WeightDecay in a Chain.
+DESCENT_TAGGED constexpr rules::NAdam nadam() {
+  return {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .momentum_decay = std::numeric_limits<double>::infinity()};
+}
+DESCENT_TAGGED constexpr rules::RAdam radam() {
+  return {
+      .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .epsilon_placement = EpsilonPlacement::outside, .threshold = 5};
+}
+/// For adamaxw, this and transforms::WeightDecay in a Chain.
+DESCENT_TAGGED constexpr rules::AdaMax adamax() {
+  return {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .epsilon_placement = EpsilonPlacement::inside};
+}
+DESCENT_TAGGED constexpr rules::AdaBelief adabelief() {
+  return {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-16, .epsilon_root = 1e-16};
+}
+DESCENT_TAGGED constexpr rules::Yogi yogi() {
+  return {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-3, .initial_accumulator = 1e-6, .bias_correction = true};
+}
+DESCENT_TAGGED constexpr rules::Lion lion() { return {.beta1 = 0.9, .beta2 = 0.99, .weight_decay = 0.001}; }
+DESCENT_TAGGED constexpr rules::LAMB lamb() {
+  return {{.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-6}, {.weight_decay = 0}, {}};
+}
+DESCENT_TAGGED constexpr Chain<transforms::L2Penalty, rules::SGD, transforms::TrustRatio, transforms::MomentumOfSteps>
+lars() {
+  return {{.weight_decay = 0}, {}, {.trust_coefficient = 0.001}, {.momentum = 0.9, .form = MomentumForm::velocity}};
+}
+/// contrib.schedule_free_sgd. Its warm-up begins one step earlier.
+DESCENT_TAGGED constexpr rules::ScheduleFreeSGD schedule_free_sgd() {
+  return {.learning_rate = 1, .momentum = 0.9, .weight_lr_power = 2};
+}
+/// contrib.schedule_free_adamw. Its warm-up begins one step earlier.
+DESCENT_TAGGED constexpr rules::ScheduleFreeAdamW schedule_free_adamw() {
+  return {.learning_rate = 0.0025, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_lr_power = 2};
 }
 
 }  // namespace descent::presets::optax

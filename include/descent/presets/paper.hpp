@@ -4,14 +4,29 @@
 #pragma once
 
 #include <descent/chain.hpp>
+#include <descent/rules/adabelief.hpp>
 #include <descent/rules/adadelta.hpp>
 #include <descent/rules/adagrad.hpp>
 #include <descent/rules/adam.hpp>
+#include <descent/rules/adamax.hpp>
+#include <descent/rules/adamw.hpp>
+#include <descent/rules/adan.hpp>
+#include <descent/rules/amsgrad.hpp>
 #include <descent/rules/centered_rmsprop.hpp>
+#include <descent/rules/ftrl.hpp>
+#include <descent/rules/lamb.hpp>
+#include <descent/rules/lars.hpp>
+#include <descent/rules/lion.hpp>
 #include <descent/rules/momentum.hpp>
+#include <descent/rules/nadam.hpp>
 #include <descent/rules/nesterov.hpp>
+#include <descent/rules/radam.hpp>
 #include <descent/rules/rmsprop.hpp>
+#include <descent/rules/rprop.hpp>
+#include <descent/rules/schedule_free_adamw.hpp>
+#include <descent/rules/schedule_free_sgd.hpp>
 #include <descent/rules/sgd.hpp>
+#include <descent/rules/yogi.hpp>
 #include <descent/transforms/step.hpp>
 
 namespace descent::presets::paper {
@@ -44,6 +59,68 @@ DESCENT_TAGGED constexpr rules::Adam adam() {
           .beta2 = 0.999,
           .epsilon = 1e-8,
           .epsilon_placement = EpsilonPlacement::outside};
+}
+/// Loshchilov and Hutter, Algorithm 2: their lambda is multiplied by the schedule alone, not by the rate.
+DESCENT_TAGGED constexpr rules::AdamW adamw(double lambda) {
+  return {.learning_rate = 0.001, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = lambda / 0.001};
+}
+/// Reddi et al., Algorithm 2, which corrects no bias and has no values.
+DESCENT_TAGGED constexpr rules::AMSGrad amsgrad() {
+  return {.epsilon_placement = EpsilonPlacement::outside, .bias_correction = false};
+}
+/// Dozat, Algorithm 2, with the momentum schedule of its section 2.
+DESCENT_TAGGED constexpr rules::NAdam nadam() { return {.learning_rate = 0.002, .momentum_decay = 0.004}; }
+/// Liu et al., Algorithm 2, which has no epsilon.
+DESCENT_TAGGED constexpr rules::RAdam radam() {
+  return {.epsilon_placement = EpsilonPlacement::outside, .threshold = 4};
+}
+/// Kingma and Ba, Algorithm 2. It has no epsilon: this one, close to the smallest normal float, only prevents 0 / 0.
+DESCENT_TAGGED constexpr rules::AdaMax adamax() {
+  return {.learning_rate = 0.002,
+          .beta1 = 0.9,
+          .beta2 = 0.999,
+          .epsilon = 1e-37,
+          .epsilon_placement = EpsilonPlacement::outside};
+}
+/// Zhuang et al., Algorithm 2, with the epsilon of the authors' code.
+DESCENT_TAGGED constexpr rules::AdaBelief adabelief() {
+  return {.learning_rate = 0.001, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-16, .epsilon_root = 1e-16};
+}
+/// Zaheer et al., Algorithm 2.
+DESCENT_TAGGED constexpr rules::Yogi yogi() {
+  return {.learning_rate = 0.01,
+          .beta1 = 0.9,
+          .beta2 = 0.999,
+          .epsilon = 1e-3,
+          .initial_accumulator = 0,
+          .bias_correction = false};
+}
+/// Xie et al., the authors' code, whose betas are 1 less those of Algorithm 1.
+DESCENT_TAGGED constexpr rules::Adan adan() {
+  return {.learning_rate = 0.001, .beta1 = 0.98, .beta2 = 0.92, .beta3 = 0.99, .epsilon = 1e-8, .proximal = true};
+}
+/// Chen et al., Algorithm 2.
+DESCENT_TAGGED constexpr rules::Lion lion() { return {.learning_rate = 1e-4, .beta1 = 0.9, .beta2 = 0.99}; }
+/// Igel and Huesken, iRprop-, with the values of Riedmiller and Braun but for their first step size of 0.1.
+DESCENT_TAGGED constexpr rules::Rprop rprop() {
+  return {.initial_step_size = 0.01, .eta_minus = 0.5, .eta_plus = 1.2, .min_step_size = 1e-6, .max_step_size = 50};
+}
+/// McMahan et al., Algorithm 1, with the beta that they recommend.
+DESCENT_TAGGED constexpr rules::Ftrl ftrl() { return {.beta = 1, .initial_accumulator = 0}; }
+/// Defazio et al., the authors' code.
+DESCENT_TAGGED constexpr rules::ScheduleFreeSGD schedule_free_sgd() {
+  return {.learning_rate = 1, .momentum = 0.9, .r = 0, .weight_lr_power = 2};
+}
+DESCENT_TAGGED constexpr rules::ScheduleFreeAdamW schedule_free_adamw() {
+  return {.learning_rate = 0.0025, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .r = 0, .weight_lr_power = 2};
+}
+/// You et al. 2020, Algorithm 2, with the values of their BERT.
+DESCENT_TAGGED constexpr rules::LAMB lamb() {
+  return {{.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-6}, {.weight_decay = 0.01}, {}};
+}
+/// You et al. 2017, Algorithm 1, with the values of their ResNet-50.
+DESCENT_TAGGED constexpr rules::LARS lars() {
+  return {{}, {.trust_coefficient = 0.001, .weight_decay = 0.0005}, {.momentum = 0.9, .form = MomentumForm::velocity}};
 }
 
 }  // namespace descent::presets::paper

@@ -9,10 +9,16 @@
 #include <descent/rules/adadelta.hpp>
 #include <descent/rules/adagrad.hpp>
 #include <descent/rules/adam.hpp>
+#include <descent/rules/adamax.hpp>
+#include <descent/rules/adamw.hpp>
+#include <descent/rules/amsgrad.hpp>
 #include <descent/rules/centered_rmsprop.hpp>
 #include <descent/rules/momentum.hpp>
+#include <descent/rules/nadam.hpp>
 #include <descent/rules/nesterov.hpp>
+#include <descent/rules/radam.hpp>
 #include <descent/rules/rmsprop.hpp>
+#include <descent/rules/rprop.hpp>
 #include <descent/rules/sgd.hpp>
 #include <descent/transforms/step.hpp>
 
@@ -53,6 +59,39 @@ DESCENT_TAGGED constexpr rules::Adam adam() {
           .beta2 = 0.999,
           .epsilon = 1e-8,
           .epsilon_placement = EpsilonPlacement::outside};
+}
+DESCENT_TAGGED constexpr rules::AdamW adamw() {
+  return {.learning_rate = 0.001, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = 0.01};
+}
+/// Adam(amsgrad=True); for AdamW(amsgrad=True), this and transforms::WeightDecay in a Chain.
+DESCENT_TAGGED constexpr rules::AMSGrad amsgrad() {
+  return {.learning_rate = 0.001,
+          .beta1 = 0.9,
+          .beta2 = 0.999,
+          .epsilon = 1e-8,
+          .epsilon_placement = EpsilonPlacement::outside,
+          .maximum_of = MaximumOf::raw};
+}
+DESCENT_TAGGED constexpr rules::NAdam nadam() {
+  return {.learning_rate = 0.002, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .momentum_decay = 0.004};
+}
+DESCENT_TAGGED constexpr rules::RAdam radam() {
+  return {.learning_rate = 0.001,
+          .beta1 = 0.9,
+          .beta2 = 0.999,
+          .epsilon = 1e-8,
+          .epsilon_placement = EpsilonPlacement::hat,
+          .threshold = 5};
+}
+DESCENT_TAGGED constexpr rules::AdaMax adamax() {
+  return {.learning_rate = 0.002,
+          .beta1 = 0.9,
+          .beta2 = 0.999,
+          .epsilon = 1e-8,
+          .epsilon_placement = EpsilonPlacement::inside};
+}
+DESCENT_TAGGED constexpr rules::Rprop rprop() {
+  return {.initial_step_size = 0.01, .eta_minus = 0.5, .eta_plus = 1.2, .min_step_size = 1e-6, .max_step_size = 50};
 }
 
 }  // namespace descent::presets::pytorch

@@ -43,15 +43,13 @@ struct AdamW {
                 Hyperparameter{"epsilon_placement", &AdamW::epsilon_placement});
   }
 
-  Adam adam() const { return {learning_rate, beta1, beta2, epsilon, epsilon_root, epsilon_placement, true}; }
-
-  auto running_factors(const auto& list) const { return adam().running_factors(list); }
+  auto running_factors(const auto& list) const { return list(beta1, beta2); }
 
   auto kernel(const auto& step) const {
+    const Adam adam{learning_rate, beta1, beta2, epsilon, epsilon_root, epsilon_placement};
     const double shrinkage = descent::kernel::rounded_product(learning_rate, weight_decay);
-    return
-        [adam = adam().kernel(step), shrinkage = step.real(shrinkage)](const auto& x, const auto& g, auto& m, auto& v)
-            __attribute__((always_inline)) { return adam(x, g, m, v) + shrinkage * x; };
+    return [adam = adam.kernel(step), shrinkage = step.real(shrinkage)](const auto& x, const auto& g, auto& m, auto& v)
+               __attribute__((always_inline)) { return adam(x, g, m, v) + shrinkage * x; };
   }
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <string_view>
 
 #include <descent/kernel/scalar_math.hpp>
@@ -11,6 +12,15 @@
 namespace descent {
 
 namespace rules {
+inline namespace DESCENT_FLAGS {
+
+/// mu(t) of NAdam.
+inline double growing_momentum(double beta1, double momentum_decay, std::int64_t t) {
+  const double exponent = static_cast<double>(t) * momentum_decay;
+  return kernel::rounded_product(beta1, 1 - kernel::pow(0.96, exponent) / 2);
+}
+
+}  // namespace DESCENT_FLAGS
 
 /// NAdam: Adam with Nesterov's momentum (Dozat 2016, Incorporating Nesterov Momentum into Adam, Algorithm 2), whose
 /// decay grows from beta1 / 2 to beta1.
@@ -42,19 +52,16 @@ struct NAdam {
                 Hyperparameter{"momentum_decay", &NAdam::momentum_decay, positive_or_infinite});
   }
 
-  auto mu(std::int64_t t) const {
-    using namespace descent::kernel;
-    return rounded_product(beta1, 1 - pow(0.96, static_cast<double>(t) * momentum_decay) / 2);
-  }
-
   auto running_factors(const auto& list) const { return list(beta2); }
   /// P
   auto running_numbers(const auto& list) const {
-    return list(list.t == 1 ? mu(1) : descent::kernel::rounded_product(list.before(0), mu(list.t)));
+    const double mu = growing_momentum(beta1, momentum_decay, list.t);
+    return list(list.t == 1 ? mu : descent::kernel::rounded_product(list.before(0), mu));
   }
 
   auto kernel(const auto& step) const {
-    const double now = mu(step.t), next = mu(step.t + 1), product = step.numbers[0];
+    const double now = growing_momentum(beta1, momentum_decay, step.t);
+    const double next = growing_momentum(beta1, momentum_decay, step.t + 1), product = step.numbers[0];
     const auto root = corrected_root(step, 1 - step.products[0], EpsilonPlacement::outside, epsilon);
     const double rate = descent::kernel::rounded(learning_rate * root.factor);
     const auto of_g = step.finite(rate * ((1 - now) / (1 - product)));

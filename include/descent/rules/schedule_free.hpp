@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <type_traits>
 
 #include <descent/kernel/scalar_math.hpp>
@@ -25,10 +26,11 @@ double warmed_up_rate(const R& rule, std::int64_t t) {
 /// the share c of the last one.
 template <class R>
 auto schedule_free_numbers(const R& rule, const auto& list) {
+  constexpr double most = (std::numeric_limits<double>::max)();
   const double rate = (std::max)(list.before(0), warmed_up_rate(rule, list.t));
-  const double weight = kernel::rounded_product(kernel::pow(static_cast<double>(list.t), rule.r),
-                                                kernel::pow(rate, rule.weight_lr_power));
-  const double sum = list.before(1) + weight;
+  const double power = kernel::rounded_product(kernel::pow(static_cast<double>(list.t), rule.r),
+                                               kernel::pow(rate, rule.weight_lr_power));
+  const double weight = (std::min)(power, most), sum = (std::min)(list.before(1) + weight, most);
   return list(rate, sum, sum > 0 ? weight / sum : 0);
 }
 
