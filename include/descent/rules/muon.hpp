@@ -45,8 +45,8 @@ namespace rules {
 /// If u has more rows than columns, X is its transpose, which changes only the cost: n m^2 + m^3 + n m^2 products for
 /// m <= n rows and columns, each time. After five times with the defaults, a singular value that was above 1/600 of
 /// |u|_F is in [0.68, 1.21], and in [0.68, 1.14] if it was above 1/50. The forms of momentum differ only by what
-/// epsilon does, and once momentum changes during a run. bias_correction divides g by 1 - momentum^t and m by 1 -
-/// momentum^(t+1) in u, or m by 1 - momentum^t without nesterov.
+/// epsilon does, and once momentum changes during a run. bias_correction divides in u: g by 1 - momentum^t and m
+/// by 1 - momentum^(t+1), or without nesterov m by 1 - momentum^t.
 ///
 /// The defaults are those of the reference implementation (github.com/KellerJordan/Muon), which computes X in bfloat16,
 /// as PyTorch does; here everything is computed in the scalar of the parameters. How others differ:
@@ -57,8 +57,7 @@ namespace rules {
 /// Embeddings and last layers are matrices, too, but better left to AdamW: in another optimizer.
 ///
 /// State: "first_moment" (m) and "second_moment", one scalar per parameter each, starting at 0, as in AdamW. The second
-/// stays 0 for matrices. X, A and B take up to four scalars per parameter of the largest matrix, from the first step
-/// on.
+/// stays 0 for matrices. X, A and B take up to four scalars per parameter of the largest matrix besides.
 struct Muon {
   double learning_rate = 0.02;                    ///< eta of matrices, finite and >= 0
   double momentum = 0.95;                         ///< mu, in [0, 1)
@@ -110,36 +109,35 @@ struct Muon {
     expect(!bias_correction || form == MomentumForm::averaged, "bias_correction must be false unless form is averaged");
   }
 
-  AdamW adamw() const {
-    return {adamw_learning_rate,    adamw_beta1, adamw_beta2, adamw_epsilon, adamw_weight_decay, adamw_epsilon_root,
-            adamw_epsilon_placement};
-  }
   /// AdamW's, and momentum^t.
-  auto running_factors(const auto& list) const {
-    return adamw().running_factors([&](auto... of_adamw) { return list(of_adamw..., momentum); });
+  auto running_factors(const auto& list) const { return list(adamw_beta1, adamw_beta2, momentum); }
+
+  /// For what is no matrix.
+  auto kernel(const auto& step) const {
+    const AdamW adamw{adamw_learning_rate,    adamw_beta1,        adamw_beta2,
+                      adamw_epsilon,          adamw_weight_decay, adamw_epsilon_root,
+                      adamw_epsilon_placement};
+    return adamw.kernel(step);
   }
-  auto kernel(const auto& step) const { return adamw().kernel(step); }
 
   void step_matrix(auto& matrix) const {
     const auto step = matrix.step();
     matrix.pass(momentum_kernel(step));
-    matrix.scale(1 / divisor(matrix.norm()));
+    matrix.scale(1 / divisor_of(matrix));
     for (int i = 0; i < ns_steps; ++i) matrix.iterate(step.real(ns_a), step.real(ns_b), step.real(ns_c));
-    matrix.move([rate = step.real(learning_rate * scale_of(matrix.rows(), matrix.cols()))](const auto&, const auto& X)
+    matrix.move([rate = step.real(learning_rate * scale_of(matrix))](const auto&, const auto& X)
                     __attribute__((always_inline)) { return rate * X; });
   }
 
  private:
+  /// Sets m and u, and returns the weight decay.
   auto momentum_kernel(const auto& step) const {
-    using descent::kernel::rounded_product;
-    const double gradient_factor = form == MomentumForm::averaged ? 1 - momentum : 1;
-    const double power = step.products[2];
+    const double rest = form == MomentumForm::averaged ? 1 - momentum : 1, power = step.products[2];
     const double correction = bias_correction ? 1 - power : 1;
-    const double next_correction = bias_correction ? 1 - rounded_product(power, momentum) : 1;
-    const double of_m = nesterov ? momentum / next_correction : 1 / correction;
-    const double of_g = nesterov ? gradient_factor / correction : 0;
-    return [mu = step.real(momentum), rest = step.real(gradient_factor), of_m = step.finite(of_m),
-            of_g = step.finite(of_g), shrinkage = step.real(learning_rate * weight_decay)](
+    const double next = bias_correction ? 1 - descent::kernel::rounded_product(power, momentum) : 1;
+    return [mu = step.real(momentum), rest = step.real(rest),
+            of_m = step.finite(nesterov ? momentum / next : 1 / correction),
+            of_g = step.finite(nesterov ? rest / correction : 0), shrinkage = step.real(learning_rate * weight_decay)](
                const auto& x, const auto& g, auto& m, auto& u) __attribute__((always_inline)) {
       m = mu * m + rest * g;
       u = of_m * m + of_g * g;
@@ -147,13 +145,14 @@ struct Muon {
     };
   }
 
-  template <class Number>
-  Number divisor(Number norm) const {
-    return epsilon_form == MuonEpsilon::added ? norm + epsilon : (std::max)(norm, static_cast<Number>(epsilon));
+  auto divisor_of(const auto& matrix) const {
+    const auto norm = matrix.norm();
+    return epsilon_form == MuonEpsilon::added ? norm + epsilon : (std::max)(norm, decltype(norm + epsilon){epsilon});
   }
 
-  double scale_of(double rows, double cols) const {
+  double scale_of(const auto& matrix) const {
     using descent::kernel::rounded_product, descent::kernel::square_root;
+    const double rows = matrix.rows(), cols = matrix.cols();
     switch (scale) {
       case MuonScale::original:
         return square_root((std::max)(1.0, rows / cols));
