@@ -6,8 +6,7 @@
 // neither the width of the packs nor the blocks nor the number of threads leave a trace in the bits.
 //
 // The sums of one tile of C stay in registers while k runs through a block. What a tile reads is copied first, in the
-// order in which it is read: A in panels as high as a tile, B in strips as wide as one, both filled up with zeros. Half
-// a million products take longer than the copies, and so do a hundred.
+// order in which it is read: A in panels as high as a tile, B in strips as wide as one, both filled up with zeros.
 #pragma once
 
 #include <algorithm>
@@ -149,8 +148,9 @@ class ProductOfColumns {
 
   Scalar* strip_at(std::ptrdiff_t col, std::ptrdiff_t depth) { return strips_.data() + col * depth; }
   static void copy_strip(Factor<Scalar> b, std::ptrdiff_t depth, std::ptrdiff_t cols, Scalar* to) {
-    for (std::ptrdiff_t k = 0; k < depth; ++k)
-      for (std::ptrdiff_t col = 0; col < Size::tile_cols; ++col) *to++ = col < cols ? *b.from(k, col).data : Scalar(0);
+    if (cols < Size::tile_cols) std::fill_n(to, depth * Size::tile_cols, Scalar(0));
+    for (std::ptrdiff_t col = 0; col < cols; ++col)
+      for (std::ptrdiff_t k = 0; k < depth; ++k) to[k * Size::tile_cols + col] = *b.from(k, col).data;
   }
   void copy_panel(const Scalar* a, std::ptrdiff_t a_stride, std::ptrdiff_t depth, std::ptrdiff_t rows) {
     Scalar* to = panel_.data();
@@ -209,12 +209,14 @@ struct Matrix {
       for (int i = 0; i < threads; ++i) {
         const ScopedFloatingPoint same(caller);
         const std::ptrdiff_t begin = (std::min)(i * part, cols), count = (std::min)(part, cols - begin);
-        ProductOfColumns<Scalar>()(data + begin * rows, a.data, rows, b.from(0, begin), a.cols, count);
+        ProductOfColumns<Scalar> product;
+        product(data + begin * rows, a.data, rows, b.from(0, begin), a.cols, count);
       }
       return;
     }
 #endif
-    ProductOfColumns<Scalar>()(data, a.data, rows, b, a.cols, cols);
+    ProductOfColumns<Scalar> product;  // not of zeros: filling its memory takes longer than a small product
+    product(data, a.data, rows, b, a.cols, cols);
   }
 };
 
