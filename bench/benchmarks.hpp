@@ -27,7 +27,9 @@ namespace bench {
 template <class Rule>
 Rule crawling_rule() {
   Rule rule;
-  rule.learning_rate = 1e-12;
+  if constexpr (requires { rule.learning_rate; }) rule.learning_rate = 1e-12;
+  if constexpr (requires { rule.max_step_size; })
+    rule.initial_step_size = rule.min_step_size = rule.max_step_size = 1e-12;
   return rule;
 }
 
@@ -220,7 +222,7 @@ void add_small_vector() {
 template <class Scalar>
 void add_benchmarks(const Coverage& coverage) {
   for (const Eigen::Index n : coverage.sizes) {
-    for_each_rule([&]<class Rule>() { add_rule<Rule, Scalar>(n); });
+    Classical::for_each([&]<class Rule>() { add_rule<Rule, Scalar>(n); });
     add_stream<0, Scalar>(n);
     add_stream<1, Scalar>(n);
     add_stream<2, Scalar>(n);
@@ -232,8 +234,8 @@ void add_benchmarks(const Coverage& coverage) {
   add_fixed<rules::SGD, Scalar, 2>();
   add_fixed<rules::Adam, Scalar, 2>();
   add_fixed<rules::Adam, Scalar, 10>();
-  for_each_rule([&]<class Rule>() { add_unusual_gradients<Rule, Scalar>(coverage.unusual_size); });
-  for_each_rule([&]<class Rule>() { add_sparse_gradients<Rule, Scalar>(coverage.unusual_size); });
+  Classical::for_each([&]<class Rule>() { add_unusual_gradients<Rule, Scalar>(coverage.unusual_size); });
+  Classical::for_each([&]<class Rule>() { add_sparse_gradients<Rule, Scalar>(coverage.unusual_size); });
   for (const Eigen::Index side : layout_sides) {
     add_layouts<rules::SGD, Scalar>(side);
     add_layouts<rules::Adam, Scalar>(side);
@@ -249,8 +251,23 @@ void add_benchmarks(const Coverage& coverage) {
   }
 #if defined(_OPENMP)
   for (const Eigen::Index n : coverage.threaded_sizes)
-    for_each_rule([&]<class Rule>() { add_two_threads<Rule, Scalar>(n); });
+    Classical::for_each([&]<class Rule>() { add_two_threads<Rule, Scalar>(n); });
 #endif
+}
+
+template <class Scalar>
+void add_newer_benchmarks(const Coverage& coverage) {
+  for (const Eigen::Index n : coverage.newer_sizes) {
+    Newer::for_each([&]<class Rule>() { add_rule<Rule, Scalar>(n); });
+    add_stream<3, Scalar>(n);
+    add_stream<4, Scalar>(n);
+  }
+  // In double, none of them comes close to a subnormal number.
+  if constexpr (std::is_same_v<Scalar, float>)
+    Newer::for_each([&]<class Rule>() {
+      add_unusual_gradients<Rule, Scalar>(coverage.unusual_size);
+      add_sparse_gradients<Rule, Scalar>(coverage.unusual_size);
+    });
 }
 
 }  // namespace bench

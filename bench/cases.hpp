@@ -13,40 +13,15 @@
 #include <Eigen/Core>
 
 #include <descent/descent.hpp>
+#include <descent/rules/all.hpp>
 
 namespace bench {
 
 namespace rules = descent::rules;
 
 template <class Rule>
-struct RuleName;
-template <>
-struct RuleName<rules::SGD> {
-  static constexpr std::string_view value = "SGD";
-};
-template <>
-struct RuleName<rules::Momentum> {
-  static constexpr std::string_view value = "Momentum";
-};
-template <>
-struct RuleName<rules::Nesterov> {
-  static constexpr std::string_view value = "Nesterov";
-};
-template <>
-struct RuleName<rules::AdaGrad> {
-  static constexpr std::string_view value = "AdaGrad";
-};
-template <>
-struct RuleName<rules::RMSProp> {
-  static constexpr std::string_view value = "RMSProp";
-};
-template <>
-struct RuleName<rules::AdaDelta> {
-  static constexpr std::string_view value = "AdaDelta";
-};
-template <>
-struct RuleName<rules::Adam> {
-  static constexpr std::string_view value = "Adam";
+struct RuleName {
+  static constexpr std::string_view value = Rule::name.substr(std::string_view("descent::").size());
 };
 
 /// What people train with: Adam with links before and after it (descent/chain.hpp).
@@ -87,17 +62,23 @@ inline constexpr std::size_t state_count = Rule::state_names.size();
 template <class Scalar>
 inline constexpr std::string_view scalar_name = std::is_same_v<Scalar, float> ? "float" : "double";
 
-/// Calls visit.operator()<Rule>() for each rule.
-template <class Visit>
-void for_each_rule(Visit&& visit) {
-  visit.template operator()<rules::SGD>();
-  visit.template operator()<rules::Momentum>();
-  visit.template operator()<rules::Nesterov>();
-  visit.template operator()<rules::AdaGrad>();
-  visit.template operator()<rules::RMSProp>();
-  visit.template operator()<rules::AdaDelta>();
-  visit.template operator()<rules::Adam>();
-}
+/// for_each(visit) calls visit.operator()<Rule>() for each rule.
+template <class... Rules>
+struct RuleList {
+  template <class Visit>
+  static void for_each(Visit&& visit) {
+    (visit.template operator()<Rules>(), ...);
+  }
+};
+
+/// The rules that every table has.
+using Classical = RuleList<rules::SGD, rules::Momentum, rules::Nesterov, rules::AdaGrad, rules::RMSProp,
+                           rules::AdaDelta, rules::Adam>;
+
+/// The rules that have a table of their own, with fewer sizes.
+using Newer =
+    RuleList<rules::AdamW, rules::AMSGrad, rules::NAdam, rules::RAdam, rules::AdaMax, rules::AdaBelief, rules::Yogi,
+             rules::Adan, rules::Lion, rules::Rprop, rules::Ftrl, rules::ScheduleFreeSGD, rules::ScheduleFreeAdamW>;
 
 /// Calls visit.operator()<Recipe>(small, large) for each recipe, with its goals in times of plain Adam: for 1e4 and
 /// 1e5, which lie in the caches, and for 1e7.
@@ -121,10 +102,11 @@ void for_each_scalar(Visit&& visit) {
 /// What one run covers.
 struct Coverage {
   std::vector<Eigen::Index> sizes{2, 10, 100, 1'000, 10'000, 100'000, 1'000'000, 10'000'000};
+  std::vector<Eigen::Index> newer_sizes{10, 10'000, 100'000, 10'000'000};  ///< some of the sizes
   std::vector<Eigen::Index> threaded_sizes{10'000, 100'000, 1'000'000};
   Eigen::Index unusual_size = 10'000;  ///< for unusual gradients; one of the sizes
 
-  static Coverage quick() { return {{2, 10, 1'000, 10'000, 1'000'000}, {1'000'000}, 10'000}; }
+  static Coverage quick() { return {{2, 10, 1'000, 10'000, 1'000'000}, {10, 10'000}, {1'000'000}, 10'000}; }
 };
 
 /// A run of zero gradients, and the usual steps before it.
@@ -173,13 +155,17 @@ inline std::string stream_name(std::size_t states, std::string_view scalar, Eige
   return case_name("stream", scalar, n, std::to_string(states) + "-state");
 }
 
-/// Throws std::runtime_error if implementations of a rule disagree. For float and double, in files of their own that
-/// compile in parallel.
+/// Throws std::runtime_error if implementations of a rule disagree. For float and double, and for the newer rules, in
+/// files of their own that compile in parallel.
 template <class Scalar>
 void check_steppers();
+template <class Scalar>
+void check_newer_steppers();
 
 /// Registers every benchmark of that scalar.
 template <class Scalar>
 void add_benchmarks(const Coverage& coverage);
+template <class Scalar>
+void add_newer_benchmarks(const Coverage& coverage);
 
 }  // namespace bench

@@ -22,10 +22,15 @@ namespace bench {
 template <class Rule>
 Rule telling_rule() {
   Rule rule;
-  rule.learning_rate = 0.1;
+  if constexpr (requires { rule.learning_rate; }) rule.learning_rate = 0.1;
   if constexpr (requires { rule.epsilon; }) rule.epsilon = 0.1;
   if constexpr (requires { rule.weight_decay; }) rule.weight_decay = 0.1;
   if constexpr (requires { rule.factor; }) rule.factor = 0.7;
+  if constexpr (std::is_same_v<Rule, rules::AdaBelief>) rule.epsilon_root = 0.01;
+  if constexpr (requires { rule.momentum_decay; }) rule.momentum_decay = 1;
+  if constexpr (requires { rule.warmup_steps; }) rule.warmup_steps = 5;
+  if constexpr (requires { rule.r; }) rule.r = 0.5;
+  if constexpr (requires { rule.l1; }) rule.l1 = rule.l2 = 0.1;
   if constexpr (requires {
                   rule.decay;
                   rule.max_norm;
@@ -70,16 +75,23 @@ void check_rule(Eigen::Index n) {
 #endif
 }
 
+/// Sizes that are not measured, because the check leaves its own numbers in the shared memory.
+inline constexpr Eigen::Index checked_sizes[] = {1, 3, 37, 999};
+
 template <class Scalar>
 void check_steppers() {
-  // Sizes that are not measured, because the check leaves its own numbers in the shared memory.
-  for (const Eigen::Index n : {1, 3, 37, 999}) for_each_rule([&]<class Rule>() { check_rule<Rule, Scalar>(n); });
+  for (const Eigen::Index n : checked_sizes) Classical::for_each([&]<class Rule>() { check_rule<Rule, Scalar>(n); });
   if constexpr (std::is_same_v<Scalar, float>)
-    for (const Eigen::Index n : {1, 3, 37, 999})
+    for (const Eigen::Index n : checked_sizes)
       for_each_recipe([&]<class Recipe>(double, double) { check_rule<Recipe, Scalar>(n); });
   check_rule<rules::SGD, Scalar, 2>(2);
   check_rule<rules::Adam, Scalar, 2>(2);
   check_rule<rules::Adam, Scalar, 10>(10);
+}
+
+template <class Scalar>
+void check_newer_steppers() {
+  for (const Eigen::Index n : checked_sizes) Newer::for_each([&]<class Rule>() { check_rule<Rule, Scalar>(n); });
 }
 
 }  // namespace bench

@@ -41,6 +41,7 @@ class Goals {
     std::printf("\nThe goals, and the case that is furthest from each; ! marks a miss\n\n%-66s %8s %8s  %s\n", "",
                 "goal", "measured", "where");
     print_long_vectors();
+    print_newer_rules();
     print_recipes();
     print_small_vectors();
     print_tensors();
@@ -66,6 +67,13 @@ class Goals {
     };
   }
 
+  /// How many times as long descent takes as a pass over the same memory.
+  auto against_stream() const {
+    return [this](Where rule, Where scalar, Eigen::Index n) {
+      return cpu(rule, scalar, n, who::descent) / medians_[stream_name(states(rule), scalar, n)].cpu;
+    };
+  }
+
   /// A value only for those rules; NaN for others.
   template <class Value>
   static auto only(std::initializer_list<Where> rules, Value value) {
@@ -84,11 +92,11 @@ class Goals {
   }
 
   /// A goal for value(rule, scalar, n) in all cases that were measured.
-  template <class Value>
+  template <class Rules = Classical, class Value>
   static void print_goal(const char* what, Goal goal, double bound, std::initializer_list<Eigen::Index> sizes,
                          Value&& value) {
     Worst worst;
-    for_each_combination([&](Where rule, std::size_t, Where scalar, std::size_t) {
+    for_each_combination<Rules>([&](Where rule, std::size_t, Where scalar, std::size_t) {
       for (const Eigen::Index n : sizes) {
         const double here = value(rule, scalar, n);
         worst.keep(goal == Goal::at_most ? here > worst.value : here < worst.value, here,
@@ -102,21 +110,26 @@ class Goals {
     const auto against_avx2 = ratio(who::descent, who::avx2);
     const auto native = ratio(who::eigen_native, who::descent);
     const auto eigen = ratio(who::eigen, who::descent);
-    const auto against_stream = [&](Where rule, Where scalar, Eigen::Index n) {
-      return cpu(rule, scalar, n, who::descent) / medians_[stream_name(states(rule), scalar, n)].cpu;
-    };
     print_goal("descent/AVX2, 1e4 and 1e5", at_most, 1.10, {10'000, 100'000}, against_avx2);
     print_goal("descent/AVX2, 1e3, the four with a root", at_most, 1.10, {1'000},
                only({"AdaGrad", "RMSProp", "AdaDelta", "Adam"}, against_avx2));
     print_goal("descent/AVX2, 1e3, SGD, Momentum, Nesterov", at_most, 1.25, {1'000},
                only({"SGD", "Momentum", "Nesterov"}, against_avx2));
-    print_goal("descent/stream, 1e7", at_most, 1.05, {10'000'000}, against_stream);
+    print_goal("descent/stream, 1e7", at_most, 1.05, {10'000'000}, against_stream());
     print_goal("Eigen -march=native/descent, Adam, 1e4", at_least, 1.4, {10'000}, native);
     print_goal("Eigen -march=native/descent, Adam, 1e7", at_least, 1.6, {10'000'000}, native);
     print_goal("Eigen/descent, any n", at_least, 1, {2, 10, 100, 1'000, 10'000, 100'000, 1'000'000, 10'000'000}, eigen);
     print_goal("Eigen/descent, 100 and above", at_least, 1, {100, 1'000, 10'000, 100'000, 1'000'000, 10'000'000},
                eigen);
     print_goal("Eigen/descent, Adam, 1e7", at_least, 1.4, {10'000'000}, only({"Adam"}, eigen));
+  }
+
+  void print_newer_rules() const {
+    print_goal<Newer>("the newer rules: descent/AVX2, 1e4 and 1e5", at_most, 1.10, {10'000, 100'000},
+                      ratio(who::descent, who::avx2));
+    print_goal<Newer>("the newer rules: descent/stream, 1e7", at_most, 1.05, {10'000'000}, against_stream());
+    print_goal<Newer>("the newer rules: Eigen/descent, 1e4 and above", at_least, 1, {10'000, 100'000, 10'000'000},
+                      ratio(who::eigen, who::descent));
   }
 
   void print_recipes() const {
@@ -137,9 +150,11 @@ class Goals {
 
   static std::size_t states(Where wanted) {
     std::size_t count = 0;
-    for_each_combination([&](Where rule, std::size_t its, Where, std::size_t) {
-      if (rule == wanted) count = its;
-    });
+    const auto look_at = [&]<class Rule>() {
+      if (rule_name<Rule> == wanted) count = state_count<Rule>;
+    };
+    Classical::for_each(look_at);
+    Newer::for_each(look_at);
     return count;
   }
 
@@ -192,6 +207,12 @@ class Goals {
                ratio(who::tiny_gradients, who::descent));
     print_goal("sparse gradients, one element in 1,000/usual gradients", at_most, 1.15, {coverage_.unusual_size},
                ratio(who::sparse_gradients, who::touched_gradients));
+    print_goal<Newer>("the newer rules: 3,000 zero gradients/usual step", at_most, 1.15, {coverage_.unusual_size},
+                      [&](auto... where) { return zeros(where...) / (usual_steps + zero_steps); });
+    print_goal<Newer>("the newer rules: gradients around 1e-25/usual step", at_most, 1.5, {coverage_.unusual_size},
+                      ratio(who::tiny_gradients, who::descent));
+    print_goal<Newer>("the newer rules: sparse gradients/usual gradients", at_most, 1.15, {coverage_.unusual_size},
+                      ratio(who::sparse_gradients, who::touched_gradients));
   }
 
   void print_memory() const {

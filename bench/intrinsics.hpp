@@ -1,20 +1,25 @@
 // SPDX-License-Identifier: MIT
 //
-// The seven rules, and Adam in recipes, in AVX2 and FMA intrinsics, as an expert writes them for a CPU that has both:
+// The rules, and Adam in recipes, in AVX2 and FMA intrinsics, as an expert writes them for a CPU that has both:
 // they show what a step has to cost. Two registers at a time, the remainder by one, by half a register and by single
 // elements; products are fused into sums, so the last bits differ from descent's.
 #pragma once
 
 #if defined(__x86_64__)
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <type_traits>
 
 #include <immintrin.h>
 
 #include <descent/descent.hpp>
+#include <descent/rules/all.hpp>
+
+#include "rules.hpp"
 
 // Templates cannot pass attributes on.
 #define BENCH_AVX2 gnu::target("avx2,fma")
@@ -132,15 +137,106 @@ using D2 = __m128d;
   return _mm_cvtsd_f64(_mm_sqrt_sd(_mm_setzero_pd(), _mm_set_sd(a)));
 }
 
+[[BENCH_AVX2, gnu::always_inline]] inline R8 max(R8 a, R8 b) { return _mm256_max_ps(a, b); }
+[[BENCH_AVX2, gnu::always_inline]] inline R4 max(R4 a, R4 b) { return _mm_max_ps(a, b); }
+[[BENCH_AVX2, gnu::always_inline]] inline D4 max(D4 a, D4 b) { return _mm256_max_pd(a, b); }
+[[BENCH_AVX2, gnu::always_inline]] inline D2 max(D2 a, D2 b) { return _mm_max_pd(a, b); }
+[[BENCH_AVX2, gnu::always_inline]] inline float max(float a, float b) { return a < b ? b : a; }
+[[BENCH_AVX2, gnu::always_inline]] inline double max(double a, double b) { return a < b ? b : a; }
+
 [[BENCH_AVX2, gnu::always_inline]] inline R8 clamp(R8 a, R8 low, R8 high) {
   return _mm256_min_ps(high, _mm256_max_ps(low, a));
 }
 [[BENCH_AVX2, gnu::always_inline]] inline R4 clamp(R4 a, R4 low, R4 high) {
   return _mm_min_ps(high, _mm_max_ps(low, a));
 }
+[[BENCH_AVX2, gnu::always_inline]] inline D4 clamp(D4 a, D4 low, D4 high) {
+  return _mm256_min_pd(high, _mm256_max_pd(low, a));
+}
+[[BENCH_AVX2, gnu::always_inline]] inline D2 clamp(D2 a, D2 low, D2 high) {
+  return _mm_min_pd(high, _mm_max_pd(low, a));
+}
 [[BENCH_AVX2, gnu::always_inline]] inline float clamp(float a, float low, float high) {
   return a < low ? low : a > high ? high : a;
 }
+[[BENCH_AVX2, gnu::always_inline]] inline double clamp(double a, double low, double high) {
+  return a < low ? low : a > high ? high : a;
+}
+
+[[BENCH_AVX2, gnu::always_inline]] inline R8 absolute(R8 a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0), a); }
+[[BENCH_AVX2, gnu::always_inline]] inline R4 absolute(R4 a) { return _mm_andnot_ps(_mm_set1_ps(-0.0), a); }
+[[BENCH_AVX2, gnu::always_inline]] inline D4 absolute(D4 a) { return _mm256_andnot_pd(_mm256_set1_pd(-0.0), a); }
+[[BENCH_AVX2, gnu::always_inline]] inline D2 absolute(D2 a) { return _mm_andnot_pd(_mm_set1_pd(-0.0), a); }
+[[BENCH_AVX2, gnu::always_inline]] inline float absolute(float a) { return a < 0 ? -a : a; }
+[[BENCH_AVX2, gnu::always_inline]] inline double absolute(double a) { return a < 0 ? -a : a; }
+
+/// size sign(a), for size >= 0
+[[BENCH_AVX2, gnu::always_inline]] inline R8 with_sign(R8 size, R8 a) {
+  const R8 is_signed = _mm256_cmp_ps(a, _mm256_setzero_ps(), _CMP_NEQ_UQ);
+  return _mm256_and_ps(is_signed, _mm256_or_ps(size, _mm256_and_ps(a, _mm256_set1_ps(-0.0))));
+}
+[[BENCH_AVX2, gnu::always_inline]] inline R4 with_sign(R4 size, R4 a) {
+  const R4 is_signed = _mm_cmp_ps(a, _mm_setzero_ps(), _CMP_NEQ_UQ);
+  return _mm_and_ps(is_signed, _mm_or_ps(size, _mm_and_ps(a, _mm_set1_ps(-0.0))));
+}
+[[BENCH_AVX2, gnu::always_inline]] inline D4 with_sign(D4 size, D4 a) {
+  const D4 is_signed = _mm256_cmp_pd(a, _mm256_setzero_pd(), _CMP_NEQ_UQ);
+  return _mm256_and_pd(is_signed, _mm256_or_pd(size, _mm256_and_pd(a, _mm256_set1_pd(-0.0))));
+}
+[[BENCH_AVX2, gnu::always_inline]] inline D2 with_sign(D2 size, D2 a) {
+  const D2 is_signed = _mm_cmp_pd(a, _mm_setzero_pd(), _CMP_NEQ_UQ);
+  return _mm_and_pd(is_signed, _mm_or_pd(size, _mm_and_pd(a, _mm_set1_pd(-0.0))));
+}
+[[BENCH_AVX2, gnu::always_inline]] inline float with_sign(float size, float a) {
+  return a > 0 ? size : a < 0 ? -size : 0;
+}
+[[BENCH_AVX2, gnu::always_inline]] inline double with_sign(double size, double a) {
+  return a > 0 ? size : a < 0 ? -size : 0;
+}
+
+/// One of the three, by the sign of a.
+[[BENCH_AVX2, gnu::always_inline]] inline R8 by_sign(R8 a, R8 negative, R8 zero, R8 positive) {
+  const R8 nil = _mm256_setzero_ps();
+  return _mm256_blendv_ps(_mm256_blendv_ps(zero, positive, _mm256_cmp_ps(a, nil, _CMP_GT_OQ)), negative,
+                          _mm256_cmp_ps(a, nil, _CMP_LT_OQ));
+}
+[[BENCH_AVX2, gnu::always_inline]] inline R4 by_sign(R4 a, R4 negative, R4 zero, R4 positive) {
+  const R4 nil = _mm_setzero_ps();
+  return _mm_blendv_ps(_mm_blendv_ps(zero, positive, _mm_cmp_ps(a, nil, _CMP_GT_OQ)), negative,
+                       _mm_cmp_ps(a, nil, _CMP_LT_OQ));
+}
+[[BENCH_AVX2, gnu::always_inline]] inline D4 by_sign(D4 a, D4 negative, D4 zero, D4 positive) {
+  const D4 nil = _mm256_setzero_pd();
+  return _mm256_blendv_pd(_mm256_blendv_pd(zero, positive, _mm256_cmp_pd(a, nil, _CMP_GT_OQ)), negative,
+                          _mm256_cmp_pd(a, nil, _CMP_LT_OQ));
+}
+[[BENCH_AVX2, gnu::always_inline]] inline D2 by_sign(D2 a, D2 negative, D2 zero, D2 positive) {
+  const D2 nil = _mm_setzero_pd();
+  return _mm_blendv_pd(_mm_blendv_pd(zero, positive, _mm_cmp_pd(a, nil, _CMP_GT_OQ)), negative,
+                       _mm_cmp_pd(a, nil, _CMP_LT_OQ));
+}
+[[BENCH_AVX2, gnu::always_inline]] inline float by_sign(float a, float negative, float zero, float positive) {
+  return a > 0 ? positive : a < 0 ? negative : zero;
+}
+[[BENCH_AVX2, gnu::always_inline]] inline double by_sign(double a, double negative, double zero, double positive) {
+  return a > 0 ? positive : a < 0 ? negative : zero;
+}
+
+/// b, but 0 where a is negative.
+[[BENCH_AVX2, gnu::always_inline]] inline R8 unless_negative(R8 a, R8 b) {
+  return _mm256_andnot_ps(_mm256_cmp_ps(a, _mm256_setzero_ps(), _CMP_LT_OQ), b);
+}
+[[BENCH_AVX2, gnu::always_inline]] inline R4 unless_negative(R4 a, R4 b) {
+  return _mm_andnot_ps(_mm_cmp_ps(a, _mm_setzero_ps(), _CMP_LT_OQ), b);
+}
+[[BENCH_AVX2, gnu::always_inline]] inline D4 unless_negative(D4 a, D4 b) {
+  return _mm256_andnot_pd(_mm256_cmp_pd(a, _mm256_setzero_pd(), _CMP_LT_OQ), b);
+}
+[[BENCH_AVX2, gnu::always_inline]] inline D2 unless_negative(D2 a, D2 b) {
+  return _mm_andnot_pd(_mm_cmp_pd(a, _mm_setzero_pd(), _CMP_LT_OQ), b);
+}
+[[BENCH_AVX2, gnu::always_inline]] inline float unless_negative(float a, float b) { return a < 0 ? 0 : b; }
+[[BENCH_AVX2, gnu::always_inline]] inline double unless_negative(double a, double b) { return a < 0 ? 0 : b; }
 
 /// a b + c
 [[BENCH_AVX2, gnu::always_inline]] inline R8 fma(R8 a, R8 b, R8 c) { return _mm256_fmadd_ps(a, b, c); }
@@ -160,9 +256,13 @@ using D2 = __m128d;
 
 // ---- Rules -----------------------------------------------------------------------------------------
 
-/// The coefficients of one rule, and update<V>(x, g, state...) on registers of V.
+/// The coefficients of one rule, and update<V>(x, g, state...) on registers of V. With `first_step`, what else is done
+/// before the first of them.
 template <class Rule, class Scalar>
 struct Update;
+
+/// beta^t, but 0 once it is negligible next to 1, before it becomes subnormal and slow.
+inline double next_power(double power, double beta) { return power < 0x1p-60 ? 0 : power * beta; }
 
 template <class Scalar>
 struct Update<descent::rules::SGD, Scalar> {
@@ -267,18 +367,19 @@ struct Update<descent::rules::AdaDelta, Scalar> {
   }
 };
 
-template <class Scalar>
-struct Update<descent::rules::Adam, Scalar> {
+/// The moments of Adam and its kin, and their bias corrections.
+template <class Rule, class Scalar>
+struct Moments {
   Scalar beta1, one_minus_beta1, beta2, one_minus_beta2, rate{}, folded_epsilon{};
-  descent::rules::Adam rule;
+  Rule rule;
   double beta1_power = 1, beta2_power = 1;
 
-  explicit Update(const descent::rules::Adam& adam)
-      : beta1(static_cast<Scalar>(adam.beta1)),
-        one_minus_beta1(static_cast<Scalar>(1 - adam.beta1)),
-        beta2(static_cast<Scalar>(adam.beta2)),
-        one_minus_beta2(static_cast<Scalar>(1 - adam.beta2)),
-        rule(adam) {}
+  explicit Moments(const Rule& given)
+      : beta1(static_cast<Scalar>(given.beta1)),
+        one_minus_beta1(static_cast<Scalar>(1 - given.beta1)),
+        beta2(static_cast<Scalar>(given.beta2)),
+        one_minus_beta2(static_cast<Scalar>(1 - given.beta2)),
+        rule(given) {}
   void next_step() {
     beta1_power = next_power(beta1_power, rule.beta1);
     beta2_power = next_power(beta2_power, rule.beta2);
@@ -286,15 +387,33 @@ struct Update<descent::rules::Adam, Scalar> {
     rate = static_cast<Scalar>(rule.learning_rate * root2 / (1 - beta1_power));
     folded_epsilon = static_cast<Scalar>(rule.epsilon * root2);
   }
-  /// 0 once it is negligible next to 1, before it becomes subnormal and slow.
-  static double next_power(double power, double beta) { return power < 0x1p-60 ? 0 : power * beta; }
+
+  template <class V>
+  [[BENCH_AVX2, gnu::always_inline]] void average_gradient(const typename V::Register& g,
+                                                           typename V::Register& m) const {
+    m = fma(V::all(beta1), m, mul(V::all(one_minus_beta1), g));
+  }
+  template <class V>
+  [[BENCH_AVX2, gnu::always_inline]] void average_square(const typename V::Register& g, typename V::Register& v) const {
+    v = fma(V::all(beta2), v, mul(mul(V::all(one_minus_beta2), g), g));
+  }
+  template <class V>
+  [[BENCH_AVX2, gnu::always_inline]] typename V::Register step(const typename V::Register& m,
+                                                               const typename V::Register& v) const {
+    return div(mul(V::all(rate), m), add(sqrt(v), V::all(folded_epsilon)));
+  }
+};
+
+template <class Scalar>
+struct Update<descent::rules::Adam, Scalar> : Moments<descent::rules::Adam, Scalar> {
+  using Moments<descent::rules::Adam, Scalar>::Moments;
 
   template <class V>
   [[BENCH_AVX2, gnu::always_inline]] void update(typename V::Register& x, const typename V::Register& g,
                                                  typename V::Register& m, typename V::Register& v) const {
-    m = fma(V::all(beta1), m, mul(V::all(one_minus_beta1), g));
-    v = fma(V::all(beta2), v, mul(mul(V::all(one_minus_beta2), g), g));
-    x = sub(x, div(mul(V::all(rate), m), add(sqrt(v), V::all(folded_epsilon))));
+    this->template average_gradient<V>(g, m);
+    this->template average_square<V>(g, v);
+    x = sub(x, this->template step<V>(m, v));
   }
 };
 
@@ -369,6 +488,327 @@ struct Update<descent::Chain<Links...>, float> : Update<descent::rules::Adam, fl
   }
 };
 
+// ---- The newer rules -------------------------------------------------------------------------------
+
+template <class Scalar>
+struct Update<descent::rules::AdamW, Scalar> : Moments<descent::rules::AdamW, Scalar> {
+  Scalar shrinkage;
+
+  explicit Update(const descent::rules::AdamW& given)
+      : Moments<descent::rules::AdamW, Scalar>(given),
+        shrinkage(static_cast<Scalar>(given.learning_rate * given.weight_decay)) {}
+
+  template <class V>
+  [[BENCH_AVX2, gnu::always_inline]] void update(typename V::Register& x, const typename V::Register& g,
+                                                 typename V::Register& m, typename V::Register& v) const {
+    this->template average_gradient<V>(g, m);
+    this->template average_square<V>(g, v);
+    x = sub(fnma(V::all(shrinkage), x, x), this->template step<V>(m, v));
+  }
+};
+
+template <class Scalar>
+struct Update<descent::rules::AMSGrad, Scalar> : Moments<descent::rules::AMSGrad, Scalar> {
+  using Moments<descent::rules::AMSGrad, Scalar>::Moments;
+
+  template <class V>
+  [[BENCH_AVX2, gnu::always_inline]] void update(typename V::Register& x, const typename V::Register& g,
+                                                 typename V::Register& m, typename V::Register& v,
+                                                 typename V::Register& w) const {
+    this->template average_gradient<V>(g, m);
+    this->template average_square<V>(g, v);
+    w = max(w, v);
+    x = sub(x, this->template step<V>(m, w));
+  }
+};
+
+template <class Scalar>
+struct Update<descent::rules::NAdam, Scalar> : Moments<descent::rules::NAdam, Scalar> {
+  Scalar of_g{}, of_m{};
+  double decay, decay_power, mu, product = 1;
+
+  explicit Update(const descent::rules::NAdam& given)
+      : Moments<descent::rules::NAdam, Scalar>(given),
+        decay(std::pow(0.96, given.momentum_decay)),
+        decay_power(decay),
+        mu(given.beta1 * (1 - decay / 2)) {}
+  void next_step() {
+    Moments<descent::rules::NAdam, Scalar>::next_step();
+    const double now = mu;
+    product = next_power(product, now);
+    decay_power = next_power(decay_power, decay);
+    mu = this->rule.beta1 * (1 - decay_power / 2);
+    const double of_both = this->rule.learning_rate * std::sqrt(1 - this->beta2_power);
+    of_g = static_cast<Scalar>(of_both * (1 - now) / (1 - product));
+    of_m = static_cast<Scalar>(of_both * mu / (1 - product * mu));
+  }
+
+  template <class V>
+  [[BENCH_AVX2, gnu::always_inline]] void update(typename V::Register& x, const typename V::Register& g,
+                                                 typename V::Register& m, typename V::Register& v) const {
+    this->template average_gradient<V>(g, m);
+    this->template average_square<V>(g, v);
+    x = sub(x, div(fma(V::all(of_g), g, mul(V::all(of_m), m)), add(sqrt(v), V::all(this->folded_epsilon))));
+  }
+};
+
+/// In the first steps, 0 times the root plus 1 takes the place of the denominator.
+template <class Scalar>
+struct Update<descent::rules::RAdam, Scalar> : Moments<descent::rules::RAdam, Scalar> {
+  Scalar root_factor{};
+  std::int64_t t = 0;
+  using Moments<descent::rules::RAdam, Scalar>::Moments;
+
+  void next_step() {
+    Moments<descent::rules::RAdam, Scalar>::next_step();
+    const double factor = rectification(this->rule, this->beta2_power, ++t);
+    root_factor = factor > 0;
+    if (factor > 0) {
+      this->rate *= static_cast<Scalar>(factor);
+    } else {
+      this->rate = static_cast<Scalar>(this->rule.learning_rate / (1 - this->beta1_power));
+      this->folded_epsilon = 1;
+    }
+  }
+
+  template <class V>
+  [[BENCH_AVX2, gnu::always_inline]] void update(typename V::Register& x, const typename V::Register& g,
+                                                 typename V::Register& m, typename V::Register& v) const {
+    this->template average_gradient<V>(g, m);
+    this->template average_square<V>(g, v);
+    x = sub(x, div(mul(V::all(this->rate), m), fma(V::all(root_factor), sqrt(v), V::all(this->folded_epsilon))));
+  }
+};
+
+template <class Scalar>
+struct Update<descent::rules::AdaMax, Scalar> : Moments<descent::rules::AdaMax, Scalar> {
+  using Moments<descent::rules::AdaMax, Scalar>::Moments;
+
+  void next_step() {
+    this->beta1_power = next_power(this->beta1_power, this->rule.beta1);
+    this->rate = static_cast<Scalar>(this->rule.learning_rate / (1 - this->beta1_power));
+    this->folded_epsilon = static_cast<Scalar>(this->rule.epsilon);
+  }
+
+  template <class V>
+  [[BENCH_AVX2, gnu::always_inline]] void update(typename V::Register& x, const typename V::Register& g,
+                                                 typename V::Register& m, typename V::Register& u) const {
+    this->template average_gradient<V>(g, m);
+    u = max(mul(V::all(this->beta2), u), absolute(g));
+    x = sub(x, div(mul(V::all(this->rate), m), add(u, V::all(this->folded_epsilon))));
+  }
+};
+
+template <class Scalar>
+struct Update<descent::rules::AdaBelief, Scalar> : Moments<descent::rules::AdaBelief, Scalar> {
+  Scalar epsilon_root;
+
+  explicit Update(const descent::rules::AdaBelief& given)
+      : Moments<descent::rules::AdaBelief, Scalar>(given), epsilon_root(static_cast<Scalar>(given.epsilon_root)) {}
+
+  template <class V>
+  [[BENCH_AVX2, gnu::always_inline]] void update(typename V::Register& x, const typename V::Register& g,
+                                                 typename V::Register& m, typename V::Register& s) const {
+    this->template average_gradient<V>(g, m);
+    this->template average_square<V>(sub(g, m), s);
+    s = add(s, V::all(epsilon_root));
+    x = sub(x, this->template step<V>(m, s));
+  }
+};
+
+template <class Scalar>
+struct Update<descent::rules::Yogi, Scalar> : Moments<descent::rules::Yogi, Scalar> {
+  using Moments<descent::rules::Yogi, Scalar>::Moments;
+
+  template <class V>
+  [[BENCH_AVX2, gnu::always_inline]] void update(typename V::Register& x, const typename V::Register& g,
+                                                 typename V::Register& m, typename V::Register& v) const {
+    const typename V::Register square = mul(g, g);
+    this->template average_gradient<V>(g, m);
+    v = sub(v, with_sign(mul(V::all(this->one_minus_beta2), square), sub(v, square)));
+    x = sub(x, this->template step<V>(m, v));
+  }
+};
+
+template <class Scalar>
+struct Update<descent::rules::Adan, Scalar> {
+  Scalar beta1, one_minus_beta1, beta2, one_minus_beta2, beta3, one_minus_beta3, shrinkage, of_m{}, of_w{},
+      folded_epsilon{};
+  descent::rules::Adan rule;
+  double beta1_power = 1, beta2_power = 1, beta3_power = 1;
+
+  explicit Update(const descent::rules::Adan& given)
+      : beta1(static_cast<Scalar>(given.beta1)),
+        one_minus_beta1(static_cast<Scalar>(1 - given.beta1)),
+        beta2(static_cast<Scalar>(given.beta2)),
+        one_minus_beta2(static_cast<Scalar>(1 - given.beta2)),
+        beta3(static_cast<Scalar>(given.beta3)),
+        one_minus_beta3(static_cast<Scalar>(1 - given.beta3)),
+        shrinkage(static_cast<Scalar>(1 / (1 + given.learning_rate * given.weight_decay))),
+        rule(given) {}
+  void first_step(const Scalar*, const Scalar* g, const std::array<Scalar*, 4>& state, std::ptrdiff_t n) const {
+    std::copy_n(g, n, state[3]);
+  }
+  void next_step() {
+    beta1_power = next_power(beta1_power, rule.beta1);
+    beta2_power = next_power(beta2_power, rule.beta2);
+    beta3_power = next_power(beta3_power, rule.beta3);
+    const double root3 = std::sqrt(1 - beta3_power);
+    of_m = static_cast<Scalar>(rule.learning_rate * root3 / (1 - beta1_power));
+    of_w = static_cast<Scalar>(rule.learning_rate * root3 * rule.beta2 / (1 - beta2_power));
+    folded_epsilon = static_cast<Scalar>(rule.epsilon * root3);
+  }
+
+  template <class V>
+  [[BENCH_AVX2, gnu::always_inline]] void update(typename V::Register& x, const typename V::Register& g,
+                                                 typename V::Register& m, typename V::Register& w,
+                                                 typename V::Register& n, typename V::Register& previous) const {
+    using Register = typename V::Register;
+    const Register difference = sub(g, previous);
+    const Register ahead = fma(V::all(beta2), difference, g);
+    m = fma(V::all(beta1), m, mul(V::all(one_minus_beta1), g));
+    w = fma(V::all(beta2), w, mul(V::all(one_minus_beta2), difference));
+    n = fma(V::all(beta3), n, mul(mul(V::all(one_minus_beta3), ahead), ahead));
+    previous = g;
+    const Register along = fma(V::all(of_m), m, mul(V::all(of_w), w));
+    x = mul(V::all(shrinkage), sub(x, div(along, add(sqrt(n), V::all(folded_epsilon)))));
+  }
+};
+
+template <class Scalar>
+struct Update<descent::rules::Lion, Scalar> {
+  Scalar learning_rate, shrinkage, beta1, one_minus_beta1, beta2, one_minus_beta2;
+
+  explicit Update(const descent::rules::Lion& rule)
+      : learning_rate(static_cast<Scalar>(rule.learning_rate)),
+        shrinkage(static_cast<Scalar>(rule.learning_rate * rule.weight_decay)),
+        beta1(static_cast<Scalar>(rule.beta1)),
+        one_minus_beta1(static_cast<Scalar>(1 - rule.beta1)),
+        beta2(static_cast<Scalar>(rule.beta2)),
+        one_minus_beta2(static_cast<Scalar>(1 - rule.beta2)) {}
+  void next_step() {}
+
+  template <class V>
+  [[BENCH_AVX2, gnu::always_inline]] void update(typename V::Register& x, const typename V::Register& g,
+                                                 typename V::Register& m) const {
+    const typename V::Register direction = fma(V::all(beta1), m, mul(V::all(one_minus_beta1), g));
+    m = fma(V::all(beta2), m, mul(V::all(one_minus_beta2), g));
+    x = sub(fnma(V::all(shrinkage), x, x), with_sign(V::all(learning_rate), direction));
+  }
+};
+
+template <class Scalar>
+struct Update<descent::rules::Rprop, Scalar> {
+  Scalar eta_minus, eta_plus, min_step_size, max_step_size;
+
+  explicit Update(const descent::rules::Rprop& rule)
+      : eta_minus(static_cast<Scalar>(rule.eta_minus)),
+        eta_plus(static_cast<Scalar>(rule.eta_plus)),
+        min_step_size(static_cast<Scalar>(rule.min_step_size)),
+        max_step_size(static_cast<Scalar>(rule.max_step_size)) {}
+  void next_step() {}
+
+  template <class V>
+  [[BENCH_AVX2, gnu::always_inline]] void update(typename V::Register& x, const typename V::Register& g,
+                                                 typename V::Register& previous, typename V::Register& s) const {
+    const typename V::Register agreement = mul(g, previous);
+    const typename V::Register factor = by_sign(agreement, V::all(eta_minus), V::all(1), V::all(eta_plus));
+    s = clamp(mul(factor, s), V::all(min_step_size), V::all(max_step_size));
+    previous = unless_negative(agreement, g);
+    x = sub(x, with_sign(s, previous));
+  }
+};
+
+template <class Scalar>
+struct Update<descent::rules::Ftrl, Scalar> {
+  Scalar learning_rate, inverse_rate, l1, added;
+
+  explicit Update(const descent::rules::Ftrl& rule)
+      : learning_rate(static_cast<Scalar>(rule.learning_rate)),
+        inverse_rate(static_cast<Scalar>(1 / rule.learning_rate)),
+        l1(static_cast<Scalar>(rule.l1)),
+        added(static_cast<Scalar>(rule.beta + rule.learning_rate * rule.l2)) {}
+  void next_step() {}
+
+  template <class V>
+  [[BENCH_AVX2, gnu::always_inline]] void update(typename V::Register& x, const typename V::Register& g,
+                                                 typename V::Register& z, typename V::Register& n) const {
+    using Register = typename V::Register;
+    const Register before = sqrt(n);
+    n = fma(g, g, n);
+    const Register after = sqrt(n);
+    z = add(z, fnma(mul(V::all(inverse_rate), sub(after, before)), x, g));
+    x = div(mul(V::all(learning_rate), sub(clamp(z, V::all(-l1), V::all(l1)), z)), add(after, V::all(added)));
+  }
+};
+
+/// What the schedule-free rules share.
+template <class Rule, class Scalar>
+struct ScheduleFree {
+  Scalar share{}, rate{}, rate_of_parameters{}, weight_decay;
+  Rule rule;
+  ScheduleFreeWeights weights{};
+
+  explicit ScheduleFree(const Rule& given) : weight_decay(static_cast<Scalar>(given.weight_decay)), rule(given) {}
+  void next_step(double beta) {
+    weights.next_step(rule, beta);
+    share = static_cast<Scalar>(weights.share);
+    rate = static_cast<Scalar>(weights.rate);
+    rate_of_parameters = static_cast<Scalar>(weights.rate_of_parameters);
+  }
+
+  template <class V>
+  [[BENCH_AVX2, gnu::always_inline]] void move(typename V::Register& y, const typename V::Register& direction,
+                                               typename V::Register& z) const {
+    const typename V::Register u = fma(V::all(weight_decay), y, direction);
+    y = fnma(V::all(rate_of_parameters), u, fnma(V::all(share), sub(y, z), y));
+    z = fnma(V::all(rate), u, z);
+  }
+};
+
+template <class Scalar>
+struct Update<descent::rules::ScheduleFreeSGD, Scalar> : ScheduleFree<descent::rules::ScheduleFreeSGD, Scalar> {
+  using ScheduleFree<descent::rules::ScheduleFreeSGD, Scalar>::ScheduleFree;
+
+  void first_step(const Scalar* y, const Scalar*, const std::array<Scalar*, 1>& state, std::ptrdiff_t n) const {
+    std::copy_n(y, n, state[0]);
+  }
+  void next_step() { ScheduleFree<descent::rules::ScheduleFreeSGD, Scalar>::next_step(this->rule.momentum); }
+
+  template <class V>
+  [[BENCH_AVX2, gnu::always_inline]] void update(typename V::Register& y, const typename V::Register& g,
+                                                 typename V::Register& z) const {
+    this->template move<V>(y, g, z);
+  }
+};
+
+template <class Scalar>
+struct Update<descent::rules::ScheduleFreeAdamW, Scalar> : ScheduleFree<descent::rules::ScheduleFreeAdamW, Scalar> {
+  Scalar beta2, one_minus_beta2, root2{}, folded_epsilon{};
+  double beta2_power = 1;
+
+  explicit Update(const descent::rules::ScheduleFreeAdamW& given)
+      : ScheduleFree<descent::rules::ScheduleFreeAdamW, Scalar>(given),
+        beta2(static_cast<Scalar>(given.beta2)),
+        one_minus_beta2(static_cast<Scalar>(1 - given.beta2)) {}
+  void first_step(const Scalar* y, const Scalar*, const std::array<Scalar*, 2>& state, std::ptrdiff_t n) const {
+    std::copy_n(y, n, state[1]);
+  }
+  void next_step() {
+    ScheduleFree<descent::rules::ScheduleFreeAdamW, Scalar>::next_step(this->rule.beta1);
+    beta2_power = next_power(beta2_power, this->rule.beta2);
+    root2 = static_cast<Scalar>(std::sqrt(1 - beta2_power));
+    folded_epsilon = static_cast<Scalar>(this->rule.epsilon * std::sqrt(1 - beta2_power));
+  }
+
+  template <class V>
+  [[BENCH_AVX2, gnu::always_inline]] void update(typename V::Register& y, const typename V::Register& g,
+                                                 typename V::Register& v, typename V::Register& z) const {
+    v = fma(V::all(beta2), v, mul(mul(V::all(one_minus_beta2), g), g));
+    this->template move<V>(y, div(mul(V::all(root2), g), add(sqrt(v), V::all(folded_epsilon))), z);
+  }
+};
+
 // ---- The loop --------------------------------------------------------------------------------------
 
 /// The registers for one place in memory.
@@ -382,6 +822,7 @@ struct Place {
     if constexpr (States == 1) rule.template update<V>(x, g, state[0]);
     if constexpr (States == 2) rule.template update<V>(x, g, state[0], state[1]);
     if constexpr (States == 3) rule.template update<V>(x, g, state[0], state[1], state[2]);
+    if constexpr (States == 4) rule.template update<V>(x, g, state[0], state[1], state[2], state[3]);
   }
 };
 

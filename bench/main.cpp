@@ -3,8 +3,8 @@
 // descent_bench: measures every rule against hand-written Eigen expressions, hand-written intrinsics and memory itself,
 // interleaved in one process, and prints tables.
 //
-//     descent_bench            all of it, about five minutes
-//     descent_bench --quick    every rule at a few sizes, well under a minute
+//     descent_bench            all of it, about eight minutes
+//     descent_bench --quick    every rule at a few sizes, about a minute
 //
 // The flags of Google Benchmark work too (--benchmark_filter=Adam/float, --benchmark_out=file.json, ...); with
 // --benchmark_format, the library's own output replaces the tables.
@@ -77,8 +77,14 @@ int main(int argc, char** argv) try {
   const std::string repetitions = arguments.value_or("--benchmark_repetitions", quick ? "5" : "11");
   if (!arguments.initialize_benchmark()) return 1;
 
-  bench::for_each_scalar([]<class Scalar>() { bench::check_steppers<Scalar>(); });
-  bench::for_each_scalar([&]<class Scalar>() { bench::add_benchmarks<Scalar>(coverage); });
+  bench::for_each_scalar([]<class Scalar>() {
+    bench::check_steppers<Scalar>();
+    bench::check_newer_steppers<Scalar>();
+  });
+  bench::for_each_scalar([&]<class Scalar>() {
+    bench::add_benchmarks<Scalar>(coverage);
+    bench::add_newer_benchmarks<Scalar>(coverage);
+  });
   if (!tables) {
     benchmark::RunSpecifiedBenchmarks();
     return 0;

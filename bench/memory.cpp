@@ -17,7 +17,7 @@ HeapUse heap_use([[maybe_unused]] std::string_view rule, [[maybe_unused]] std::s
   constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
   HeapUse use{unknown, unknown};
 #if defined(__GLIBC__)
-  for_each_rule([&]<class Rule>() {
+  Classical::for_each([&]<class Rule>() {
     for_each_scalar([&]<class Scalar>() {
       if (rule != rule_name<Rule> || scalar != scalar_name<Scalar>) return;
       constexpr Eigen::Index n = n_of_heap_use;

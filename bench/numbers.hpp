@@ -54,9 +54,9 @@ class Medians : public benchmark::BenchmarkReporter {
 };
 
 /// Calls visit(rule, states, scalar, bytes of a scalar) for all combinations.
-template <class Visit>
+template <class Rules = Classical, class Visit>
 void for_each_combination(Visit&& visit) {
-  for_each_rule([&]<class Rule>() {
+  Rules::for_each([&]<class Rule>() {
     for_each_scalar(
         [&]<class Scalar>() { visit(rule_name<Rule>, state_count<Rule>, scalar_name<Scalar>, sizeof(Scalar)); });
   });

@@ -11,6 +11,7 @@
 #include <fstream>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <benchmark/benchmark.h>
 
@@ -29,6 +30,7 @@ class Report {
   void print() const {
     print_machine();
     print_rules();
+    print_newer_rules();
     print_native();
     print_recipes();
     print_small();
@@ -62,15 +64,25 @@ class Report {
         "\nEvery rule, dynamic size, one thread. Medians; GB/s: x, gradient and states read and x and states written\n"
         "once. Ratios: hand-written Eigen expressions take so many times as long as descent; descent takes so many\n"
         "times as long as AVX2 and FMA intrinsics, and as a pass over the same memory with next to no arithmetic.\n\n");
-    std::printf("%-9s %-7s %6s %13s %9s %15s %15s %16s\n", "rule", "scalar", "n", "ns/element", "GB/s", "Eigen/descent",
-                "descent/AVX2", "descent/stream");
-    for_each_combination([&](auto rule, std::size_t states, auto scalar, std::size_t bytes) {
-      for (const Eigen::Index n : coverage_.sizes) {
+    print_ratios<Classical>(coverage_.sizes);
+  }
+
+  void print_newer_rules() const {
+    std::printf("\nThe newer rules, likewise\n\n");
+    print_ratios<Newer>(coverage_.newer_sizes);
+  }
+
+  template <class Rules>
+  void print_ratios(const std::vector<Eigen::Index>& sizes) const {
+    std::printf("%-17s %-7s %6s %13s %9s %15s %15s %16s\n", "rule", "scalar", "n", "ns/element", "GB/s",
+                "Eigen/descent", "descent/AVX2", "descent/stream");
+    for_each_combination<Rules>([&](auto rule, std::size_t states, auto scalar, std::size_t bytes) {
+      for (const Eigen::Index n : sizes) {
         const double ns = cpu(rule, scalar, n, who::descent);
         if (std::isnan(ns)) continue;
         const double per_element = ns / static_cast<double>(n);
         const double gb_per_s = static_cast<double>((3 + 2 * states) * bytes) / per_element;
-        std::printf("%-9s %-7s %6s %s %s %s %s %s\n", rule.data(), scalar.data(), size_text(n).c_str(),
+        std::printf("%-17s %-7s %6s %s %s %s %s %s\n", rule.data(), scalar.data(), size_text(n).c_str(),
                     cell(per_element, 13, 3).c_str(), cell(gb_per_s, 9, 1).c_str(),
                     cell(cpu(rule, scalar, n, who::eigen) / ns, 15, 2).c_str(),
                     cell(ns / cpu(rule, scalar, n, who::avx2), 15, 2).c_str(),
@@ -137,18 +149,20 @@ class Report {
 
   void print_unusual_gradients() const {
     const Eigen::Index n = coverage_.unusual_size;
-    std::printf("\nUnusual gradients, n = %s: how many times as long as a usual step\n\n%-9s %-7s %22s %24s %18s\n",
+    std::printf("\nUnusual gradients, n = %s: how many times as long as a usual step\n\n%-17s %-7s %22s %24s %18s\n",
                 size_text(n).c_str(), "rule", "scalar", "3,000 zero gradients", "gradients around 1e-25",
                 "sparse gradients");
-    for_each_combination([&](auto rule, std::size_t, auto scalar, std::size_t) {
+    const auto print_row = [&](auto rule, std::size_t, auto scalar, std::size_t) {
       const double ns = cpu(rule, scalar, n, who::descent);
       const double zero = cpu(rule, scalar, n, who::zero_gradients) / static_cast<double>(usual_steps + zero_steps);
       const double tiny = cpu(rule, scalar, n, who::tiny_gradients);
       if (std::isnan(ns) || std::isnan(zero)) return;
       const double sparse = cpu(rule, scalar, n, who::sparse_gradients) / cpu(rule, scalar, n, who::touched_gradients);
-      std::printf("%-9s %-7s %s %s %s\n", rule.data(), scalar.data(), cell(zero / ns, 22, 2).c_str(),
+      std::printf("%-17s %-7s %s %s %s\n", rule.data(), scalar.data(), cell(zero / ns, 22, 2).c_str(),
                   cell(tiny / ns, 24, 2).c_str(), cell(sparse, 18, 2).c_str());
-    });
+    };
+    for_each_combination(print_row);
+    for_each_combination<Newer>(print_row);
   }
 
   void print_checked_gradients() const {
@@ -175,7 +189,7 @@ class Report {
         "rule", "scalar");
     for (const Eigen::Index n : coverage_.threaded_sizes) std::printf(" %9s", ("n = " + size_text(n)).c_str());
     std::printf("\n");
-    for_each_rule([&]<class Rule>() {
+    Classical::for_each([&]<class Rule>() {
       for_each_scalar([&]<class Scalar>() {
         std::string row;
         for (const Eigen::Index n : coverage_.threaded_sizes) {

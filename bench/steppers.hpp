@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // One step of a rule by each implementation, all with the same interface for the self-check and for the clock:
-// constructed from a rule and n, with state starting at zero; step(); and access to parameters and gradient. Those with
-// the same scalar and n work on the same parameters and gradient, unless the size is fixed.
+// constructed from a rule and n, with the state of before the first step; step(); and access to parameters and
+// gradient. Those with the same scalar and n work on the same parameters and gradient, unless the size is fixed.
 #pragma once
 
 #include <array>
@@ -61,9 +61,10 @@ class ByEigen {
  public:
   ByEigen(const Rule& rule, Eigen::Index n)
       : by_hand_(rule), x_(shared<Problem<Scalar>>(n).x), g_(shared<Problem<Scalar>>(n).gradient) {
-    for (Array& array : arrays_) {
-      if constexpr (Size == Eigen::Dynamic) array = usual_array<Scalar>(n);
-      array.setZero();
+    const auto initial = descent::initial_state(rule);
+    for (std::size_t k = 0; k < arrays_.size(); ++k) {
+      if constexpr (Size == Eigen::Dynamic) arrays_[k] = usual_array<Scalar>(n);
+      arrays_[k].setConstant(k < initial.size() ? static_cast<Scalar>(initial[k]) : 0);
     }
   }
   void step() {
@@ -82,8 +83,13 @@ class ByEigen {
 template <class Rule, class Scalar>
 class ByIntrinsics {
  public:
-  ByIntrinsics(const Rule& rule, Eigen::Index n) : update_(rule), problem_(shared<Problem<Scalar>>(n)), state_(n) {}
+  ByIntrinsics(const Rule& rule, Eigen::Index n)
+      : update_(rule), problem_(shared<Problem<Scalar>>(n)), state_(n, descent::initial_state(rule)) {}
   void step() {
+    if constexpr (requires { &avx2::Update<Rule, Scalar>::first_step; })
+      if (is_first_)
+        update_.first_step(problem_.x.data(), problem_.gradient.data(), state_.arrays(), problem_.x.size());
+    is_first_ = false;
     if constexpr (requires { update_.next_step(gradient(), problem_.x.size()); })
       update_.next_step(gradient(), problem_.x.size());
     else
@@ -97,6 +103,7 @@ class ByIntrinsics {
   avx2::Update<Rule, Scalar> update_;
   Problem<Scalar>& problem_;
   AlignedState<Scalar, state_count<Rule>> state_;
+  bool is_first_ = true;
 };
 #endif
 

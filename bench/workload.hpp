@@ -53,14 +53,15 @@ struct Problem {
   }
 };
 
-/// Zeroed state for hand-written loops, laid out as in an optimizer: each array at a cache line, one after the other.
+/// State for hand-written loops, laid out as in an optimizer: each array at a cache line, one after the other.
 template <class Scalar, std::size_t States>
 class AlignedState {
  public:
-  explicit AlignedState(Eigen::Index n)
+  explicit AlignedState(Eigen::Index n, const std::array<double, States>& initial = {})
       : stride_((static_cast<std::size_t>(n) + line - 1) / line * line),
         scalars_(static_cast<Scalar*>(::operator new(States* stride_ * sizeof(Scalar), std::align_val_t{cache_line}))) {
-    std::fill_n(scalars_.get(), States * stride_, Scalar(0));
+    for (std::size_t k = 0; k < States; ++k)
+      std::fill_n(scalars_.get() + k * stride_, stride_, static_cast<Scalar>(initial[k]));
   }
 
   std::array<Scalar*, States> arrays() const {

@@ -144,3 +144,36 @@ TEST_CASE("what a file says of single tensors is checked", "[checkpoint]") {
   refused("tensor.0.hyperparameters", "{\"beta3\":2}", "tensor.0.hyperparameters has \"beta3\"");
   refused("tensor.0.hyperparameters", "[]", "tensor.0.hyperparameters is not an object");
 }
+
+TEST_CASE("running numbers are saved, for single tensors too, and checked", "[checkpoint]") {
+  const rules::ScheduleFreeSGD rule{.learning_rate = 0.5, .r = 1};
+  Optimizer<rules::ScheduleFreeSGD, double> whole(rule), loaded(rule);
+  Vector<double> a = start<double>(5), b = a, c = a, d = a;
+  whole.tensor_rule(1).learning_rate = 0.25;
+  for (int t = 1; t <= 7; ++t) whole.step(std::tie(a, b), std::tie(a, b));
+  const Parts parts(saved(whole, std::tie(a, b)));
+  load_from(parts.together(), loaded, std::tie(c, d));
+  CHECK(same_bits(a, c));
+  for (int t = 1; t <= 7; ++t) {
+    whole.step(std::tie(a, b), std::tie(a, b));
+    loaded.step(std::tie(c, d), std::tie(c, d));
+  }
+  CHECK(same_bits(a, c));
+  CHECK(same_bits(b, d));
+
+  const auto complaint_of = [&](const std::string& name, const json& value) {
+    Parts other = parts;
+    json changed = json::parse(parts.header);
+    changed["__metadata__"].merge_patch({{name, value}});
+    other.header = changed.dump();
+    return complaint<std::runtime_error>([&] { load_from(other.together(), loaded, std::tie(c, d)); });
+  };
+  for (const std::string prefix : {"", "tensor.1."}) {
+    const std::string name = prefix + "running_numbers", begin = "descent: the checkpoint: ";
+    CHECK(complaint_of(name, nullptr) == begin + "its metadata has no \"" + name + "\"");
+    CHECK(complaint_of(name, "[1]") == begin + name + " = [1]; there must be 3");
+    CHECK(complaint_of(name, "[1,2,true]") == begin + "a running number cannot be true");
+    CHECK(complaint_of(name, "[1,\"inf\",3]") == begin + name + " = [1.0,\"inf\",3.0]; each must be finite");
+  }
+  CHECK(same_bits(a, c));
+}

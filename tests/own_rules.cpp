@@ -66,6 +66,23 @@ struct Everything {
   }
 };
 
+/// Its step is the sum of the rates so far, times the number of the step.
+struct SumOfRates {
+  double learning_rate = 1;
+  static constexpr std::string_view name = "SumOfRates";
+  static constexpr std::array<std::string_view, 0> state_names{};
+  static constexpr auto hyperparameters(const auto& list) {
+    return list(Hyperparameter{"learning_rate", &SumOfRates::learning_rate});
+  }
+  auto running_numbers(const auto& list) const {
+    return list(list.before(0) + learning_rate, static_cast<double>(list.t));
+  }
+  auto kernel(const auto& step) const {
+    return [sum = step.real(step.numbers[0] * step.numbers[1])](const auto&, const auto& g)
+               __attribute__((always_inline)) { return sum * g; };
+  }
+};
+
 /// A formula in one piece, and the same formula spread over helpers that the compiler is told not to inline.
 template <class Pack>
 [[gnu::noinline]] Pack clipped(const Pack& g, const Pack& limit) {
@@ -193,4 +210,24 @@ TEMPLATE_TEST_CASE("Lion, the example of a rule", "[rules]", float, double) {
     CHECK(lion.state("momentum")[i] == g[i] / 4);
   }
   CHECK_THROWS_AS((Optimizer<examples::Lion, TestType>({.beta1 = 1})), std::invalid_argument);
+}
+
+TEST_CASE("running numbers go on from step to step, and begin again after reset", "[rules]") {
+  const auto check = [](auto optimizer) {
+    for (int time = 1; time <= 2; ++time) {
+      Eigen::Vector2d x(0, 0);
+      double sum = 0, expected = 0;
+      for (int t = 1; t <= 5; ++t) {
+        optimizer.learning_rate = t;
+        optimizer.step(x, Eigen::Vector2d(1, 2));
+        sum += t;
+        expected -= sum * t;
+        CHECK(x == Eigen::Vector2d(expected, 2 * expected));
+      }
+      optimizer.reset();
+    }
+  };
+  check(Optimizer<SumOfRates>());
+  check(Optimizer<SumOfRates, double, 2>());
+  check(make_optimizer<double>(Chain{transforms::ClipValue{2}, SumOfRates{}}));
 }

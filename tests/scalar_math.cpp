@@ -132,6 +132,7 @@ TEST_CASE("pow of powers that are numbers", "[scalar_math]") {
   for (int exponent = 0; exponent <= 33; ++exponent, power *= 3) CHECK(kernel::pow(3, exponent) == power);
   for (const double x : {0.1, 3e-4, 0.97, 1e300, smallest_normal, smallest}) {
     CHECK(kernel::pow(x, 1) == x);
+    CHECK(kernel::pow(x, 2) == x * x);
     CHECK(kernel::pow(x, 0.5) == std::sqrt(x));
     CHECK(kernel::pow(x, 0) == 1);
     CHECK(kernel::pow(x, -0.0) == 1);

@@ -7,14 +7,7 @@
 #include <descent/chain.hpp>
 #include <descent/optimizer.hpp>
 #include <descent/presets.hpp>
-#include <descent/rules/adadelta.hpp>
-#include <descent/rules/adagrad.hpp>
-#include <descent/rules/adam.hpp>
-#include <descent/rules/centered_rmsprop.hpp>
-#include <descent/rules/momentum.hpp>
-#include <descent/rules/nesterov.hpp>
-#include <descent/rules/rmsprop.hpp>
-#include <descent/rules/sgd.hpp>
+#include <descent/rules/all.hpp>
 #include <descent/schedules.hpp>
 #include <descent/training/check_gradient.hpp>
 #include <descent/training/gradient_accumulator.hpp>

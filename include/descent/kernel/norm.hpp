@@ -9,9 +9,6 @@
 
 #include <algorithm>
 #include <array>
-#if defined(_OPENMP)
-#include <cfenv>
-#endif
 #include <cstddef>
 #include <limits>
 #include <type_traits>
@@ -239,17 +236,11 @@ class NormPass {
 #if defined(_OPENMP)
     const auto threads =
         static_cast<int>((std::min<std::ptrdiff_t>)(threads_, (end - begin) * norm_block / least_for_a_thread));
-    if (threads > 1) {
-      std::fenv_t caller;
-      std::fegetenv(&caller);
-#pragma omp parallel for num_threads(threads) schedule(static, 1)
-      for (int i = 0; i < threads; ++i) {
-        const ScopedFloatingPoint same(caller);
-        const std::ptrdiff_t part = (end - begin + threads - 1) / threads, first = begin + i * part;
+    if (threads > 1)
+      return in_threads(threads, [&](int thread) {
+        const std::ptrdiff_t part = (end - begin + threads - 1) / threads, first = begin + thread * part;
         for (std::ptrdiff_t number = first; number < (std::min)(first + part, end); ++number) take(number);
-      }
-      return;
-    }
+      });
 #endif
     for (std::ptrdiff_t number = begin; number < end; ++number) take(number);
   }

@@ -228,6 +228,17 @@ class ScopedFloatingPoint {
   std::fenv_t own_;
 };
 
+/// Calls work(thread) for each thread below `threads`, in that thread.
+template <class Work>
+void in_threads(int threads, const Work& work) {
+  std::fenv_t caller;
+  std::fegetenv(&caller);
+#pragma omp parallel for num_threads(threads) schedule(static, 1)
+  for (int thread = 0; thread < threads; ++thread) {
+    const ScopedFloatingPoint same(caller);
+    work(thread);
+  }
+}
 #endif
 
 /// The pass of one kernel over memory: with which function, with how many threads, and whether state below its
@@ -290,16 +301,12 @@ class Pass {
                       int threads) const {
     constexpr std::ptrdiff_t chunk = 64;
     const std::ptrdiff_t part = (n / chunk / threads + 1) * chunk;
-    std::fenv_t caller;
-    std::fegetenv(&caller);
-#pragma omp parallel for num_threads(threads) schedule(static, 1)
-    for (int i = 0; i < threads; ++i) {
-      const ScopedFloatingPoint same(caller);
-      const std::ptrdiff_t begin = (std::min)(i * part, n);
+    in_threads(threads, [&](int thread) {
+      const std::ptrdiff_t begin = (std::min)(thread * part, n);
       Arrays<Scalar, state_count> own = arrays;
       for (Scalar*& array : own) array += begin;
       single_threaded(x + begin, g + begin, own, (std::min)(part, n - begin));
-    }
+    });
   }
 #endif
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// keras.optimizers 3.15. Missing: its weight_decay, which is decoupled, clipping, amsgrad and use_ema.
+// keras.optimizers 3.15. Its weight_decay is a transforms::WeightDecay behind any of these (except in AdamW), its
+// clipnorm a ClipTensorNorm and its global_clipnorm a ClipNorm before it, its use_ema an Average. Missing: the
+// weight_decay of Lamb.
 #pragma once
 
 #include <descent/chain.hpp>

@@ -2,8 +2,9 @@
 //
 // optax 0.2.8. Its rmsprop with eps_in_sqrt=False is EpsilonPlacement::outside; eps_root of adam is epsilon_root, and
 // with eps=0 it is EpsilonPlacement::inside; rmsprop(bias_correction=True) is Adam with beta1 = 0 and epsilon `inside`;
-// weight_decay of adadelta is a transforms::L2Penalty. Missing: nesterov in adam and rmsprop, initial_scale of rmsprop,
-// and epsilon = 0.
+// weight_decay of adadelta is a transforms::L2Penalty; adam(nesterov=True) is nadam. Missing: nesterov in rmsprop, its
+// initial_scale, epsilon = 0, and two that are wrong there: adan, which uses 1 - b2 in a place of b2, and rprop, which
+// takes each step one call too late.
 #pragma once
 
 #include <limits>

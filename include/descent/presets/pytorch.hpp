@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// torch.optim 2.15. Its weight_decay is a transforms::L2Penalty before any of these (except in AdamW, which is not
-// among the seven), its dampening is a member of rules::Momentum, and its lr_decay is a member of rules::AdaGrad.
-// Missing: amsgrad, and epsilon = 0.
+// torch.optim 2.15. Its weight_decay is a transforms::L2Penalty before any of these (except in AdamW), or a
+// transforms::WeightDecay behind it with decoupled_weight_decay=True. Its dampening is a member of rules::Momentum, and
+// its lr_decay is a member of rules::AdaGrad. Missing: epsilon = 0.
 #pragma once
 
 #include <descent/chain.hpp>

@@ -69,7 +69,7 @@ struct Adan {
       m = beta1 * m + rest1 * g;
       w = beta2 * w + rest2 * d;
       n = beta3 * n + rest3 * square(g + beta2 * d);
-      previous = g;
+      previous = copied(g);
       return shrinkage * ((of_m * m + of_w * w) / eps.root(n) + decay * x);
     };
   }

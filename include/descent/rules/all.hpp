@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Every rule. descent.hpp includes the seven classical ones and AdamW.
+// Every rule.
 #pragma once
 
 #include <descent/rules/adabelief.hpp>

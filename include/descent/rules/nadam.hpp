@@ -2,7 +2,6 @@
 #pragma once
 
 #include <array>
-#include <cstdint>
 #include <string_view>
 
 #include <descent/kernel/scalar_math.hpp>
@@ -14,11 +13,8 @@ namespace descent {
 namespace rules {
 inline namespace DESCENT_FLAGS {
 
-/// mu(t) of NAdam.
-inline double growing_momentum(double beta1, double momentum_decay, std::int64_t t) {
-  const double exponent = static_cast<double>(t) * momentum_decay;
-  return kernel::rounded_product(beta1, 1 - kernel::pow(0.96, exponent) / 2);
-}
+/// mu(t) of NAdam, for power = 0.96^(t momentum_decay).
+inline double nadam_decay(double beta1, double power) { return kernel::rounded_product(beta1, 1 - power / 2); }
 
 }  // namespace DESCENT_FLAGS
 
@@ -40,7 +36,7 @@ struct NAdam {
   double beta1 = 0.9;             ///< decay of the first moment, in [0, 1)
   double beta2 = 0.999;           ///< decay of the second moment, in [0, 1)
   double epsilon = 1e-8;          ///< finite and > 0
-  double momentum_decay = 0.004;  ///< psi, > 0; infinity for a constant mu
+  double momentum_decay = 0.004;  ///< psi, > 0; infinity for a constant mu; applies from the next reset
 
   static constexpr std::string_view name = "descent::NAdam";
   static constexpr std::array<std::string_view, 2> state_names{"first_moment", "second_moment"};
@@ -53,15 +49,21 @@ struct NAdam {
   }
 
   auto running_factors(const auto& list) const { return list(beta2); }
-  /// P
+  /// P, 0.96^(t momentum_decay) and 0.96^momentum_decay. The first two become 0 like products of running factors.
   auto running_numbers(const auto& list) const {
-    const double mu = growing_momentum(beta1, momentum_decay, list.t);
-    return list(list.t == 1 ? mu : descent::kernel::rounded_product(list.before(0), mu));
+    const auto product = [](double before, double factor) {
+      return before < 0x1p-60 ? 0 : descent::kernel::rounded_product(before, factor);
+    };
+    const bool is_first = list.t == 1;
+    const double decay = is_first ? descent::kernel::pow(0.96, momentum_decay) : list.before(2);
+    const double power = is_first ? decay : product(list.before(1), decay);
+    return list(product(is_first ? 1 : list.before(0), nadam_decay(beta1, power)), power, decay);
   }
 
   auto kernel(const auto& step) const {
-    const double now = growing_momentum(beta1, momentum_decay, step.t);
-    const double next = growing_momentum(beta1, momentum_decay, step.t + 1), product = step.numbers[0];
+    const double product = step.numbers[0], power = step.numbers[1];
+    const double now = nadam_decay(beta1, power),
+                 next = nadam_decay(beta1, descent::kernel::rounded_product(power, step.numbers[2]));
     const auto root = corrected_root(step, 1 - step.products[0], EpsilonPlacement::outside, epsilon);
     const double rate = descent::kernel::rounded(learning_rate * root.factor);
     const auto of_g = step.finite(rate * ((1 - now) / (1 - product)));

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <string_view>
+#include <type_traits>
 
 #include <descent/rule.hpp>
 
@@ -50,11 +51,13 @@ struct Rprop {
     return [minus = step.real(eta_minus), plus = step.real(eta_plus), least = step.real(min_step_size),
             most = step.real(max_step_size)](const auto&, const auto& g, auto& previous, auto& s)
                __attribute__((always_inline)) {
-      const auto agreement = sign(g) * sign(previous);
-      s = select(agreement > Scalar(0), plus * s, select(agreement < Scalar(0), minus * s, s));
-      s = clamp(s, least, most);
+      using Pack = std::remove_cvref_t<decltype(g)>;
+      const auto direction = sign(g);
+      const auto agreement = direction * previous;  // unlike g * previous, it does not underflow
+      const Pack factor = select(agreement > Scalar(0), plus, select(agreement < Scalar(0), minus, Scalar(1)));
+      s = clamp(factor * s, least, most);
       previous = select(agreement < Scalar(0), Scalar(0), g);
-      return s * sign(previous);
+      return s * select(agreement < Scalar(0), Scalar(0), direction);
     };
   }
 };
