@@ -11,9 +11,6 @@
 
 #include <algorithm>
 #include <array>
-#if defined(_OPENMP)
-#include <cfenv>
-#endif
 #include <cstddef>
 #include <type_traits>
 #include <utility>
@@ -201,22 +198,19 @@ struct Matrix {
     constexpr std::ptrdiff_t products = 16, strip = Blocks<Scalar>::tile_cols;
     const std::ptrdiff_t work = rows * cols * a.cols / products, strips = (cols + strip - 1) / strip;
     threads = static_cast<int>((std::min)({static_cast<std::ptrdiff_t>(threads), work / least_for_a_thread, strips}));
-    if (threads > 1) {
-      std::fenv_t caller;
-      std::fegetenv(&caller);
-      const std::ptrdiff_t part = (strips + threads - 1) / threads * strip;
-#pragma omp parallel for num_threads(threads) schedule(static, 1)
-      for (int i = 0; i < threads; ++i) {
-        const ScopedFloatingPoint same(caller);
-        const std::ptrdiff_t begin = (std::min)(i * part, cols), count = (std::min)(part, cols - begin);
-        ProductOfColumns<Scalar> product;
-        product(data + begin * rows, a.data, rows, b.from(0, begin), a.cols, count);
-      }
-      return;
-    }
+    if (threads > 1)
+      return in_threads(threads, [&](int thread) {
+        const std::ptrdiff_t part = (strips + threads - 1) / threads * strip, begin = (std::min)(thread * part, cols);
+        add_to_columns(begin, (std::min)(part, cols - begin), a, b);
+      });
 #endif
+    add_to_columns(0, cols, a, b);
+  }
+
+ private:
+  void add_to_columns(std::ptrdiff_t begin, std::ptrdiff_t count, const Matrix& a, Factor<Scalar> b) const {
     ProductOfColumns<Scalar> product;  // not of zeros: filling its memory takes longer than a small product
-    product(data, a.data, rows, b, a.cols, cols);
+    product(data + begin * rows, a.data, rows, b.from(0, begin), a.cols, count);
   }
 };
 
