@@ -8,6 +8,8 @@
 #include <type_traits>
 #include <vector>
 
+#include <descent/rules/muon.hpp>
+
 #include "catch.hpp"
 #include "counted_heap.hpp"
 #include "variants.hpp"
@@ -89,6 +91,51 @@ TEST_CASE("only the first step of a chain allocates, and the first call for a te
       optimizer.freeze(1);
     }
   }) == 0);
+}
+
+TEST_CASE("only the first step of Muon allocates, and none of a fixed size", "[allocation]") {
+  Muon<double> muon;
+  Muon<double, 50> fixed;
+  using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::ColMajor>;
+  Matrix small = Matrix::Identity(5, 7), large = Matrix::Identity(20, 9);
+  Vector<double> x = start<double>(50);
+  Eigen::Matrix<double, 5, 9, Eigen::ColMajor> W = small.leftCols<1>().replicate<1, 9>();
+  Eigen::Vector<double, 5> b = x.head<5>();
+  const auto step = [&] { muon.step(std::tie(small, x, large), std::tie(small, x, large)); };
+  CHECK(allocations_of(step) <= 2 + 1 + 2);  // the state, the shapes of more than one tensor, and two sizes of matrices
+  CHECK(allocations_of([&] {
+    for (int t = 0; t < 50; ++t) step();
+  }) == 0);
+  CHECK(allocations_of([&] {
+    for (int t = 0; t < 3; ++t) fixed.step(std::tie(W, b), std::tie(W, b));
+  }) == 0);
+}
+
+TEST_CASE("if a step of Muon finds no memory, all is as before", "[allocation]") {
+  using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::ColMajor>;
+  const Matrix start = Matrix::Identity(5, 7);
+  int failures = 0;
+  for (bool failed = true; failed;) {
+    Muon<double> muon;
+    Matrix W = start;
+    heap::first_failing = heap::last_failing = failures + 1;
+    failed = false;
+    allocations_of([&] {
+      try {
+        muon.step(std::tie(W), std::tie(start));
+      } catch (const std::bad_alloc&) {
+        failed = true;
+      }
+    });
+    heap::first_failing = heap::last_failing = 0;
+    if (!failed) break;
+    ++failures;
+    CHECK(W == start);
+    CHECK(muon.steps() == 0);
+    muon.step(W, start);
+    CHECK(muon.steps() == 1);
+  }
+  CHECK(failures == 3);  // for the shapes, the state, and the work
 }
 
 TEST_CASE("a gradient expression costs memory once, not at every step", "[allocation]") {

@@ -69,6 +69,7 @@ inline namespace DESCENT_FLAGS {
 template <class L>
 struct IsALinkOrARule {
   static_assert(!IsChain<L>, "descent: a Chain does not contain another; list the links of both in one");
+  static_assert(!StepsMatrices<L>, "descent: a rule that steps matrices as a whole stands in no Chain");
   static_assert(Link<L> || (!HasPlace<L> && Rule<L>),
                 "descent: each part of a Chain is a Rule or a Link; see these concepts");
 };

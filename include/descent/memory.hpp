@@ -137,7 +137,8 @@ class StateArrays<Scalar, state_count, Size> {
 };
 
 /// The shape of each tensor, in order, and memory that steps reuse: for the views of ranges, for sorting many tensors
-/// by address, and for the copy of a gradient. Copies of the optimizer do not include the reused memory.
+/// by address, for the copy of a gradient, and for the step of a matrix. Copies of the optimizer do not include the
+/// reused memory.
 template <class Scalar, int Size>
 class TensorShapes {
  public:
@@ -181,6 +182,13 @@ class TensorShapes {
     use(storage().copy.of(n));
   }
 
+  /// The same for what a step of a matrix computes with; allocates nothing if `reserve_work` has.
+  template <class Use>
+  void with_work(Eigen::Index n, Use&& use) {
+    use(storage().work.of(n));
+  }
+  void reserve_work(Eigen::Index n) { storage().work.of(n); }
+
  private:
   /// One struct, so that an optimizer of one tensor makes one allocation.
   struct Storage {
@@ -190,7 +198,7 @@ class TensorShapes {
     ReusedArray<View<Scalar>> params;
     ReusedArray<View<const Scalar>> gradient;
     ReusedArray<AddressRange> address_ranges;
-    ReusedArray<Scalar> copy;
+    ReusedArray<Scalar> copy, work;
     bool disjoint = false;
   };
   Storage& storage() {
@@ -258,6 +266,14 @@ class TensorShapes<Scalar, Size> {
     std::array<Scalar, static_cast<std::size_t>(Size)> copy;
     use(copy.data());
   }
+
+  /// Up to four times as many as a matrix has elements.
+  template <class Use>
+  void with_work(Eigen::Index, Use&& use) {
+    std::array<Scalar, 4 * static_cast<std::size_t>(Size)> work{};
+    use(work.data());
+  }
+  void reserve_work(Eigen::Index) {}
 
  private:
   static void require_count(Eigen::Index count) {

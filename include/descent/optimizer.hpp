@@ -79,8 +79,8 @@ inline namespace DESCENT_FLAGS {
 ///
 /// x, g and the state arrays, in the order of R::state_names, have n elements each and may have any alignment. They
 /// must not overlap, but g may be x itself. Nothing is checked, neither these conditions nor the hyperparameters, and
-/// nothing is thrown or allocated. With OpenMP, `threads` threads share the step as in Optimizer::set_threads. For a
-/// chain, the arrays are all that a norm over all tensors sees, and not a matrix.
+/// nothing is thrown or allocated. With OpenMP, `threads` threads share the step as in Optimizer::set_threads. The
+/// arrays are not a matrix, and all that a chain's norm over all tensors sees.
 template <Rule R, class Scalar>
 void step_arrays(const R& rule, const StepCounter<R>& counter, Scalar* x, const Scalar* g,
                  const std::array<Scalar*, R::state_names.size()>& state, std::ptrdiff_t n, int threads = 1) {
@@ -443,7 +443,7 @@ class Optimizer : public R {
     constexpr auto most = (std::numeric_limits<std::int32_t>::max)();
     const detail::Shape shape = params.count == 1 ? params[0].shape : detail::Shape{};
     const bool opens = shape.size() > 0 && shape.size() <= most / 2 && settings_.nonfinite == NonFinite::propagate &&
-                       kernel::may_use_baseline() && own_.size() == 0;
+                       kernel::may_use_baseline() && own_.size() == 0 && !stepped_as_matrix(shape);
     memory_.fast_path_size = opens ? static_cast<std::int32_t>(shape.size()) : -1;
     memory_.fast_path_layout = opens ? static_cast<std::int32_t>(shape.layout()) : 0;
   }
@@ -467,6 +467,7 @@ class Optimizer : public R {
   /// read from there.
   DESCENT_TAGGED [[gnu::noinline]] void take_step(Params params, Gradient gradient, const detail::TensorFacts<R>& facts,
                                                   Scalar* copy = nullptr) {
+    if constexpr (StepsMatrices<R>) reserve_work(params);
     if (copy != nullptr) {
       Scalar* to = copy;
       for (Eigen::Index i = 0; i < gradient.count; ++i) to = detail::copy_elements(gradient[i], memory_.shapes[i], to);
@@ -482,6 +483,12 @@ class Optimizer : public R {
       const R& its_rule = rule_of(own);
       if (own != nullptr) own->counter = own->counter.next(its_rule);
       const StepCounter<R>& its_counter = own != nullptr ? own->counter : counter;
+      if constexpr (StepsMatrices<R>)
+        if (stepped_as_matrix(params[tensors.next].shape)) {
+          step_matrix(its_rule, its_counter, params[tensors.next], gradient_of(gradient, tensors), tensors);
+          pass_by(tensors);
+          continue;
+        }
       detail::TensorFacts<R> its_facts = facts;
       if constexpr (detail::IsChain<R>)
         detail::measure_tensor<detail::norm_link_count<R>>(
@@ -518,13 +525,36 @@ class Optimizer : public R {
                          memory_.shapes[tensors.next].row_major, tensors.state);
   }
 
+  /// Whether the rule steps this tensor as a whole.
+  DESCENT_TAGGED static bool stepped_as_matrix(const detail::Shape& shape) {
+    return StepsMatrices<R> && shape.is_matrix();
+  }
+  /// Allocates what the steps of all matrices need, before anything is written.
+  DESCENT_TAGGED void reserve_work(Params params)
+  requires StepsMatrices<R>
+  {
+    for (const auto& x : params)
+      if (stepped_as_matrix(x.shape)) memory_.shapes.reserve_work(detail::MatrixStep<R, Scalar>::work(x.shape));
+  }
+  DESCENT_TAGGED void step_matrix(const R& its_rule, const StepCounter<R>& its_counter, const detail::View<Scalar>& x,
+                                  const detail::View<const Scalar>& g, const Tensors& tensors)
+  requires StepsMatrices<R>
+  {
+    memory_.shapes.with_work(detail::MatrixStep<R, Scalar>::work(x.shape), [&](Scalar* work) {
+      const bool row_major = memory_.shapes[tensors.next].row_major;
+      detail::MatrixStep<R, Scalar> matrix({its_rule, its_counter, x, g, row_major, tensors.state}, work, threads());
+      its_rule.step_matrix(matrix);
+    });
+  }
+
   /// The end of the tensors that share the kernel of the first.
   DESCENT_TAGGED Eigen::Index end_of_alike(Params params, Eigen::Index first) const {
     if (own_.find(first) != nullptr || detail::has_norms_of_each_tensor<R>()) return first + 1;
-    if (own_.size() == 0 && !detail::IsChain<R>) return params.count;
+    constexpr bool sees_matrices = detail::IsChain<R> || StepsMatrices<R>;
+    if (own_.size() == 0 && !sees_matrices) return params.count;
     Eigen::Index end = first + 1;
     while (end < params.count && own_.find(end) == nullptr &&
-           (!detail::IsChain<R> || params[end].shape.is_matrix() == params[first].shape.is_matrix()))
+           (!sees_matrices || params[end].shape.is_matrix() == params[first].shape.is_matrix()))
       ++end;
     return end;
   }

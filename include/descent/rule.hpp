@@ -625,6 +625,12 @@ concept ComputesAverage =
       { rule.averaged_kernel(step)(pack, pack) } -> std::convertible_to<kernel::Pack<double, 0>>;
     };
 
+/// `static constexpr bool steps_matrices = true`, for a rule that steps a matrix as a whole, a tensor with more than
+/// one row and more than one column: the optimizer calls `rule.step_matrix(matrix)` for it, with a MatrixStep
+/// (matrix_step.hpp), instead of a pass with the rule's kernel. Such a rule stands in no chain.
+template <class R>
+concept StepsMatrices = requires { requires R::steps_matrices; };
+
 /// A rule that keeps an average of the parameters: it has a state array "average", or computes it.
 template <class R>
 concept KeepsAverage = NamesItsState<R> && (detail::has_state<R>("average") || ComputesAverage<R>);

@@ -7,7 +7,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -112,6 +111,10 @@ struct TensorStep {
   const kernel::Arrays<Scalar, R::state_names.size()>& state;  ///< of this tensor
 };
 
+/// What a rule that steps a matrix as a whole works with (matrix_step.hpp).
+template <class R, class Scalar>
+class MatrixStep;
+
 /// How many of a chain's links need norms.
 template <class R>
 inline constexpr std::size_t norm_link_count = 0;
@@ -182,16 +185,9 @@ auto sums_of_squares(const ForEach& for_each, int threads, const TensorFacts<R>&
 template <std::size_t number, class Scalar, class R, class ForEach>
 void measure(const ForEach& for_each, int threads, TensorFacts<R>& facts) {
   constexpr NormLink link = R::norm_links[number];
-  const auto sums = sums_of_squares<number, Scalar>(for_each, threads, facts, 1);
-  for (std::size_t k = 0; k < link.count; ++k)
-    facts.norms[link.first + k] = static_cast<double>(kernel::square_root(sums[k]));
-  if constexpr (std::is_same_v<Scalar, double>)
-    for (std::size_t k = 0; k < link.count; ++k)
-      if (!(sums[k] >= 0x1p-900 && sums[k] < std::numeric_limits<double>::infinity())) {
-        const double factor = sums[k] < 1 ? 0x1p600 : 0x1p-600;
-        const auto again = sums_of_squares<number, Scalar>(for_each, threads, facts, factor);
-        facts.norms[link.first + k] = kernel::square_root(again[k]) / factor;
-      }
+  const auto norms = kernel::norms_of<Scalar>(
+      [&](kernel::Wide<Scalar> factor) { return sums_of_squares<number, Scalar>(for_each, threads, facts, factor); });
+  for (std::size_t k = 0; k < link.count; ++k) facts.norms[link.first + k] = static_cast<double>(norms[k]);
 }
 
 /// Measures the norms of one tensor for the links before number `end` that need those of each tensor.

@@ -20,6 +20,8 @@
 #include <type_traits>
 #include <vector>
 
+#include <descent/rules/muon.hpp>
+
 #include "run.hpp"
 
 namespace {
@@ -85,6 +87,25 @@ std::uint64_t run_long(const R& rule, int threads) {
   const Vector<Scalar> g = gradient_at<Scalar>(size, 1);
   for (int t = 1; t <= 20; ++t) take_step(optimizer, x, g);
   return hash_of(optimizer, x);
+}
+
+/// Muon on a matrix, however it lies in memory, and on a vector.
+template <class Scalar, int order>
+std::uint64_t run_matrix(const rules::Muon& rule, Eigen::Index rows, Eigen::Index cols, int threads) {
+  using Matrix = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, order>;
+  Muon<Scalar> muon(rule);
+  muon.set_threads(threads);
+  Matrix W = Matrix::Constant(rows, cols, Scalar(0.5));
+  Vector<Scalar> b = Vector<Scalar>::Constant(rows, Scalar(0.5));
+  for (int t = 1; t <= 5; ++t) {
+    const Matrix dW = gradient_at<Scalar>(rows * cols, t).reshaped(rows, cols);
+    const Vector<Scalar> db = gradient_at<Scalar>(rows, t);
+    muon.step(std::tie(W, b), std::tie(dW, db));
+  }
+  std::uint64_t hash = empty_hash;
+  add_to_hash(hash, Vector<Scalar>(W.template reshaped<Eigen::ColMajor>()));
+  add_to_hash(hash, b);
+  return hash;
 }
 
 int differences = 0;
@@ -182,6 +203,23 @@ void compare_chains(const std::string& scalar) {
                                                    EqualAverage{7}, Lookahead{5, 0.5}});
 }
 
+template <class Scalar>
+void compare_muon(const std::string& scalar) {
+  const auto compare_matrix = [&](const char* variant, const rules::Muon& rule, Eigen::Index rows, Eigen::Index cols) {
+    const std::string name = std::string(variant) + ", " + scalar;
+    compare(name, run_matrix<Scalar, Eigen::ColMajor>(rule, rows, cols, 1));
+    if (printing) return;
+    compare(name, run_matrix<Scalar, Eigen::RowMajor>(rule, rows, cols, 1));
+#if defined(_OPENMP)
+    compare(name, run_matrix<Scalar, Eigen::ColMajor>(rule, rows, cols, 2));
+#endif
+  };
+  compare_matrix("Muon", {}, 80, 131);
+  compare_matrix("Muon like AdamW",
+                 {.form = MomentumForm::accumulated, .scale = MuonScale::match_rms_adamw, .weight_decay = 0.1}, 37, 29);
+  compare_matrix("Muon bias-corrected", {.bias_correction = true, .epsilon_form = MuonEpsilon::least}, 7, 7);
+}
+
 /// Of a schedule's values: their bits, one value behind the other.
 template <class S>
 void compare_schedule(const std::string& name, const S& schedule) {
@@ -218,6 +256,8 @@ int main(int argc, char** argv) {
   compare_all<double>("double");
   compare_chains<float>("float");
   compare_chains<double>("double");
+  compare_muon<float>("float");
+  compare_muon<double>("double");
   compare_schedules();
   compare_with_single_operations<float>("float");
   compare_with_single_operations<double>("double");

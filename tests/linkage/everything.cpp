@@ -109,6 +109,7 @@ void use_everything(Eigen::MatrixXd& W, Eigen::VectorXd& b, std::vector<Eigen::M
   use_rule(descent::rules::Rprop{}, b);
   use_rule(descent::rules::Ftrl{}, b);
   use_rule(descent::rules::ScheduleFreeSGD{}, b);
+  descent::Muon<double>().step(std::tie(W, b), std::tie(W, b));
   use_rule(descent::presets::paper::lars(), b);
   using namespace descent::presets;
   use_rule(keras::with_momentum(keras::centered_rmsprop(), 0.9), b);

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <limits>
 #include <type_traits>
 #include <utility>
 
@@ -250,6 +251,23 @@ class NormPass {
   int threads_;
   Wide<Scalar> factor_;
 };
+
+/// The roots of what sums_of(factor) returns, with another try where squares of double overflow or vanish; each number
+/// is multiplied by the factor before it is squared.
+template <class Scalar, class SumsOf>
+auto norms_of(const SumsOf& sums_of) {
+  auto norms = sums_of(Wide<Scalar>(1));
+  for (Wide<Scalar>& norm : norms) {
+    const Wide<Scalar> sum = norm;
+    norm = square_root(sum);
+    if constexpr (std::is_same_v<Scalar, double>)
+      if (!(sum >= 0x1p-900 && sum < std::numeric_limits<double>::infinity())) {
+        const double factor = sum < 1 ? 0x1p600 : 0x1p-600;
+        norm = square_root(sums_of(factor)[static_cast<std::size_t>(&norm - norms.data())]) / factor;
+      }
+  }
+  return norms;
+}
 
 }  // namespace DESCENT_FLAGS
 }  // namespace descent::kernel

@@ -17,6 +17,7 @@
 #include <descent/rules/lars.hpp>
 #include <descent/rules/lion.hpp>
 #include <descent/rules/momentum.hpp>
+#include <descent/rules/muon.hpp>
 #include <descent/rules/nadam.hpp>
 #include <descent/rules/nesterov.hpp>
 #include <descent/rules/radam.hpp>
