@@ -126,7 +126,7 @@ class Minibatches {
         std::swap(order_[i - 1], order_[static_cast<std::size_t>(random_.below(i))]);
     const auto batch_size = static_cast<std::size_t>(batch_size_);
     const std::size_t left_out = options_.drop_last ? order_.size() % batch_size : 0;
-    return {std::span(order_).first(order_.size() - left_out), batch_size};
+    return {{order_.data(), order_.size() - left_out}, batch_size};
   }
 
  private:
