@@ -93,6 +93,7 @@ class File:
 
 
 OF_RULES = ["bits_of", "bad_input", "formulas", "bitten", "compose", "properties"]
+OF_NEWER = ["bits_of", "newer_rules", "bad_input", "formulas", "nonfinite", "properties"]
 OF_CHAINS = ["compose", "links"]
 OF_SWEEP = ["bits_of", "sweep", "sweep_openmp", "properties"]
 FILES = {
@@ -104,7 +105,27 @@ FILES = {
     "rules/centered_rmsprop.hpp": File(OF_RULES, "rules::CenteredRMSProp"),
     "rules/adadelta.hpp": File(OF_RULES + ["nonfinite"], "rules::AdaDelta"),
     "rules/adam.hpp": File(OF_RULES + ["nonfinite"], "rules::Adam"),
-    "rules/epsilon.hpp": File(OF_RULES, "rules::RMSProp"),
+    "rules/epsilon.hpp": File(OF_RULES, "rules::RMSProp,rules::AdamW"),
+    "rules/adamw.hpp": File(OF_NEWER, "rules::AdamW"),
+    "rules/amsgrad.hpp": File(OF_NEWER, "rules::AMSGrad"),
+    "rules/nadam.hpp": File(OF_NEWER, "rules::NAdam"),
+    "rules/radam.hpp": File(OF_NEWER, "rules::RAdam"),
+    "rules/adamax.hpp": File(OF_NEWER, "rules::AdaMax"),
+    "rules/adabelief.hpp": File(OF_NEWER, "rules::AdaBelief"),
+    "rules/yogi.hpp": File(OF_NEWER, "rules::Yogi"),
+    "rules/adan.hpp": File(OF_NEWER, "rules::Adan"),
+    "rules/lion.hpp": File(OF_NEWER, "rules::Lion"),
+    "rules/rprop.hpp": File(OF_NEWER, "rules::Rprop"),
+    "rules/ftrl.hpp": File(OF_NEWER, "rules::Ftrl"),
+    "rules/schedule_free.hpp": File(OF_NEWER, "rules::ScheduleFreeSGD,rules::ScheduleFreeAdamW"),
+    "rules/schedule_free_sgd.hpp": File(OF_NEWER, "rules::ScheduleFreeSGD"),
+    "rules/schedule_free_adamw.hpp": File(OF_NEWER, "rules::ScheduleFreeAdamW"),
+    "rules/muon.hpp": File(["muon"], is_rule=False),
+    "matrix_step.hpp": File(["muon"], is_rule=False),
+    "kernel/matrix_product.hpp": File(["muon"], is_rule=False),
+    "kernel/norm.hpp": File(["norm"], is_rule=False),
+    "kernel/scalar_math.hpp": File(["scalar_math"], is_rule=False),
+    "own_tensors.hpp": File(["own_tensors"], is_rule=False),
     "transforms/gradient.hpp": File(OF_CHAINS, is_rule=False),
     "transforms/step.hpp": File(OF_CHAINS, is_rule=False),
     "transforms/parameters.hpp": File(OF_CHAINS, is_rule=False),
