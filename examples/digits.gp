@@ -47,7 +47,7 @@ do for [i = 1:number] {
 # ---- The panels, one below the other -------------------------------------------------------------------
 
 apart = words(seven) > 0 && words(newer) > 0 && words(seven.newer) > 7
-pixels = apart ? 1040. : 620.
+pixels = apart ? 1040. : 635.
 set terminal @png size 1200, pixels font "sans,14" linewidth 1.2 background rgb "white"
 set output ARG2
 
@@ -58,7 +58,7 @@ set xlabel "epoch" offset 0, 0.4
 set format y "%g"
 unset key
 set lmargin at screen 0.072
-set rmargin at screen 0.742
+set rmargin at screen 0.735
 least(a, b) = a < b ? a : b
 most(a, b) = a > b ? a : b
 
