@@ -7,7 +7,6 @@
 #     gnuplot -c digits.gp digits_history.csv digits.png
 
 load ARG0[:strlen(ARG0) - strlen("digits.gp")]."optimizers.gp"
-set output ARG2
 
 set datafile separator "\n"
 stats ARG1 every ::0::0 using (header = strcol(1), 0) nooutput
