@@ -25,13 +25,14 @@ namespace examples {
 /// The columns of one step: a name, and the value for each coordinate.
 using Columns = std::vector<std::pair<std::string, Eigen::Vector2d>>;
 
-/// Adam's moments divided by 1 - beta^t. The library folds that division into the rate, so it stores them nowhere.
+/// The moments of Adam and its like divided by 1 - beta^t. The library folds that division into the rate, so it stores
+/// them nowhere. The last one is the one that divides: that of AMSGrad is the largest second moment.
 inline void add_corrected_moments(const auto& adam, Columns& columns) {
   const auto corrected = [&](std::string_view moment, double beta) {
     return Eigen::Vector2d(adam.state(moment) / (1 - std::pow(beta, adam.steps())));
   };
   columns.emplace_back("first corrected", corrected("first_moment", adam.beta1));
-  columns.emplace_back("second corrected", corrected("second_moment", adam.beta2));
+  columns.emplace_back("second corrected", corrected(adam.state_names.back(), adam.beta2));
 }
 
 /// Takes a step from x, and returns what was computed.

@@ -58,8 +58,8 @@ bool contains(const auto& names, std::string_view name) { return std::ranges::fi
 
 /// The runners with these names; one that is not in the race gets its default rate.
 void select(std::vector<Runner>& runners, const std::vector<std::string>& names) {
-  std::erase_if(runners, [&](const Runner& r) { return !contains(names, optimizer_names[r.rule.index()]); });
-  for (const Runner& newcomer : all_seven()) {
+  std::erase_if(runners, [&](const Runner& r) { return !contains(names, name_of(r.rule)); });
+  for (const Runner& newcomer : all_optimizers()) {
     const auto same = [&](const Runner& r) { return r.rule.index() == newcomer.rule.index(); };
     if (contains(names, newcomer.label) && std::ranges::none_of(runners, same)) runners.push_back(newcomer);
   }
@@ -70,7 +70,7 @@ void change_rates(std::vector<Runner>& runners, const std::vector<NamedRate>& ra
   for (const auto& [name, rate] : rates) {
     bool used = false;
     for (Runner& runner : runners)
-      if (optimizer_names[runner.rule.index()] == name) {
+      if (name_of(runner.rule) == name) {
         set_rate(runner.rule, std::strtod(rate.c_str(), nullptr));
         used = true;
       }
@@ -101,7 +101,7 @@ void print_table(const Race& race, const std::vector<Path>& paths) {
               race.surface.start[0], race.surface.start[1]);
   for (std::size_t i = 0; i < paths.size(); ++i) {
     const Path& p = paths[i];
-    std::printf("  %-12s %-18s  ends at (%8.4f, %8.4f), f = %10.4g, straightness %.2f", race.runners[i].label.c_str(),
+    std::printf("  %-17s %-18s  ends at (%8.4f, %8.4f), f = %10.4g, straightness %.2f", race.runners[i].label.c_str(),
                 race.runners[i].rates().c_str(), p.end()[0], p.end()[1], p.values.back(), p.straightness());
     for (const Eigen::Vector2d& minimum : race.surface.minima)
       if (const int t = p.arrival(minimum); t >= 0)

@@ -46,6 +46,9 @@ map_height = (0.57 + gap_below) / rows - gap_below
 map_left(m) = 0.045 + (map_width + gap_right) * ((m - 1) % columns)
 map_top(m) = 0.85 - (map_height + gap_below) * ((m - 1) / columns)
 
+crowded = runners > 7
+key_rows = crowded ? (runners + 5) / 4 : 3
+
 do for [picture in "png gif"] {
   animated = picture eq "gif"
   if (animated) {
@@ -119,7 +122,9 @@ do for [picture in "png gif"] {
     set bmargin at screen 0
     set xrange [0:1]
     set yrange [0:1]
-    set key center center vertical maxrows 3 Left reverse samplen 2.5 width (animated ? -4 : -2) spacing 1.25
+    key_font = crowded ? (animated ? ",6" : ",10") : ""
+    set key center center vertical maxrows key_rows Left reverse samplen 2.5 font key_font \
+      width (crowded ? -1 : animated ? -4 : -2) spacing (crowded ? 0.95 : 1.25)
     plot for [i = 1:runners] NaN with linespoints linetype linetype_of[i] linewidth width(i) pointsize 1.4 title label[i].":  ".rates[i], \
       NaN with points pointtype 6 pointsize 2 linewidth 2 linecolor rgb "black" title "start", \
       NaN with points pointtype 3 pointsize 2.2 linewidth 2 linecolor rgb "black" title "minimum"

@@ -19,19 +19,13 @@
 
 #include <descent/descent.hpp>
 
+#include "optimizers.hpp"
 #include "surfaces.hpp"
 
 namespace examples {
 
-/// The seven, in the order of their names, and of the colours in optimizers.gp.
-using Rule =
-    std::variant<descent::rules::SGD, descent::rules::Momentum, descent::rules::Nesterov, descent::rules::AdaGrad,
-                 descent::rules::RMSProp, descent::rules::AdaDelta, descent::rules::Adam>;
-inline constexpr std::array<std::string_view, std::variant_size_v<Rule>> optimizer_names{
-    "SGD", "Momentum", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam"};
-
 inline void set_rate(Rule& rule, double rate) {
-  std::visit([&](auto& r) { r.learning_rate = rate; }, rule);
+  std::visit([&](auto& r) { rate_of(r) = rate; }, rule);
 }
 
 struct Runner {
@@ -46,7 +40,7 @@ struct Runner {
       return std::string(text.data());
     };
     return std::visit([&](const auto& r) {
-      std::string text = "η = " + short_text(r.learning_rate);
+      std::string text = "η = " + short_text(rate_of(r));
       if constexpr (requires { r.momentum; }) text += ", μ = " + short_text(r.momentum);
       return text;
     }, rule);
@@ -85,8 +79,13 @@ inline Path run(const Rule& rule, const Surface& surface, int steps) {
     Path path{{x}, {surface.value(x)}};
     descent::minimize(surface, x, optimizer, {.max_steps = steps, .gradient_tolerance = 0},
                       [&](const descent::Progress<Eigen::Vector2d>& progress) {
-      path.points.push_back(progress.x);
-      path.values.push_back(progress.value);
+      if constexpr (requires { optimizer.averaged(x); }) {  // of a schedule-free rule
+        path.points.push_back(optimizer.averaged(progress.x));
+        path.values.push_back(surface.value(path.end()));
+      } else {
+        path.points.push_back(progress.x);
+        path.values.push_back(progress.value);
+      }
     });
     return path;
   }, rule);
@@ -100,15 +99,21 @@ struct Race {
   bool side_by_side = false;  ///< a map for each path instead of one for all
 };
 
-/// All seven with their defaults, in the order of their names.
-inline std::vector<Runner> all_seven() {
+/// All optimizers with their defaults, in the order of their names.
+inline std::vector<Runner> all_optimizers() {
   return [&]<std::size_t... I>(std::index_sequence<I...>) {
     return std::vector<Runner>{{std::string(optimizer_names[I]), Rule(std::in_place_index<I>)}...};
   }(std::make_index_sequence<optimizer_names.size()>{});
 }
 
+inline std::vector<Runner> all_seven() {
+  std::vector<Runner> runners = all_optimizers();
+  runners.resize(classical);
+  return runners;
+}
+
 /// All seven at these rates.
-inline std::vector<Runner> all_seven(const std::array<double, optimizer_names.size()>& rates) {
+inline std::vector<Runner> all_seven(const std::array<double, classical>& rates) {
   std::vector<Runner> runners = all_seven();
   for (std::size_t i = 0; i < rates.size(); ++i) set_rate(runners[i].rule, rates[i]);
   return runners;

@@ -186,7 +186,7 @@ TEST_CASE("saddle: the adaptive methods leave the ridge, plain descent hesitates
 TEST_CASE("wells: at one rate momentum crosses, and plain descent stays", "[race]") {
   const Result wells = race_on("wells");
   const auto rate = [&](std::size_t i) {
-    return std::visit([](const auto& rule) { return rule.learning_rate; }, wells.race.runners[i].rule);
+    return std::visit([](const auto& rule) { return double{rate_of(rule)}; }, wells.race.runners[i].rule);
   };
   CHECK((rate(0) == rate(1) && rate(1) == rate(2)));
   REQUIRE(wells.race.surface.minima.size() == 2);
@@ -203,6 +203,25 @@ TEST_CASE("plateau: AdaGrad, RMSProp and Adam get across, SGD at no rate that is
   for (const double rate : {0.1, 0.2, 0.5, 1.0, 1.5, 1.9, 1.99})
     CHECK(run(descent::rules::SGD{.learning_rate = rate}, plateau.race.surface, plateau.race.steps).arrival({0, 0}) ==
           -1);
+}
+
+TEST_CASE("every optimizer goes down the bowl with its defaults", "[race]") {
+  const Surface bowl = race_on("bowl").race.surface;
+  for (const Runner& runner : all_optimizers()) {
+    INFO(runner.label);
+    const Path path = run(runner.rule, bowl, 60);
+    CHECK(path.values.back() < path.values.front());
+  }
+}
+
+TEST_CASE("the path of a schedule-free optimizer is its average", "[race]") {
+  const Surface bowl = race_on("bowl").race.surface;
+  const Path path = run(descent::rules::ScheduleFreeSGD{.learning_rate = 0.1}, bowl, 2);
+  const Vector2d z1 =
+      bowl.start - 0.1 * bowl.gradient(bowl.start);  // and the first average, where the gradient is taken
+  const Vector2d z2 = z1 - 0.1 * bowl.gradient(z1);
+  CHECK((path.points.at(2) - (z1 + z2) / 2).norm() < 1e-12);
+  CHECK(path.values.at(2) == bowl.value(path.points[2]));
 }
 
 TEST_CASE("hills: Adam comes past both at five rates of fourteen, and the others at none", "[race]") {
