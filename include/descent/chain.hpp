@@ -66,13 +66,17 @@ inline namespace DESCENT_FLAGS {
 
 // ---- What a chain must be ------------------------------------------------------------------------
 
-template <class L>
+template <class L, bool is_one>
 struct IsALinkOrARule {
+  static_assert(is_one, "descent: each part of a Chain is a Rule or a Link; see these concepts");
   static_assert(!IsChain<L>, "descent: a Chain does not contain another; list the links of both in one");
   static_assert(!StepsMatrices<L>, "descent: a rule that steps matrices as a whole stands in no Chain");
-  static_assert(Link<L> || (!HasPlace<L> && Rule<L>),
-                "descent: each part of a Chain is a Rule or a Link; see these concepts");
 };
+
+/// Whether a part satisfies its concept. That takes long to compile, so a chain asks when it makes its first kernel.
+template <class L>
+inline constexpr bool is_link_or_rule = Link<L> || (!HasPlace<L> && Rule<L>);
+
 template <class L>
 struct BelongsBeforeTheRule {
   static constexpr bool fails() {
@@ -489,7 +493,7 @@ template <class... Links>
 struct Chain : Links... {
  private:
   using Of = detail::ChainOf<Links...>;
-  static_assert((sizeof(detail::IsALinkOrARule<Links>) && ...));
+  static_assert((sizeof(detail::IsALinkOrARule<Links, NamesItsState<Links>>) && ...));
   static_assert(Of::count_of(detail::Order::rule) == 1, "descent: a Chain has exactly one rule");
   static_assert(Of::require_orders(std::make_index_sequence<sizeof...(Links) - 1>()));
 
@@ -523,6 +527,7 @@ struct Chain : Links... {
   auto initial_state(const auto&) const { return detail::joined(detail::initial_state_of<Links>(*this)...); }
 
   auto kernel(const auto& step) const {
+    static_assert((sizeof(detail::IsALinkOrARule<Links, detail::is_link_or_rule<Links>>) && ...));
     return detail::kernel_of_links(std::make_index_sequence<Of::count>(), *this, step);
   }
 

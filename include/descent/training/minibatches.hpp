@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <iterator>
 #include <limits>
-#include <numeric>
 #include <span>
 #include <stdexcept>
 #include <string_view>
@@ -53,7 +52,7 @@ class Minibatches {
       : random_{seed}, batch_size_(batch_size), options_(options) {
     require_sizes(count);
     order_.resize(static_cast<std::size_t>(count));
-    std::iota(order_.begin(), order_.end(), 0);
+    for (Index i = 0; i < count; ++i) order_[static_cast<std::size_t>(i)] = i;
   }
 
   /// The same for your own indices, in any range of integers: the samples of a split, a fixed order, or one that
