@@ -20,6 +20,7 @@
 #include <Eigen/Eigenvalues>
 
 #include <descent/checkpoint.hpp>
+#include <descent/presets.hpp>
 #include <descent/rules/adamw.hpp>
 #include <descent/rules/muon.hpp>
 
@@ -573,17 +574,19 @@ void compare(const Golden& golden, const std::string& name, const rules::Muon& r
 }  // namespace
 
 TEST_CASE("Muon's steps are those of PyTorch, optax and Keras", "[muon]") {
-  const rules::Muon pytorch{.learning_rate = 0.05, .epsilon_form = MuonEpsilon::least, .weight_decay = 0.1};
+  const auto at_that_rate = [](rules::Muon rule) {
+    rule.learning_rate = 0.05;
+    return rule;
+  };
+  const rules::Muon pytorch = at_that_rate(presets::pytorch::muon());
   rules::Muon pytorch_rms = pytorch;
   pytorch_rms.scale = MuonScale::match_rms_adamw;
   pytorch_rms.nesterov = false;
   rules::Muon pytorch_spectral = pytorch;
   pytorch_spectral.scale = MuonScale::spectral_unclamped;
-  const rules::Muon keras{.learning_rate = 0.05,
-                          .form = MomentumForm::accumulated,
-                          .scale = MuonScale::match_rms_adamw,
-                          .weight_decay = 0.004};
-  const rules::Muon optax{.learning_rate = 0.05, .bias_correction = true, .epsilon = 1e-8, .weight_decay = 0.1};
+  const rules::Muon keras = at_that_rate(presets::keras::muon());
+  rules::Muon optax = at_that_rate(presets::optax::muon());
+  optax.weight_decay = 0.1;
   for (const char* shape : {"square", "tall", "wide"}) {
     INFO(shape);
     const Golden golden = golden_of(shape);

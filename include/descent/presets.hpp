@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What PyTorch, Keras, optax and the papers mean by the names of optimizers: the same rule, with the formula and the defaults
-// of each. A preset returns the rule, which can be changed as usual:
+// What PyTorch, Keras, optax and the papers mean by the names of optimizers: the same rule, with the formula and the
+// defaults of each. A preset returns the rule, which can be changed as usual:
 //
 //     descent::Adam<float> adam(descent::presets::keras::adam());
 //     adam.learning_rate = 0.01;

@@ -97,9 +97,10 @@ void use_everything(Eigen::MatrixXd& W, Eigen::VectorXd& b, std::vector<Eigen::M
   use_rule(descent::rules::RMSProp{}, b);
   use_rule(descent::rules::AdaDelta{}, b);
   use_rule(descent::rules::Adam{}, b);
+  use_rule(descent::rules::NAdam{}, b);
+#if defined(DESCENT_EVERY_RULE)  // for clang-tidy: their functions carry the flags in the same way
   use_rule(descent::rules::AdamW{}, b);
   use_rule(descent::rules::AMSGrad{}, b);
-  use_rule(descent::rules::NAdam{}, b);
   use_rule(descent::rules::RAdam{}, b);
   use_rule(descent::rules::AdaMax{}, b);
   use_rule(descent::rules::AdaBelief{}, b);
@@ -111,6 +112,7 @@ void use_everything(Eigen::MatrixXd& W, Eigen::VectorXd& b, std::vector<Eigen::M
   use_rule(descent::rules::ScheduleFreeSGD{}, b);
   descent::Muon<double>().step(std::tie(W, b), std::tie(W, b));
   use_rule(descent::presets::paper::lars(), b);
+#endif
   using namespace descent::presets;
   use_rule(keras::with_momentum(keras::centered_rmsprop(), 0.9), b);
   use_rule(descent::Chain{descent::transforms::ClipNorm{}, pytorch::adam(), descent::transforms::WeightDecay{}}, b);

@@ -16,6 +16,7 @@
 #include <descent/rules/ftrl.hpp>
 #include <descent/rules/lion.hpp>
 #include <descent/rules/momentum.hpp>
+#include <descent/rules/muon.hpp>
 #include <descent/rules/nadam.hpp>
 #include <descent/rules/nesterov.hpp>
 #include <descent/rules/rmsprop.hpp>
@@ -97,6 +98,22 @@ DESCENT_TAGGED constexpr rules::Ftrl ftrl() { return {.learning_rate = 0.001, .b
 /// A weight_lr_power of 0, because all its steps weigh the same.
 DESCENT_TAGGED constexpr rules::ScheduleFreeAdamW schedule_free_adamw() {
   return {.learning_rate = 0.0025, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_lr_power = 0};
+}
+DESCENT_TAGGED constexpr rules::Muon muon() {
+  return {.learning_rate = 0.001,
+          .momentum = 0.95,
+          .form = MomentumForm::accumulated,
+          .epsilon = 1e-7,
+          .epsilon_form = MuonEpsilon::added,
+          .scale = MuonScale::match_rms_adamw,
+          .rms = 0.2,
+          .weight_decay = 0.004,
+          .adamw_learning_rate = 0.001,
+          .adamw_beta1 = 0.9,
+          .adamw_beta2 = 0.999,
+          .adamw_epsilon = 1e-7,
+          .adamw_weight_decay = 0.004,
+          .adamw_epsilon_placement = EpsilonPlacement::hat};
 }
 
 }  // namespace descent::presets::keras

@@ -21,6 +21,7 @@
 #include <descent/rules/lamb.hpp>
 #include <descent/rules/lion.hpp>
 #include <descent/rules/momentum.hpp>
+#include <descent/rules/muon.hpp>
 #include <descent/rules/nadam.hpp>
 #include <descent/rules/nesterov.hpp>
 #include <descent/rules/radam.hpp>
@@ -101,6 +102,17 @@ DESCENT_TAGGED constexpr rules::ScheduleFreeSGD schedule_free_sgd() {
 /// contrib.schedule_free_adamw. Its warm-up begins one step earlier.
 DESCENT_TAGGED constexpr rules::ScheduleFreeAdamW schedule_free_adamw() {
   return {.learning_rate = 0.0025, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_lr_power = 2};
+}
+/// contrib.muon. Its matrices are the transposes of ours, so that it scales by sqrt(max(1, cols / rows)).
+DESCENT_TAGGED constexpr rules::Muon muon() {
+  return {.momentum = 0.95,
+          .bias_correction = true,
+          .epsilon = 1e-8,
+          .epsilon_form = MuonEpsilon::added,
+          .scale = MuonScale::original,
+          .adamw_beta1 = 0.9,
+          .adamw_beta2 = 0.999,
+          .adamw_epsilon = 1e-8};
 }
 
 }  // namespace descent::presets::optax

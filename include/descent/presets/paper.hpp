@@ -18,6 +18,7 @@
 #include <descent/rules/lars.hpp>
 #include <descent/rules/lion.hpp>
 #include <descent/rules/momentum.hpp>
+#include <descent/rules/muon.hpp>
 #include <descent/rules/nadam.hpp>
 #include <descent/rules/nesterov.hpp>
 #include <descent/rules/radam.hpp>
@@ -121,6 +122,14 @@ DESCENT_TAGGED constexpr rules::LAMB lamb() {
 /// You et al. 2017, Algorithm 1, with the values of their ResNet-50.
 DESCENT_TAGGED constexpr rules::LARS lars() {
   return {{}, {.trust_coefficient = 0.001, .weight_decay = 0.0005}, {.momentum = 0.9, .form = MomentumForm::velocity}};
+}
+/// Jordan et al., the reference implementation.
+DESCENT_TAGGED constexpr rules::Muon muon() {
+  return {.learning_rate = 0.02,
+          .momentum = 0.95,
+          .epsilon = 1e-7,
+          .epsilon_form = MuonEpsilon::added,
+          .scale = MuonScale::original};
 }
 
 }  // namespace descent::presets::paper

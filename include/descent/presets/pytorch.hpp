@@ -14,6 +14,7 @@
 #include <descent/rules/amsgrad.hpp>
 #include <descent/rules/centered_rmsprop.hpp>
 #include <descent/rules/momentum.hpp>
+#include <descent/rules/muon.hpp>
 #include <descent/rules/nadam.hpp>
 #include <descent/rules/nesterov.hpp>
 #include <descent/rules/radam.hpp>
@@ -92,6 +93,20 @@ DESCENT_TAGGED constexpr rules::AdaMax adamax() {
 }
 DESCENT_TAGGED constexpr rules::Rprop rprop() {
   return {.initial_step_size = 0.01, .eta_minus = 0.5, .eta_plus = 1.2, .min_step_size = 1e-6, .max_step_size = 50};
+}
+/// With adamw() for all that is no matrix, which Muon refuses there.
+DESCENT_TAGGED constexpr rules::Muon muon() {
+  return {.learning_rate = 0.001,
+          .momentum = 0.95,
+          .epsilon = 1e-7,
+          .epsilon_form = MuonEpsilon::least,
+          .scale = MuonScale::original,
+          .weight_decay = 0.1,
+          .adamw_learning_rate = 0.001,
+          .adamw_beta1 = 0.9,
+          .adamw_beta2 = 0.999,
+          .adamw_epsilon = 1e-8,
+          .adamw_weight_decay = 0.01};
 }
 
 }  // namespace descent::presets::pytorch
