@@ -101,7 +101,7 @@ class MatrixStep {
 
   /// x <- x - kernel(x, X)
   void move(const auto& kernel) const {
-    const View<const Scalar> X = contiguous_view<const Scalar>(X_.data, in_order_of_X());
+    const View<const Scalar> X = contiguous_view<const Scalar>(X_.data, parameter_shape());
     sweep_view(kernel::Pass<Scalar, 0>(kernel, threads_, nullptr), tensor_.x, X, tensor_.row_major, {});
   }
 
@@ -109,7 +109,7 @@ class MatrixStep {
   static Index lower_side(const Shape& shape) { return (std::min)(shape.rows, shape.cols); }
   /// Whether X is the transpose, so that its columns are the rows of the parameters.
   bool row_major() const { return tensor_.x.shape.rows > tensor_.x.shape.cols; }
-  Shape in_order_of_X() const { return {tensor_.x.shape.rows, tensor_.x.shape.cols, row_major()}; }
+  Shape parameter_shape() const { return {tensor_.x.shape.rows, tensor_.x.shape.cols, row_major()}; }
 
   TensorStep<R, Scalar> tensor_;
   int threads_;

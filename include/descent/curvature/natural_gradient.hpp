@@ -122,7 +122,7 @@ struct NaturalGradient {
     const Multiplied<Product> matrix{F, g.size()};
     const detail::Column<Scalar> u = g / found.gradient_size;
     Eigen::Index iterations = max_iterations;
-    Scalar error = static_cast<Scalar>(tolerance);
+    auto error = static_cast<Scalar>(tolerance);
     Eigen::internal::conjugate_gradient(matrix, u, found.d, Eigen::IdentityPreconditioner(), iterations, error);
     found.squared_length = found.d.dot(matrix * found.d);
     if (!(found.squared_length > 0 && found.squared_length <= (std::numeric_limits<Scalar>::max)()))
