@@ -21,7 +21,7 @@ consteval bool follows(List<Chains...>) {
 }
 template <class A, class B>
 consteval bool follows() {
-  return follows<A, B>(First{}) || follows<A, B>(Second{}) || follows<A, B>(Third{});
+  return follows<A, B>(First{}) || follows<A, B>(Second{}) || follows<A, B>(Third{}) || follows<A, B>(Fourth{});
 }
 
 /// Whether a chain with the link, or the rule, runs with float (parity 0) or double (1).
@@ -53,7 +53,8 @@ consteval bool in_all_orders() {
 }
 template <class Link, std::size_t parity>
 consteval bool is_used() {
-  return has<Link, parity>(First{}) || has<Link, parity>(Second{}) || has<Link, parity>(Third{});
+  return has<Link, parity>(First{}) || has<Link, parity>(Second{}) || has<Link, parity>(Third{}) ||
+         has<Link, parity>(Fourth{});
 }
 /// Whether each is in a chain that runs with float and in one that runs with double.
 template <class... Links>
@@ -62,10 +63,10 @@ consteval bool all_used() {
 }
 
 static_assert(in_all_orders<GradientScale, ClipValue, ClipNorm, ClipTensorNorm, L2Penalty, L1Penalty>());
-static_assert(in_all_orders<WeightDecay, TrustRatio, MomentumOfSteps>());
+static_assert(in_all_orders<WeightDecay, TrustRatio, LayerwiseRate, MomentumOfSteps>());
 static_assert(in_all_orders<Bounds, SoftThreshold, Average, EqualAverage, Lookahead>());
 static_assert(all_used<GradientScale, ClipValue, ClipNorm, ClipTensorNorm, L2Penalty, L1Penalty>());
-static_assert(all_used<WeightDecay, TrustRatio, MomentumOfSteps>());
+static_assert(all_used<WeightDecay, TrustRatio, LayerwiseRate, MomentumOfSteps>());
 static_assert(all_used<Bounds, SoftThreshold, Average, EqualAverage, Lookahead>());
 static_assert(all_used<SGD, Momentum, Nesterov, AdaGrad, RMSProp, CenteredRMSProp, AdaDelta, Adam>());
 

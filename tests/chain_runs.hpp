@@ -38,10 +38,11 @@ struct List {};
 namespace chains {
 
 using namespace transforms;
-using rules::AdaDelta, rules::AdaGrad, rules::Adam, rules::CenteredRMSProp, rules::Momentum, rules::Nesterov,
-    rules::RMSProp, rules::SGD;
+using rules::AdaBelief, rules::AdaDelta, rules::AdaGrad, rules::Adam, rules::AdaMax, rules::AdamW, rules::Adan,
+    rules::AMSGrad, rules::CenteredRMSProp, rules::Lion, rules::Momentum, rules::NAdam, rules::Nesterov, rules::RAdam,
+    rules::RMSProp, rules::ScheduleFreeAdamW, rules::SGD, rules::Yogi;
 
-// Each rule, and any two links of a place directly after each other in both orders: see chain_interpreter.cpp. In three
+// Each rule, and any two links of a place directly after each other in both orders: see chain_interpreter.cpp. In four
 // lists, each of which is a file to compile.
 using First = List<  //
     Chain<Adam, TrustRatio, MomentumOfSteps, WeightDecay, Bounds, SoftThreshold, Average, Lookahead>,
@@ -73,6 +74,18 @@ using Third = List<  //
     Chain<L2Penalty, CenteredRMSProp, MomentumOfSteps, Average>,  //
     Chain<AdaDelta, WeightDecay>,                                 //
     Chain<ClipNorm, Nesterov, Average, Bounds>>;
+using Fourth = List<  //
+    Chain<SGD, LayerwiseRate, MomentumOfSteps>,
+    Chain<ClipNorm, ScheduleFreeAdamW, WeightDecay, LayerwiseRate, TrustRatio>,
+    Chain<ClipValue, NAdam, TrustRatio, LayerwiseRate, MomentumOfSteps, Average>,
+    Chain<Adan, MomentumOfSteps, LayerwiseRate, WeightDecay, Lookahead>, Chain<L2Penalty, ScheduleFreeAdamW>,  //
+    Chain<AMSGrad, WeightDecay>,                                                                               //
+    Chain<GradientScale, RAdam>,                                                                               //
+    Chain<ClipTensorNorm, AdaMax>,                                                                             //
+    Chain<AdaBelief, Bounds>,                                                                                  //
+    Chain<L1Penalty, Yogi>,                                                                                    //
+    Chain<ClipNorm, AdamW, EqualAverage>,                                                                      //
+    Chain<Lion, SoftThreshold>>;
 
 }  // namespace chains
 
@@ -133,7 +146,13 @@ inline void choose(transforms::WeightDecay& link, Random& random) {
   link.weight_decay = random.pick({0.0, 0.01, random.uniform(0, 1)});
   link.matrices_only = random.chance(50);
 }
-inline void choose(transforms::TrustRatio&, Random&) {}
+inline void choose(transforms::TrustRatio& link, Random& random) {
+  link.trust_coefficient = random.pick({0.0, 1.0, 1.0, random.uniform(0, 2)});
+}
+inline void choose(transforms::LayerwiseRate& link, Random& random) {
+  link.trust_coefficient = random.pick({0.0, 0.001, 1.0, random.uniform(0, 2)});
+  link.weight_decay = random.pick({0.0, 1e-4, random.uniform(0, 1)});
+}
 inline void choose(transforms::MomentumOfSteps& link, Random& random) {
   link.momentum = random.pick({0.0, 0.9, 1.0, random.uniform(0, 1)});
   link.form = random.pick({MomentumForm::velocity, MomentumForm::accumulated});
@@ -175,13 +194,18 @@ void choose(R& rule, Random& random) {
   if constexpr (requires { rule.decay; }) rule.decay = random.pick({0.0, 0.9, random.uniform(0, 0.999)});
   if constexpr (requires { rule.learning_rate_decay; })
     rule.learning_rate_decay = random.pick({0.0, random.uniform(0, 1)});
-  if constexpr (std::is_same_v<R, rules::Adam>) {
-    rule.epsilon_placement = random.pick({outside, inside, hat});
-    rule.beta1 = random.pick({0.0, 0.9, random.uniform(0, 0.999)});
-    rule.beta2 = random.pick({0.0, 0.999, random.uniform(0, 0.999)});
-    rule.epsilon_root = random.pick({0.0, 0.0, random.uniform(0, 1e-3)});
-    rule.bias_correction = random.chance(75);
-  }
+  if constexpr (std::is_same_v<R, rules::Adam>) rule.epsilon_placement = random.pick({outside, inside, hat});
+  if constexpr (requires { rule.beta1; })
+    rule.beta1 = random.pick({requires { rule.warmup_steps;
+}
+? 1.0 : 0.0, 0.9, random.uniform(1e-3, 0.999)
+}  // namespace descent::test
+);
+if constexpr (requires { rule.beta2; }) rule.beta2 = random.pick({0.0, 0.999, random.uniform(0, 0.999)});
+if constexpr (requires { rule.epsilon_root; }) rule.epsilon_root = random.pick({0.0, 0.0, random.uniform(0, 1e-3)});
+if constexpr (requires { rule.bias_correction; }) rule.bias_correction = random.chance(75);
+if constexpr (requires { rule.weight_decay; }) rule.weight_decay = random.pick({0.0, random.uniform(0, 1)});
+if constexpr (requires { rule.warmup_steps; }) rule.warmup_steps = random.integer(0, 9);
 }
 
 template <class... Links>

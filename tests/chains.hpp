@@ -136,11 +136,21 @@ void apply(const transforms::WeightDecay& link, Work<S>& work) {
 }
 
 template <class S>
-void apply(const transforms::TrustRatio&, Work<S>& work) {
+void apply(const transforms::TrustRatio& link, Work<S>& work) {
   const double x = norm(work.start), u = norm(work.values);
-  const double largest = std::numeric_limits<S>::max();
-  const S ratio = x > 0 && u > 0 ? real<S>(std::min(times(work.learning_rate, x) / u, largest)) : S(1);
+  const double largest = std::numeric_limits<S>::max(), rate = times(work.learning_rate, link.trust_coefficient);
+  const S ratio = x > 0 && u > 0 ? real<S>(std::min(times(rate, x) / u, largest)) : S(1);
   for (S& step : work.values) step = times(ratio, step);
+}
+
+template <class S>
+void apply(const transforms::LayerwiseRate& link, Work<S>& work) {
+  const double x = norm(work.start), u = norm(work.values);
+  const double largest = std::numeric_limits<S>::max(), rate = times(work.learning_rate, link.trust_coefficient);
+  const double decay = times(work.learning_rate, link.weight_decay), length = u + times(decay, x);
+  const S ratio = x > 0 && u > 0 ? real<S>(std::min(times(rate, x) / length, largest)) : S(1);
+  for (std::size_t i = 0; i < work.values.size(); ++i)
+    work.values[i] = times(ratio, work.values[i] + times(real<S>(decay), work.start[i]));
 }
 
 template <class S>
