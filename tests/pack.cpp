@@ -92,6 +92,14 @@ void check_arithmetic() {
   check([](const auto& a, const auto&) { return Scalar(3) - a; }, [](Scalar a, Scalar) { return Scalar(3) - a; });
   check([](const auto& a, const auto&) { return a / Scalar(3); }, [](Scalar a, Scalar) { return a / Scalar(3); });
   check([](const auto& a, const auto&) { return a * -Scalar(0); }, [](Scalar a, Scalar) { return a * -Scalar(0); });
+  check([](const auto& a, const auto&) { return sign(a); }, [](Scalar a, Scalar) {
+    return a > 0 ? Scalar(1) : a < 0 ? Scalar(-1) : a;
+  });
+  check([](const auto& a, const auto&) { return clamp(a, Scalar(-2), Scalar(0.5)); }, [](Scalar a, Scalar) {
+    return a < Scalar(-2) ? Scalar(-2) : a > Scalar(0.5) ? Scalar(0.5) : a;
+  });
+  check([](const auto& a, const auto&) { return finite(a); },
+        [](Scalar a, Scalar) { return std::min(a, std::numeric_limits<Scalar>::max()); });
   check([](const auto& a, const auto&) { return square(a); }, [](Scalar a, Scalar) {
     constexpr Scalar smallest = std::numeric_limits<Scalar>::min() * 1024;  // min is an even power of 2
     return a * a < smallest ? Scalar(0) : a * a;
