@@ -467,7 +467,7 @@ class Optimizer : public R {
   /// read from there.
   DESCENT_TAGGED [[gnu::noinline]] void take_step(Params params, Gradient gradient, const detail::TensorFacts<R>& facts,
                                                   Scalar* copy = nullptr) {
-    if constexpr (StepsMatrices<R>) reserve_work(params);
+    if constexpr (StepsMatrices<R>) reserve_work<R>(params);
     if (copy != nullptr) {
       Scalar* to = copy;
       for (Eigen::Index i = 0; i < gradient.count; ++i) to = detail::copy_elements(gradient[i], memory_.shapes[i], to);
@@ -530,19 +530,18 @@ class Optimizer : public R {
     return StepsMatrices<R> && shape.is_matrix();
   }
   /// Allocates what the steps of all matrices need, before anything is written.
-  DESCENT_TAGGED void reserve_work(Params params)
-  requires StepsMatrices<R>
-  {
+  template <StepsMatrices Its>
+  DESCENT_TAGGED void reserve_work(Params params) {
     for (const auto& x : params)
-      if (stepped_as_matrix(x.shape)) memory_.shapes.reserve_work(detail::MatrixStep<R, Scalar>::work(x.shape));
+      if (stepped_as_matrix(x.shape)) memory_.shapes.reserve_work(detail::MatrixStep<Its, Scalar>::work(x.shape));
   }
-  DESCENT_TAGGED void step_matrix(const R& its_rule, const StepCounter<R>& its_counter, const detail::View<Scalar>& x,
-                                  const detail::View<const Scalar>& g, const Tensors& tensors)
-  requires StepsMatrices<R>
-  {
-    memory_.shapes.with_work(detail::MatrixStep<R, Scalar>::work(x.shape), [&](Scalar* work) {
+  template <StepsMatrices Its>
+  DESCENT_TAGGED void step_matrix(const Its& its_rule, const StepCounter<Its>& its_counter,
+                                  const detail::View<Scalar>& x, const detail::View<const Scalar>& g,
+                                  const Tensors& tensors) {
+    memory_.shapes.with_work(detail::MatrixStep<Its, Scalar>::work(x.shape), [&](Scalar* work) {
       const bool row_major = memory_.shapes[tensors.next].row_major;
-      detail::MatrixStep<R, Scalar> matrix({its_rule, its_counter, x, g, row_major, tensors.state}, work, threads());
+      detail::MatrixStep<Its, Scalar> matrix({its_rule, its_counter, x, g, row_major, tensors.state}, work, threads());
       its_rule.step_matrix(matrix);
     });
   }
