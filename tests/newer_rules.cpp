@@ -168,6 +168,17 @@ TEST_CASE("the average of schedule-free SGD is the mean of its iterates", "[newe
   }
 }
 
+TEST_CASE("a schedule-free rule whose rate is 0 stays where it is, and goes on", "[newer rules]") {
+  ScheduleFreeSGD<> sgd({.learning_rate = 0});
+  VectorXd y = one(1);
+  for (int t = 1; t <= 3; ++t) sgd.step(y, one(2));
+  CHECK(y[0] == 1);
+  CHECK(sgd.averaged(y)[0] == 1);
+  sgd.learning_rate = 0.5;
+  sgd.step(y, one(2));
+  CHECK(y[0] == 0);  // the first step of any weight: x and z are 1 - 0.5 * 2
+}
+
 TEST_CASE("averages of schedule-free rules in chains, of several tensors, some of their own", "[newer rules]") {
   using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
   auto optimizer = make_optimizer<double>(

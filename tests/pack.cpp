@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Packs: every operation in every lane equals the scalar one, even for special values.
+#include <array>
 #include <cmath>
 #include <limits>
 #include <type_traits>
@@ -65,6 +66,23 @@ void compare(OnPacks&& on_packs, OnScalars&& on_scalars) {
     }
 }
 
+/// The lanes in double, in order.
+template <class Scalar, int Bytes>
+void check_widened() {
+  using P = Pack<Scalar, Bytes>;
+  const std::vector<Scalar> values = special_values<Scalar>();
+  for (std::size_t first = 0; first + P::lanes <= values.size(); ++first) {
+    std::size_t lane = 0;
+    for (const auto& part : widened(P::load(values.data() + first))) {
+      using Wide = std::remove_cvref_t<decltype(part)>;
+      std::array<typename Wide::value_type, Wide::lanes> wide;
+      part.store(wide.data());
+      for (const auto value : wide) REQUIRE(same<typename Wide::value_type>(value, values[first + lane++]));
+    }
+    REQUIRE(lane == P::lanes);
+  }
+}
+
 template <class Scalar, int Bytes>
 void check_arithmetic() {
   const auto check = [](auto&& on_packs, auto&& on_scalars) { compare<Scalar, Bytes>(on_packs, on_scalars); };
@@ -104,6 +122,7 @@ void check_arithmetic() {
     constexpr Scalar smallest = std::numeric_limits<Scalar>::min() * 1024;  // min is an even power of 2
     return a * a < smallest ? Scalar(0) : a * a;
   });
+  check_widened<Scalar, Bytes>();
   // A product is rounded before it is added to: no fused operation.
   check([](const auto& a, const auto& b) { return a * Scalar(0.1) + b * Scalar(0.3); }, [](Scalar a, Scalar b) {
     volatile Scalar p = a * Scalar(0.1), q = b * Scalar(0.3);
