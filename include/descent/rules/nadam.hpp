@@ -66,8 +66,9 @@ struct NAdam {
                  next = nadam_decay(beta1, descent::kernel::rounded_product(power, step.numbers[2]));
     const auto root = corrected_root(step, 1 - step.products[0], EpsilonPlacement::outside, epsilon);
     const double rate = descent::kernel::rounded(learning_rate * root.factor);
-    const auto of_g = step.finite(rate * ((1 - now) / (1 - product)));
-    const auto of_m = step.finite(rate * (next / (1 - descent::kernel::rounded_product(product, next))));
+    const double share_of_g = descent::kernel::rounded((1 - now) / (1 - product));
+    const double share_of_m = descent::kernel::rounded(next / (1 - descent::kernel::rounded_product(product, next)));
+    const auto of_g = step.finite(rate * share_of_g), of_m = step.finite(rate * share_of_m);
     return [eps = root.epsilons, of_g, of_m, beta1 = step.real(beta1), rest1 = step.real(1 - beta1),
             beta2 = step.real(beta2), rest2 = step.real(1 - beta2)](const auto&, const auto& g, auto& m, auto& v)
                __attribute__((always_inline)) {

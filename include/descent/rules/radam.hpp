@@ -49,10 +49,11 @@ struct RAdam {
   auto running_factors(const auto& list) const { return list(beta1, beta2); }
 
   auto kernel(const auto& step) const {
-    const double rate = descent::kernel::rounded(learning_rate / (1 - step.products[0]));
-    const double power = step.products[1], correction = 1 - power;
-    const double rho_inf = 2 / (1 - beta2) - 1;
-    const double rho = rho_inf - 2 * static_cast<double>(step.t) * power / correction;
+    using descent::kernel::rounded, descent::kernel::rounded_product;
+    const double rate = rounded(learning_rate / (1 - step.products[0]));
+    const double power = step.products[1], correction = rounded(1 - power);
+    const double rho_inf = rounded(rounded(2 / (1 - beta2)) - 1);
+    const double rho = rounded(rho_inf - rounded(rounded_product(2 * static_cast<double>(step.t), power) / correction));
     const auto moments = [beta1 = step.real(beta1), rest1 = step.real(1 - beta1), beta2 = step.real(beta2),
                           rest2 = step.real(1 - beta2)](const auto& g, auto& m, auto& v)
                              __attribute__((always_inline)) {
@@ -65,9 +66,10 @@ struct RAdam {
       return rate * m;
     };
     const auto root = corrected_root(step, correction, epsilon_placement, epsilon);
-    const double r =
-        descent::kernel::square_root((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho));
-    auto rectified = [=, eps = root.epsilons, rate = step.finite(rate * root.factor * r)](
+    const double above = rounded_product(rounded_product(rho - 4, rho - 2), rho_inf);
+    const double below = rounded_product(rounded_product(rho_inf - 4, rho_inf - 2), rho);
+    const double r = descent::kernel::square_root(above / below);
+    auto rectified = [=, eps = root.epsilons, rate = step.finite(rounded_product(rate, root.factor) * r)](
                          const auto&, const auto& g, auto& m, auto& v) __attribute__((always_inline)) {
       moments(g, m, v);
       return rate * m / eps.root(v);
