@@ -19,9 +19,9 @@
 namespace descent {
 inline namespace DESCENT_FLAGS {
 
-/// Natural gradient descent (Amari 1998, Natural Gradient Works Efficiently in Learning, theorem 1), at a price of the
-/// way or for a way of given length (Schulman et al. 2015, Trust Region Policy Optimization, arXiv:1502.05477, appendix
-/// C, without its line search).
+/// Natural gradient descent (Amari 1998, Natural Gradient Works Efficiently in Learning, theorem 1). Its
+/// step has a price, or a given length (Schulman et al. 2015, Trust Region Policy Optimization, arXiv:1502.05477,
+/// appendix C, without its line search).
 ///
 ///     step:              (1 / lambda) F^-1 g
 ///     constrained_step:  sqrt(2 divergence / g'F^-1 g) F^-1 g
@@ -29,9 +29,10 @@ inline namespace DESCENT_FLAGS {
 /// where F = E[s s'] is the Fisher matrix of a model p(y | params), s is the gradient of -log p(y | params), and y is
 /// drawn from the model. The step d minimizes -g'd + (lambda / 2) d'Fd: lambda is the price of the divergence between
 /// the distributions before and after, about d'Fd / 2, so that, to first order, the step does not depend on how they
-/// are parametrized. The constrained step maximizes g'd among those of that divergence, d'Fd / 2 = divergence. For
-/// the gradient of a mean over samples, F is the matrix of one sample; for the gradient of a sum,
-/// it is the sum of theirs.
+/// are parametrized. The constrained step maximizes g'd among those of one divergence, d'Fd / 2 = divergence.
+///
+/// For the gradient of a mean over samples, F is the matrix of one sample; for the gradient of a sum, it is the sum of
+/// theirs.
 ///
 /// If p is an exponential family in its natural parameters, as in logistic regression, F is the Hessian of -log p, and
 /// lambda = 1 gives Newton's step.
@@ -56,8 +57,8 @@ struct NaturalGradient {
     detail::subtract(params, F.solve(detail::gradient_column(params, gradient)) / static_cast<Scalar>(lambda));
   }
   /// F is a function: F(v) is the Fisher matrix times the column v. d = F^-1 g is found by conjugate gradients
-  /// (Hestenes & Stiefel 1952; Eigen's), in at most max_iterations products, and is then what it is. In exact
-  /// arithmetic n of them are enough.
+  /// (Hestenes & Stiefel 1952; Eigen's), in at most max_iterations products; the step uses whatever they have reached.
+  /// In exact arithmetic n of them are enough.
   ///
   /// Throws as above, where F is not positive definite only if it shows: if d'Fd is not > 0.
   template <class Params, class Gradient, MatrixProduct<Scalar> Product>
