@@ -331,6 +331,17 @@ using Norms = Numbers<count, class OfTensors>;
 
 inline namespace DESCENT_FLAGS {
 
+/// The exponential moving average of which most rules are made: from s and the next x, decay s + (1 - decay) x.
+template <class Scalar>
+struct MovingAverage {
+  Scalar decay, rest;
+
+  template <class Pack>
+  [[gnu::always_inline]] Pack operator()(const Pack& s, const Pack& x) const {
+    return decay * s + rest * x;
+  }
+};
+
 /// Describes one step to a rule's `kernel`: its number, the products of the running factors, the running numbers, and
 /// the scalar of the arithmetic.
 template <class Scalar_, std::size_t factors, std::size_t number_count = 0>
@@ -351,6 +362,7 @@ struct Step {
   static constexpr Scalar finite(double number) {
     return real((std::min)(number, static_cast<double>((std::numeric_limits<Scalar>::max)())));
   }
+  static constexpr MovingAverage<Scalar> moving_average(double decay) { return {real(decay), real(1 - decay)}; }
 };
 
 }  // namespace DESCENT_FLAGS

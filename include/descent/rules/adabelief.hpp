@@ -45,12 +45,11 @@ struct AdaBelief {
 
   auto kernel(const auto& step) const {
     const auto root = corrected_root(step, 1 - step.products[1], EpsilonPlacement::outside, epsilon);
-    const auto rate = step.finite(descent::kernel::rounded(learning_rate / (1 - step.products[0])) * root.factor);
-    return [eps = root.epsilons, rate, added = step.real(epsilon_root), beta1 = step.real(beta1),
-            rest1 = step.real(1 - beta1), beta2 = step.real(beta2),
-            rest2 = step.real(1 - beta2)](const auto&, const auto& g, auto& m, auto& s) __attribute__((always_inline)) {
-      m = beta1 * m + rest1 * g;
-      s = beta2 * s + rest2 * square(g - m) + added;
+    return [eps = root.epsilons, rate = root.rate(step, learning_rate, 1 - step.products[0]),
+            added = step.real(epsilon_root), mean1 = step.moving_average(beta1), mean2 = step.moving_average(beta2)](
+               const auto&, const auto& g, auto& m, auto& s) __attribute__((always_inline)) {
+      m = mean1(m, g);
+      s = mean2(s, square(g - m)) + added;
       return rate * m / eps.root(s);
     };
   }

@@ -52,11 +52,11 @@ struct Adam {
     const double correction1 = bias_correction ? 1 - step.products[0] : 1;
     const double correction2 = bias_correction ? 1 - step.products[1] : 1;
     const auto root = corrected_root(step, correction2, epsilon_placement, epsilon, epsilon_root);
-    const auto rate = step.finite(descent::kernel::rounded(learning_rate / correction1) * root.factor);
-    return [eps = root.epsilons, rate, beta1 = step.real(beta1), rest1 = step.real(1 - beta1), beta2 = step.real(beta2),
-            rest2 = step.real(1 - beta2)](const auto&, const auto& g, auto& m, auto& v) __attribute__((always_inline)) {
-      m = beta1 * m + rest1 * g;
-      v = beta2 * v + rest2 * square(g);
+    return [eps = root.epsilons, rate = root.rate(step, learning_rate, correction1), mean1 = step.moving_average(beta1),
+            mean2 = step.moving_average(beta2)](const auto&, const auto& g, auto& m, auto& v)
+               __attribute__((always_inline)) {
+      m = mean1(m, g);
+      v = mean2(v, square(g));
       return rate * m / eps.root(v);
     };
   }

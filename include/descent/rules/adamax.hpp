@@ -42,10 +42,9 @@ struct AdaMax {
 
   auto kernel(const auto& step) const {
     const auto eps = placed(step.real(epsilon), epsilon_placement);
-    return [eps, rate = step.finite(learning_rate / (1 - step.products[0])), beta1 = step.real(beta1),
-            rest1 = step.real(1 - beta1), beta2 = step.real(beta2)](const auto&, const auto& g, auto& m, auto& u)
-               __attribute__((always_inline)) {
-      m = beta1 * m + rest1 * g;
+    return [eps, rate = step.finite(learning_rate / (1 - step.products[0])), mean = step.moving_average(beta1),
+            beta2 = step.real(beta2)](const auto&, const auto& g, auto& m, auto& u) __attribute__((always_inline)) {
+      m = mean(m, g);
       const auto faded = beta2 * u, size = abs(g) + eps.inside;
       u = select(faded < size, size, faded);
       return rate * m / (u + eps.outside);

@@ -59,16 +59,16 @@ struct Adan {
     const double rate = rounded_product(learning_rate, root.factor);
     const double decay = rounded_product(learning_rate, weight_decay);
     return [eps = root.epsilons, of_m = step.finite(rate / (1 - step.products[0])),
-            of_w = step.finite(rounded_product(rate, beta2) / (1 - step.products[1])), beta1 = step.real(beta1),
-            rest1 = step.real(1 - beta1), beta2 = step.real(beta2), rest2 = step.real(1 - beta2),
-            beta3 = step.real(beta3), rest3 = step.real(1 - beta3), decay = step.real(decay),
-            shrinkage = step.real(proximal ? 1 / (1 + decay) : 1), is_first = Scalar(step.t == 1)](
-               const auto& x, const auto& g, auto& m, auto& w, auto& n, auto& previous) __attribute__((always_inline)) {
+            of_w = step.finite(rounded_product(rate, beta2) / (1 - step.products[1])),
+            mean1 = step.moving_average(beta1), mean2 = step.moving_average(beta2), mean3 = step.moving_average(beta3),
+            decay = step.real(decay), shrinkage = step.real(proximal ? 1 / (1 + decay) : 1),
+            is_first = Scalar(step.t == 1)](const auto& x, const auto& g, auto& m, auto& w, auto& n, auto& previous)
+               __attribute__((always_inline)) {
       using Pack = std::remove_cvref_t<decltype(g)>;
       const Pack d = select(Pack(is_first) > Scalar(0), Scalar(0), g - previous);
-      m = beta1 * m + rest1 * g;
-      w = beta2 * w + rest2 * d;
-      n = beta3 * n + rest3 * square(g + beta2 * d);
+      m = mean1(m, g);
+      w = mean2(w, d);
+      n = mean3(n, square(g + mean2.decay * d));
       previous = copied(g);
       return shrinkage * ((of_m * m + of_w * w) / eps.root(n) + decay * x);
     };

@@ -60,12 +60,12 @@ struct AMSGrad {
     const double correction2 = bias_correction ? 1 - step.products[1] : 1;
     const bool raw = maximum_of == MaximumOf::raw;
     const auto root = corrected_root(step, raw ? correction2 : 1, epsilon_placement, epsilon);
-    const auto rate = step.finite(descent::kernel::rounded(learning_rate / correction1) * root.factor);
-    return [eps = root.epsilons, rate, correction = step.real(raw ? 1 : 1 / correction2), beta1 = step.real(beta1),
-            rest1 = step.real(1 - beta1), beta2 = step.real(beta2), rest2 = step.real(1 - beta2)](
-               const auto&, const auto& g, auto& m, auto& v, auto& w) __attribute__((always_inline)) {
-      m = beta1 * m + rest1 * g;
-      v = beta2 * v + rest2 * square(g);
+    return [eps = root.epsilons, rate = root.rate(step, learning_rate, correction1),
+            correction = step.real(raw ? 1 : 1 / correction2), mean1 = step.moving_average(beta1),
+            mean2 = step.moving_average(beta2)](const auto&, const auto& g, auto& m, auto& v, auto& w)
+               __attribute__((always_inline)) {
+      m = mean1(m, g);
+      v = mean2(v, square(g));
       const auto candidate = correction * v;
       w = select(w < candidate, candidate, w);
       return rate * m / eps.root(w);

@@ -43,11 +43,11 @@ struct CenteredRMSProp {
   }
 
   auto kernel(const auto& step) const {
-    return [rate = step.real(learning_rate), decay = step.real(decay), rest = step.real(1 - decay),
+    return [rate = step.real(learning_rate), mean = step.moving_average(decay),
             epsilon = placed(step.real(epsilon), epsilon_placement)](const auto&, const auto& g, auto& s, auto& m)
                __attribute__((always_inline)) {
-      s = decay * s + rest * square(g);
-      m = decay * m + rest * g;
+      s = mean(s, square(g));
+      m = mean(m, g);
       // If both squares overflow, their difference must not be a NaN.
       const auto variance = s - finite(square(m));
       return rate * g / epsilon.root(select(variance < 0, 0, variance));

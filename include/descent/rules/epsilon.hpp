@@ -53,6 +53,11 @@ template <class Scalar>
 struct CorrectedRoot {
   Epsilons<Scalar> epsilons;
   double factor;
+
+  /// The rate for m / epsilons.root(v) if m, too, is to be divided by a correction.
+  Scalar rate(const auto& step, double learning_rate, double correction) const {
+    return step.finite(kernel::rounded(learning_rate / correction) * factor);
+  }
 };
 
 /// `root` is another epsilon, under the root. With `hat`, both are added after the correction.

@@ -38,11 +38,10 @@ struct Lion {
 
   auto kernel(const auto& step) const {
     const double shrinkage = descent::kernel::rounded_product(learning_rate, weight_decay);
-    return [rate = step.real(learning_rate), shrinkage = step.real(shrinkage), beta1 = step.real(beta1),
-            rest1 = step.real(1 - beta1), beta2 = step.real(beta2),
-            rest2 = step.real(1 - beta2)](const auto& x, const auto& g, auto& m) __attribute__((always_inline)) {
-      const auto direction = sign(beta1 * m + rest1 * g);
-      m = beta2 * m + rest2 * g;
+    return [rate = step.real(learning_rate), shrinkage = step.real(shrinkage), mean1 = step.moving_average(beta1),
+            mean2 = step.moving_average(beta2)](const auto& x, const auto& g, auto& m) __attribute__((always_inline)) {
+      const auto direction = sign(mean1(m, g));
+      m = mean2(m, g);
       return rate * direction + shrinkage * x;
     };
   }

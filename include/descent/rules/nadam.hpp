@@ -69,11 +69,10 @@ struct NAdam {
     const double share_of_g = descent::kernel::rounded((1 - now) / (1 - product));
     const double share_of_m = descent::kernel::rounded(next / (1 - descent::kernel::rounded_product(product, next)));
     const auto of_g = step.finite(rate * share_of_g), of_m = step.finite(rate * share_of_m);
-    return [eps = root.epsilons, of_g, of_m, beta1 = step.real(beta1), rest1 = step.real(1 - beta1),
-            beta2 = step.real(beta2), rest2 = step.real(1 - beta2)](const auto&, const auto& g, auto& m, auto& v)
-               __attribute__((always_inline)) {
-      m = beta1 * m + rest1 * g;
-      v = beta2 * v + rest2 * square(g);
+    return [eps = root.epsilons, of_g, of_m, mean1 = step.moving_average(beta1), mean2 = step.moving_average(beta2)](
+               const auto&, const auto& g, auto& m, auto& v) __attribute__((always_inline)) {
+      m = mean1(m, g);
+      v = mean2(v, square(g));
       return (of_g * g + of_m * m) / eps.root(v);
     };
   }

@@ -54,15 +54,11 @@ struct RAdam {
     const double power = step.products[1], correction = rounded(1 - power);
     const double rho_inf = rounded(rounded(2 / (1 - beta2)) - 1);
     const double rho = rounded(rho_inf - rounded(rounded_product(2 * static_cast<double>(step.t), power) / correction));
-    const auto moments = [beta1 = step.real(beta1), rest1 = step.real(1 - beta1), beta2 = step.real(beta2),
-                          rest2 = step.real(1 - beta2)](const auto& g, auto& m, auto& v)
-                             __attribute__((always_inline)) {
-      m = beta1 * m + rest1 * g;
-      v = beta2 * v + rest2 * square(g);
-    };
+    const auto mean1 = step.moving_average(beta1), mean2 = step.moving_average(beta2);
     auto plain = [=, rate = step.finite(rate)](const auto&, const auto& g, auto& m, auto& v)
                      __attribute__((always_inline)) {
-      moments(g, m, v);
+      m = mean1(m, g);
+      v = mean2(v, square(g));
       return rate * m;
     };
     const auto root = corrected_root(step, correction, epsilon_placement, epsilon);
@@ -71,7 +67,8 @@ struct RAdam {
     const double r = descent::kernel::square_root(above / below);
     auto rectified = [=, eps = root.epsilons, rate = step.finite(rounded_product(rate, root.factor) * r)](
                          const auto&, const auto& g, auto& m, auto& v) __attribute__((always_inline)) {
-      moments(g, m, v);
+      m = mean1(m, g);
+      v = mean2(v, square(g));
       return rate * m / eps.root(v);
     };
     using Kernel = std::variant<decltype(rectified), decltype(plain)>;

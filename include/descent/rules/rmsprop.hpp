@@ -38,10 +38,10 @@ struct RMSProp {
   }
 
   auto kernel(const auto& step) const {
-    return [rate = step.real(learning_rate), decay = step.real(decay), rest = step.real(1 - decay),
+    return [rate = step.real(learning_rate), mean = step.moving_average(decay),
             epsilon = placed(step.real(epsilon), epsilon_placement)](const auto&, const auto& g, auto& s)
                __attribute__((always_inline)) {
-      s = decay * s + rest * square(g);
+      s = mean(s, square(g));
       return rate * g / epsilon.root(s);
     };
   }

@@ -56,9 +56,9 @@ struct ScheduleFreeAdamW {
   auto kernel(const auto& step) const {
     const auto root = corrected_root(step, 1 - step.products[0], EpsilonPlacement::outside, epsilon);
     return [move = schedule_free_step(*this, beta1, step), eps = root.epsilons, factor = step.real(root.factor),
-            beta2 = step.real(beta2), rest2 = step.real(1 - beta2), lambda = step.real(weight_decay)](
+            mean = step.moving_average(beta2), lambda = step.real(weight_decay)](
                const auto& y, const auto& g, auto& v, auto& z) __attribute__((always_inline)) {
-      v = beta2 * v + rest2 * square(g);
+      v = mean(v, square(g));
       return move(y, factor * g / eps.root(v) + lambda * y, z);
     };
   }

@@ -49,12 +49,11 @@ struct Yogi {
     const double correction1 = bias_correction ? 1 - step.products[0] : 1;
     const double correction2 = bias_correction ? 1 - step.products[1] : 1;
     const auto root = corrected_root(step, correction2, EpsilonPlacement::outside, epsilon);
-    const auto rate = step.finite(descent::kernel::rounded(learning_rate / correction1) * root.factor);
     using Scalar = decltype(step.real(0));
-    return [eps = root.epsilons, rate, beta1 = step.real(beta1), rest1 = step.real(1 - beta1),
+    return [eps = root.epsilons, rate = root.rate(step, learning_rate, correction1), mean1 = step.moving_average(beta1),
             rest2 = step.real(1 - beta2)](const auto&, const auto& g, auto& m, auto& v) __attribute__((always_inline)) {
       const auto g2 = square(g);
-      m = beta1 * m + rest1 * g;
+      m = mean1(m, g);
       v = v + rest2 * select(v < g2, g2, select(v > g2, -g2, Scalar(0)));
       return rate * m / eps.root(v);
     };

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <limits>
 #include <string_view>
+#include <type_traits>
 
 #include <descent/rule.hpp>
 #include <descent/transforms/link.hpp>
@@ -79,9 +80,10 @@ struct Average {
 
   auto kernel(const auto& step) const {
     const auto kept = step.real(step.t == 1 ? 0 : decay);
-    const auto rest = 1 - kept;  // of the rounded number, so that an average of equal numbers stays where it is
-    return [kept, rest](const auto&, const auto& y, auto& a) __attribute__((always_inline)) {
-      a = kept * a + rest * y;
+    // The rest is that of the rounded number, so that an average of equal numbers stays where it is.
+    return [mean = MovingAverage<std::remove_const_t<decltype(kept)>>{kept, 1 - kept}](
+               const auto&, const auto& y, auto& a) __attribute__((always_inline)) {
+      a = mean(a, y);
       return y;
     };
   }
