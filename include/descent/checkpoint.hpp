@@ -50,12 +50,10 @@
 #include <fstream>
 #include <istream>
 #include <limits>
-#include <new>
 #include <ostream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -194,8 +192,7 @@ Members metadata_of(const R& rule, const Memory& memory, const OwnTensors<R>& ow
 
 inline void require_count(const std::string& name, std::int64_t count) {
   constexpr std::int64_t most = (std::numeric_limits<std::int64_t>::max)() / 2;  // far from overflow
-  if (count < 0 || count > most)
-    throw InvalidCheckpoint(name + " = " + std::to_string(count) + "; it must be in [0, 2^62)");
+  if (count < 0 || count > most) refuse(name + " = " + std::to_string(count) + "; it must be in [0, 2^62)");
 }
 
 /// Throws InvalidCheckpoint unless steps could have produced this counter; its parts' names begin with `prefix`.
@@ -204,7 +201,7 @@ void require_sound(const R& rule, const StepCounter<R>& counter, const std::stri
   require_count(prefix + "steps", counter.t);
   if constexpr (count_running_factors<R>() > 0) {
     const auto fail_products = [&](const std::string& must_be) {
-      throw InvalidCheckpoint(prefix + "running_products = " + array_of(counter.products) + "; " + must_be);
+      refuse(prefix + "running_products = " + array_of(counter.products) + "; " + must_be);
     };
     const RunningFactors<R> factors = running_factors_of(rule);
     for (std::size_t i = 0; i < factors.size(); ++i) {
@@ -218,8 +215,8 @@ void require_sound(const R& rule, const StepCounter<R>& counter, const std::stri
   if constexpr (count_running_numbers<R>() > 0)
     for (const double number : counter.numbers)
       if (!interval::any_finite.contains(number))
-        throw InvalidCheckpoint(prefix + "running_numbers = " + array_of(counter.numbers) + "; each must be " +
-                                std::string(interval::any_finite.text));
+        refuse(prefix + "running_numbers = " + array_of(counter.numbers) + "; each must be " +
+               std::string(interval::any_finite.text));
 }
 
 /// The same for all that is counted.
@@ -229,13 +226,13 @@ void require_sound(const R& rule, const Memory& memory, const OwnTensors<R>& own
   require_count("skipped_steps", memory.skipped);
   require_count("skipped_in_a_row", memory.skipped_in_a_row);
   if (memory.skipped_in_a_row > memory.skipped)
-    throw InvalidCheckpoint("skipped_in_a_row = " + std::to_string(memory.skipped_in_a_row) +
-                            ", but skipped_steps = " + std::to_string(memory.skipped));
+    refuse("skipped_in_a_row = " + std::to_string(memory.skipped_in_a_row) +
+           ", but skipped_steps = " + std::to_string(memory.skipped));
   own_tensors.for_each([&](Index tensor, const OwnTensor<R>& own) {
     require_sound(own.has_rule ? own.rule : rule, own.counter, prefix_of(tensor));
     if (own.counter.t > memory.counter.t)
-      throw InvalidCheckpoint(prefix_of(tensor) + "steps = " + std::to_string(own.counter.t) +
-                              ", but steps = " + std::to_string(memory.counter.t));
+      refuse(prefix_of(tensor) + "steps = " + std::to_string(own.counter.t) +
+             ", but steps = " + std::to_string(memory.counter.t));
   });
 }
 
@@ -274,7 +271,7 @@ template <class R>
 R rule_of(Members& metadata, R rule) {
   const auto expect = [&](const std::string& name, std::string_view value) {
     if (const std::string found = taken(metadata, name, "its metadata"); found != value)
-      throw InvalidCheckpoint("its " + name + " is " + shown(in_quotes(found)) + ", expected " + in_quotes(value));
+      refuse("its " + name + " is " + shown(in_quotes(found)) + ", expected " + in_quotes(value));
   };
   expect("descent_checkpoint", "1");
   expect("rule", R::name);
@@ -290,8 +287,7 @@ template <std::size_t count, class Kind>
 void read_numbers(Numbers<count, Kind>& numbers, Members& metadata, const std::string& name, const char* what) {
   const std::string text = taken(metadata, name, "its metadata");
   const std::vector<std::string> values = elements_in(text, name);
-  if (values.size() != count)
-    throw InvalidCheckpoint(name + " = " + shown(text) + "; there must be " + std::to_string(count));
+  if (values.size() != count) refuse(name + " = " + shown(text) + "; there must be " + std::to_string(count));
   if constexpr (count > 0)
     for (std::size_t i = 0; i < count; ++i) numbers[i] = value_of<double>(values[i], what);
 }
@@ -325,8 +321,8 @@ OwnTensors<R> own_tensors_of(Members& metadata, const R& rule, Index count) {
     }
   }
   if (const auto left = metadata.lower_bound("tensor."); left != metadata.end() && left->first.starts_with("tensor."))
-    throw InvalidCheckpoint("its metadata have " + shown(in_quotes(left->first)) +
-                            ", which does not belong to one of the " + std::to_string(count) + " tensors");
+    refuse("its metadata have " + shown(in_quotes(left->first)) + ", which does not belong to one of the " +
+           std::to_string(count) + " tensors");
   return own_tensors;
 }
 
@@ -338,7 +334,7 @@ void read_checkpoint(std::istream& in, bool to_its_end, Optimizer<R, Scalar, Siz
     try {
       return make();
     } catch (const std::invalid_argument& out_of_range) {
-      throw InvalidCheckpoint(out_of_range.what());
+      refuse(out_of_range.what());
     }
   };
   Optimizer<R, Scalar, Size> loaded = refuse_what_is_out_of_range(
@@ -357,8 +353,7 @@ void read_checkpoint(std::istream& in, bool to_its_end, Optimizer<R, Scalar, Siz
   if (memory.counter.t > 0) MemoryAccess::remember(loaded, views_in(views_to_read<Scalar>(values)));
   SavedTensors<Scalar> tensors = tensors_of<R, Scalar>(memory, values);
   file.read_into(tensors);
-  if (to_its_end && in.peek() != std::istream::traits_type::eof())
-    throw InvalidCheckpoint("it does not end with its checksum");
+  if (to_its_end && in.peek() != std::istream::traits_type::eof()) refuse("it does not end with its checksum");
 
   static_cast<R&>(optimizer) = static_cast<R&&>(loaded);
   MemoryAccess::memory(optimizer) = std::move(memory);
@@ -438,11 +433,7 @@ template <ListsHyperparameters R, class Scalar, int Size, class Params>
 requires SavedParametersOf<Params, Scalar, Size> && Writable<Params>
 DESCENT_TAGGED void load(const std::filesystem::path& path, Optimizer<R, Scalar, Size>& optimizer, Params&& params) {
   std::ifstream in(path, std::ios::binary);
-  if (!in) {
-    const int error = errno;
-    if (error == ENOMEM) throw std::bad_alloc();
-    throw std::system_error(error, std::generic_category(), "descent: cannot open " + path.string());
-  }
+  if (!in) detail::fail_on_system(errno, "open", path);
   detail::load_from(path.string(), in, true, optimizer, params);
 }
 

@@ -7,7 +7,8 @@
 //     bits            compares, and names what differs
 //     bits --print    prints the hashes in the form of frozen.hpp
 //
-// With ONE_WAY defined, it runs only on plain vectors, and long ones only with several threads: half the time.
+// With ONE_WAY defined, most rules step plain arrays, without an optimizer, and long ones only with several threads: a
+// third of the time.
 #include <array>
 #include <cinttypes>
 #include <cstdint>
@@ -78,15 +79,41 @@ std::uint64_t run_in_small_steps(const R& rule) {
 }
 
 /// A few steps on vectors long enough to be shared by threads.
+constexpr Eigen::Index long_size = 100'003;
+constexpr int long_steps = 20;
+
 template <class Scalar, class R>
 std::uint64_t run_long(const R& rule, int threads) {
-  constexpr Eigen::Index size = 100'003;
   Optimizer<R, Scalar> optimizer(rule);
   optimizer.set_threads(threads);
-  Vector<Scalar> x = Vector<Scalar>::Constant(size, Scalar(0.5));
-  const Vector<Scalar> g = gradient_at<Scalar>(size, 1);
-  for (int t = 1; t <= 20; ++t) take_step(optimizer, x, g);
+  Vector<Scalar> x = Vector<Scalar>::Constant(long_size, Scalar(0.5));
+  const Vector<Scalar> g = gradient_at<Scalar>(long_size, 1);
+  for (int t = 1; t <= long_steps; ++t) take_step(optimizer, x, g);
   return hash_of(optimizer, x);
+}
+
+/// The same as `run`, or as run_long if size says so, without an optimizer.
+template <class Scalar, class R>
+std::uint64_t run_on_arrays(const R& rule, Eigen::Index size, int threads) {
+  constexpr std::size_t state_count = R::state_names.size();
+  const std::array<double, state_count> initial = initial_state(rule);
+  std::array<Vector<Scalar>, state_count> state;
+  std::array<Scalar*, state_count> arrays;
+  for (std::size_t slot = 0; slot < state_count; ++slot) {
+    state[slot] = Vector<Scalar>::Constant(size, static_cast<Scalar>(initial[slot]));
+    arrays[slot] = state[slot].data();
+  }
+  Vector<Scalar> x = Vector<Scalar>::Constant(size, Scalar(0.5)), g = gradient_at<Scalar>(size, 1);
+  StepCounter<R> counter;
+  for (int t = 1; t <= (size == long_size ? long_steps : run_steps); ++t) {
+    if (size != long_size) g = gradient_at<Scalar>(size, t);
+    counter = counter.next(rule);
+    step_arrays(rule, counter, x.data(), g.data(), arrays, size, threads);
+  }
+  std::uint64_t hash = empty_hash;
+  add_to_hash(hash, x);
+  for (const Vector<Scalar>& array : state) add_to_hash(hash, array);
+  return hash;
 }
 
 /// Muon on a matrix, however it lies in memory, and on a vector.
@@ -157,28 +184,51 @@ void compare_with_single_operations(const std::string& scalar) {
 
 /// Without state, with arrays that start at 0 and elsewhere, and with the most arrays.
 template <class R>
-constexpr bool tries_arguments = std::is_same_v<R, rules::SGD> || std::is_same_v<R, rules::AdaGrad> ||
-                                 std::is_same_v<R, rules::Adam> || std::is_same_v<R, rules::Adan>;
+constexpr bool is_representative = std::is_same_v<R, rules::SGD> || std::is_same_v<R, rules::AdaGrad> ||
+                                   std::is_same_v<R, rules::Adam> || std::is_same_v<R, rules::Adan>;
+
+#if defined(_OPENMP)  // otherwise there is one thread, whatever is set
+constexpr int most_threads = 3;
+#else
+constexpr int most_threads = 1;
+#endif
+
+/// Everything that an optimizer does around its passes.
+template <class Scalar, class R>
+void compare_optimizers(const std::string& name, const R& rule) {
+  compare(name, run<Scalar>(rule));
+#if !defined(ONE_WAY) || defined(_OPENMP)
+  compare(name + ", long", run_long<Scalar>(rule, 1));
+#endif
+  if (printing) return;
+  compare(name, run_in_small_steps<Scalar>(rule));
+#if !defined(ONE_WAY)
+  // Only in float, whose packs have the most lanes, and for a few rules: each way is a template to compile, and what it
+  // does to an argument depends on no rule. arguments.cpp has double.
+  if constexpr (std::is_same_v<Scalar, float> && is_representative<R>)
+    for (int way = 0; way < 3; ++way) compare(name, run_otherwise<Scalar>(rule, way));
+#endif
+  for (int threads = 2; threads <= most_threads; ++threads) compare(name + ", long", run_long<Scalar>(rule, threads));
+}
+
+/// The passes alone.
+template <class Scalar, class R>
+void compare_passes(const std::string& name, const R& rule) {
+  compare(name, run_on_arrays<Scalar>(rule, length, 1));
+  for (int threads = 2; threads <= most_threads; ++threads)
+    compare(name + ", long", run_on_arrays<Scalar>(rule, long_size, threads));
+}
 
 template <class Scalar>
 void compare_all(const std::string& scalar) {
-  for_each_variant([&](const char* variant, const auto& rule) {
+  for_each_variant([&]<class R>(const char* variant, const R& rule) {
     const std::string name = std::string(variant) + ", " + scalar;
-    compare(name, run<Scalar>(rule));
-#if !defined(ONE_WAY) || defined(_OPENMP)
-    compare(name + ", long", run_long<Scalar>(rule, 1));
+#if defined(ONE_WAY)
+    if constexpr (!is_representative<R>)
+      compare_passes<Scalar>(name, rule);
+    else
 #endif
-    if (printing) return;
-    compare(name, run_in_small_steps<Scalar>(rule));
-#if !defined(ONE_WAY)
-    // Only in float, whose packs have the most lanes, and for a few rules: each way is a template to compile, and what
-    // it does to an argument depends on no rule. arguments.cpp has double.
-    if constexpr (std::is_same_v<Scalar, float> && tries_arguments<std::remove_cvref_t<decltype(rule)>>)
-      for (int way = 0; way < 3; ++way) compare(name, run_otherwise<Scalar>(rule, way));
-#endif
-#if defined(_OPENMP)  // otherwise there is one thread, whatever is set
-    for (int threads = 2; threads <= 3; ++threads) compare(name + ", long", run_long<Scalar>(rule, threads));
-#endif
+      compare_optimizers<Scalar>(name, rule);
   });
 }
 
@@ -193,9 +243,8 @@ void compare_chains(const std::string& scalar) {
 #endif
     if (printing) return;
     compare(name, run_otherwise<Scalar>(chain, 0));
-#if defined(_OPENMP)
-    for (int threads = 2; threads <= 3; ++threads) compare(name + ", long", run_long<Scalar>(chain, threads));
-#endif
+    for (int threads = 2; threads <= most_threads; ++threads)
+      compare(name + ", long", run_long<Scalar>(chain, threads));
   };
   using namespace transforms;
   const rules::Adam adam{.learning_rate = 0.03, .beta2 = 0.99};

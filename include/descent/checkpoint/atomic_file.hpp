@@ -15,15 +15,23 @@
 #include <cerrno>
 #include <cstddef>
 #include <filesystem>
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <system_error>
 #include <utility>
 
+#include <descent/errors.hpp>
 #include <descent/kernel/flags.hpp>
 
 namespace descent::detail {
 inline namespace DESCENT_FLAGS {
+
+/// Throws std::system_error for what the system could not do, or std::bad_alloc if it lacks memory.
+[[noreturn, gnu::cold]] inline void fail_on_system(int error, const char* what, const std::filesystem::path& path) {
+  if (error == ENOMEM) throw std::bad_alloc();
+  throw std::system_error(error, std::generic_category(), std::string("descent: cannot ") + what + " " + path.string());
+}
 
 /// An open file or folder, closed by the destructor.
 class OpenFile {
@@ -55,7 +63,7 @@ class AtomicFile {
     replaces_ = ::stat(path_.c_str(), &old_) == 0;
     throw_unless(replaces_ || errno == ENOENT, "look up");
     if (replaces_ && !S_ISREG(old_.st_mode))
-      throw std::runtime_error("descent: " + path_.string() + " is not a regular file, and so is not replaced");
+      fail<std::runtime_error>({"descent: cannot replace what is not a regular file: ", path_.c_str()});
     throw_unless(!replaces_ || may_be_written(), "write to");
     follow_links();
     folder_ = OpenFile(folder(), O_RDONLY | O_DIRECTORY);
@@ -123,10 +131,7 @@ class AtomicFile {
   std::filesystem::path folder() const { return path_.has_parent_path() ? path_.parent_path() : "."; }
 
   void throw_unless(bool succeeded, const char* what) const {
-    if (succeeded) return;
-    const int error = errno;
-    throw std::system_error(error, std::generic_category(),
-                            std::string("descent: cannot ") + what + " " + path_.string());
+    if (!succeeded) fail_on_system(errno, what, path_);
   }
 
   std::filesystem::path path_;

@@ -64,8 +64,8 @@ inline constexpr std::uint64_t longest_header = 100'000'000;  // in the referenc
 
 inline void require_length_of_header(std::uint64_t length, std::uint64_t longest = longest_header) {
   if (length > longest)
-    throw InvalidCheckpoint("its header would have " + std::to_string(length) + " bytes; safetensors allows at most " +
-                            std::to_string(longest));
+    refuse("its header would have " + std::to_string(length) + " bytes; safetensors allows at most " +
+           std::to_string(longest));
 }
 
 /// Copies in blocks that the cache can hold, because one of the two may lie in rows and the other in columns.
@@ -128,7 +128,7 @@ class SafetensorsReader {
     metadata_ = members_in(taken(entries_, "__metadata__", "it"), "its metadata");
     for (auto& [name, text] : metadata_) {
       const json value = scalar_of(text);
-      if (!value.is_string()) throw InvalidCheckpoint(shown(in_quotes(name)) + " in its metadata is not a string");
+      if (!value.is_string()) refuse(shown(in_quotes(name)) + " in its metadata is not a string");
       text = value.get_ref<const std::string&>();
     }
   }
@@ -149,7 +149,7 @@ class SafetensorsReader {
     const std::uint32_t expected = checksum_.value();
     std::uint32_t found = 0;
     read(&found, sizeof found, "its checksum");
-    if (found != expected) throw InvalidCheckpoint("its checksum differs: something in it was changed");
+    if (found != expected) refuse("its checksum differs: something in it was changed");
   }
 
  private:
@@ -157,8 +157,8 @@ class SafetensorsReader {
 
   void read(void* to, std::size_t size, const std::string& what) {
     in_.read(static_cast<char*>(to), static_cast<std::streamsize>(size));
-    if (in_.bad()) throw InvalidCheckpoint("it cannot be read");
-    if (static_cast<std::size_t>(in_.gcount()) != size) throw InvalidCheckpoint("it ends within " + what);
+    if (in_.bad()) refuse("it cannot be read");
+    if (static_cast<std::size_t>(in_.gcount()) != size) refuse("it ends within " + what);
     checksum_.update(static_cast<const char*>(to), size);
   }
 
@@ -187,12 +187,12 @@ class SafetensorsReader {
     std::size_t so_far = 0;
     for (auto& [offsets, name] : by_offsets) {
       if (offsets.first != so_far)
-        throw InvalidCheckpoint("the data_offsets of " + in_quotes(name) + " begin at " +
-                                std::to_string(offsets.first) + ", expected " + std::to_string(so_far));
+        refuse("the data_offsets of " + in_quotes(name) + " begin at " + std::to_string(offsets.first) + ", expected " +
+               std::to_string(so_far));
       so_far = offsets.second;
       names.push_back(std::move(name));
     }
-    if (names.back() != "crc32") throw InvalidCheckpoint("its checksum is not at its end");
+    if (names.back() != "crc32") refuse("its checksum is not at its end");
     return names;
   }
 
@@ -202,18 +202,18 @@ class SafetensorsReader {
     Members entry = members_in(taken(entries_, name, "it"), what);
     const auto take = [&](const std::string& property, const std::string& value) {
       if (const std::string found = taken(entry, property, what); found != value)
-        throw InvalidCheckpoint(what + " has the " + property + " " + shown(found) + ", expected " + value);
+        refuse(what + " has the " + property + " " + shown(found) + ", expected " + value);
     };
     take("dtype", expected.dtype);
     take("shape", expected.shape);
     const std::string named = "the data_offsets of " + what;
     const std::vector<std::string> ends = elements_in(taken(entry, "data_offsets", what), named);
     require_none_left(entry, what);
-    if (ends.size() != 2) throw InvalidCheckpoint(named + " are not two");
+    if (ends.size() != 2) refuse(named + " are not two");
     const Offsets offsets(value_of<std::size_t>(ends[0], named), value_of<std::size_t>(ends[1], named));
     if (offsets.second < offsets.first || offsets.second - offsets.first != expected.bytes)
-      throw InvalidCheckpoint(named + ", " + std::to_string(offsets.first) + " and " + std::to_string(offsets.second) +
-                              ", are not " + std::to_string(expected.bytes) + " bytes apart");
+      refuse(named + ", " + std::to_string(offsets.first) + " and " + std::to_string(offsets.second) + ", are not " +
+             std::to_string(expected.bytes) + " bytes apart");
     return offsets;
   }
 

@@ -7,6 +7,9 @@
 // object: their destructor needs memory, and ends the program if there is none.
 #pragma once
 
+#if !defined(__cpp_exceptions)
+#error "descent/checkpoint.hpp needs exceptions: it takes back what it has begun when a file turns out to be wrong"
+#endif
 #if !__has_include(<nlohmann/json.hpp>)
 #error "descent/checkpoint.hpp needs nlohmann-json: https://json.nlohmann.me, nlohmann-json3-dev in Debian and Ubuntu"
 #endif
@@ -26,6 +29,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <descent/errors.hpp>
 #include <descent/kernel/flags.hpp>
 #include <descent/rule.hpp>
 
@@ -38,6 +42,7 @@ using nlohmann::json;
 struct InvalidCheckpoint : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
+[[noreturn, gnu::cold]] inline void refuse(const std::string& problem) { throw InvalidCheckpoint(problem); }
 
 /// A text from a file, cut short for an error, because a file may hold anything.
 inline std::string shown(std::string_view text) {
@@ -54,8 +59,8 @@ inline std::string text_of(const json& value) {
   try {
     return value.dump();
   } catch (const json::type_error&) {
-    throw std::invalid_argument("descent: a checkpoint cannot hold " +
-                                value.dump(-1, ' ', true, json::error_handler_t::replace) + ", which is not UTF-8");
+    fail<std::invalid_argument>({"descent: a checkpoint cannot hold what is not UTF-8: ",
+                                 value.dump(-1, ' ', true, json::error_handler_t::replace)});
   }
 }
 inline std::string in_quotes(std::string_view text) { return text_of(json(text)); }
@@ -76,8 +81,8 @@ json json_of(T value) {
     const auto names = enumerator_names(T{});
     const auto index = static_cast<std::size_t>(value);
     if (index >= names.size())
-      throw std::invalid_argument("descent: a checkpoint cannot hold the enum value " + std::to_string(index) +
-                                  ", for which enumerator_names has no name");
+      fail<std::invalid_argument>(
+          {"descent: a checkpoint cannot hold the enum value ", index, ", for which enumerator_names has no name"});
     return names[index];
   } else {
     if constexpr (std::floating_point<T>) {  // JSON has neither
@@ -125,7 +130,7 @@ class Parts {
     return true;
   }
   bool parse_error(std::size_t, const std::string&, const json::exception& error) {
-    throw InvalidCheckpoint(what_ + " is not JSON: " + shown(error.what()));
+    refuse(what_ + " is not JSON: " + shown(error.what()));
   }
 
  private:
@@ -148,8 +153,7 @@ class Parts {
     else if (kind != kind_)
       refuse_kind();
     constexpr int deepest = 3;  // the shape of a tensor in the header
-    if (++depth_ > deepest)
-      throw InvalidCheckpoint(what_ + " has brackets nested more than " + std::to_string(deepest) + " deep");
+    if (++depth_ > deepest) refuse(what_ + " has brackets nested more than " + std::to_string(deepest) + " deep");
     return true;
   }
   bool close(std::string_view bracket) {
@@ -157,10 +161,10 @@ class Parts {
     return true;
   }
   [[noreturn]] void refuse_kind() const {
-    throw InvalidCheckpoint(what_ + " is not " +
-                            (kind_ == Kind::value   ? "a single value"
-                             : kind_ == Kind::array ? "an array"
-                                                    : "an object"));
+    refuse(what_ + " is not " +
+           (kind_ == Kind::value   ? "a single value"
+            : kind_ == Kind::array ? "an array"
+                                   : "an object"));
   }
 
   const Kind kind_;
@@ -189,21 +193,20 @@ inline std::vector<std::string> elements_in(std::string_view text, const std::st
 inline Members members_in(std::string_view text, const std::string& what) {
   Members members;
   for (auto& [name, value] : parts_in(text, Kind::object, what).parts)
-    if (!members.try_emplace(name, std::move(value)).second)
-      throw InvalidCheckpoint(what + " has " + shown(in_quotes(name)) + " twice");
+    if (!members.try_emplace(name, std::move(value)).second) refuse(what + " has " + shown(in_quotes(name)) + " twice");
   return members;
 }
 
 /// Takes a member out of those still to be read.
 inline std::string taken(Members& members, const std::string& name, const std::string& what) {
   auto member = members.extract(name);
-  if (member.empty()) throw InvalidCheckpoint(what + " has no " + in_quotes(name));
+  if (member.empty()) refuse(what + " has no " + in_quotes(name));
   return std::move(member.mapped());
 }
 
 inline void require_none_left(const Members& members, const std::string& what) {
   if (!members.empty())
-    throw InvalidCheckpoint(what + " has " + shown(in_quotes(members.begin()->first)) + ", which is not expected here");
+    refuse(what + " has " + shown(in_quotes(members.begin()->first)) + ", which is not expected here");
 }
 
 /// The string, number, true, false or null in a text made by the functions above; null for anything else.
@@ -227,7 +230,7 @@ T value_of(const std::string& text, const std::string& what) {
     if (std::same_as<T, bool> ? given.is_boolean() : given.is_number_integer())
       if (const T value = given.get<T>(); text_of(value) == text) return value;
   }
-  throw InvalidCheckpoint(what + " cannot be " + shown(text));
+  refuse(what + " cannot be " + shown(text));
 }
 
 }  // namespace DESCENT_FLAGS
