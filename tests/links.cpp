@@ -80,6 +80,29 @@ void check_names(const std::string& text, const std::string& link, const std::st
 
 }  // namespace
 
+TEST_CASE("the defaults of links are as documented", "[links]") {
+  CHECK(GradientScale{}.factor == 1);
+  CHECK(ClipValue{}.limit == 1);
+  CHECK(ClipNorm{}.max_norm == 1);
+  CHECK(ClipTensorNorm{}.max_norm == 1);
+  CHECK(L2Penalty{}.weight_decay == 0);
+  CHECK(L1Penalty{}.weight_decay == 0);
+  CHECK(WeightDecay{}.weight_decay == 0.01);
+  CHECK_FALSE(WeightDecay{}.matrices_only);
+  CHECK(TrustRatio{}.trust_coefficient == 1);
+  CHECK(LayerwiseRate{}.trust_coefficient == 0.001);
+  CHECK(LayerwiseRate{}.weight_decay == 0);
+  CHECK(MomentumOfSteps{}.momentum == 0.9);
+  CHECK(MomentumOfSteps{}.form == MomentumForm::velocity);
+  CHECK(Bounds{}.lower == -inf);
+  CHECK(Bounds{}.upper == inf);
+  CHECK(SoftThreshold{}.weight == 0);
+  CHECK(Average{}.decay == 0.999);
+  CHECK(EqualAverage{}.start == 0);
+  CHECK(Lookahead{}.period == 5);
+  CHECK(Lookahead{}.alpha == 0.5);
+}
+
 TEMPLATE_TEST_CASE("GradientScale: factor g", "[links]", float, double) {
   using S = TestType;
   const Vector<S> g = vector<S>({2, -4, 1e-3, inf, not_a_number});
@@ -110,6 +133,7 @@ TEMPLATE_TEST_CASE("ClipNorm: max_norm / norm if the norm is above max_norm", "[
   // A norm that is NaN is not above max_norm; an infinite one takes the factor to 0.
   CHECK(same(gradient_after<S>(ClipNorm{1}, vector<S>({30, not_a_number})), vector<S>({30, not_a_number})));
   CHECK(same(gradient_after<S>(ClipNorm{1}, vector<S>({30, inf})), vector<S>({0, not_a_number})));
+  CHECK(same(gradient_after<S>(ClipNorm{inf}, vector<S>({30, inf})), vector<S>({30, inf})));
 
   // Squares that overflow or vanish.
   for (const int exponent : {-120, 100, -980, 1000}) {
@@ -164,8 +188,8 @@ TEMPLATE_TEST_CASE("L2Penalty: g + weight_decay x", "[links]", float, double) {
 TEMPLATE_TEST_CASE("L1Penalty: g + weight_decay sign(x), where sign(0) is 0", "[links]", float, double) {
   using S = TestType;
   const Chain<L1Penalty, rules::SGD> chain{{0.25}, {1}};
-  CHECK(same(after_step<S>(chain, vector<S>({8, -4, 0, -0.0, inf}), vector<S>({1, 1, 1, 1, 1})),
-             vector<S>({6.75, -4.75, -1, -1, inf})));
+  CHECK(same(after_step<S>(chain, vector<S>({8, -4, 0.5, -0.5, 0, -0.0, inf}), vector<S>({1, 1, 1, 1, 1, 1, 1})),
+             vector<S>({6.75, -4.75, -0.75, -1.25, -1, -1, inf})));
   for (const double decay : {-1.0, inf, not_a_number})
     check_names(complaint_of(L1Penalty{decay}), "L1Penalty", "weight_decay");
 }

@@ -70,7 +70,7 @@ template <class L, bool is_one>
 struct IsALinkOrARule {
   static_assert(is_one, "descent: each part of a Chain is a Rule or a Link; see these concepts");
   static_assert(!IsChain<L>, "descent: a Chain does not contain another; list the links of both in one");
-  static_assert(!StepsMatrices<L>, "descent: a rule that steps matrices as a whole stands in no Chain");
+  static_assert(!StepsWhole<L>, "descent: a rule that steps tensors as a whole stands in no Chain");
 };
 
 /// Whether a part satisfies its concept. That takes long to compile, so a chain asks when it makes its first kernel.

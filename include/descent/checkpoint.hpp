@@ -9,8 +9,8 @@
 // The file is a safetensors file, which NumPy, PyTorch, JAX and Rust read. Its tensors are of type F32 or F64:
 //
 //     params.0, params.1 …    the parameters, tensor after tensor
-//     velocity.0 …            each array of the optimizer's state, in the parameters' shapes; absent before
-//                             the first step
+//     velocity.0 …            each array of the optimizer's state, in the parameters' shapes, or
+//                             [rows + columns] if it is factored; absent before the first step
 //     crc32                   U8[4], the last four bytes of the file: the CRC-32 of everything before them, as
 //                             zlib computes it, little-endian
 //
@@ -128,17 +128,27 @@ SavedTensors<Scalar> tensors_of(Memory& memory, Params& params) {
   Index tensor = 0;
   Index offset = 0;
   for_each_tensor(params, [&](auto& p) {
-    const auto add = [&](std::string_view array, Scalar* data, const Strides& strides) {
+    const auto add = [&](std::string_view array, const std::vector<Index>& shape, Scalar* data, Index rows, Index cols,
+                         const Strides& strides) {
       const std::string name = std::string(array) + "." + std::to_string(tensor);
-      if (!tensors.try_emplace(name, saved_shape(p), data, p.rows(), p.cols(), strides).second)
+      if (!tensors.try_emplace(name, shape, data, rows, cols, strides).second)
         fail<std::invalid_argument>({"descent: a checkpoint cannot have two tensors \"", name, "\""});
     };
-    add("params", p.data(), {p.colStride(), p.rowStride()});
-    for (std::size_t slot = 0; slot < R::state_names.size() && memory.counter.t > 0; ++slot)
-      add(R::state_names[slot], memory.state.array(slot) + offset,
-          memory.shapes[tensor].row_major ? Strides(1, p.cols()) : Strides(p.rows(), 1));
-    ++tensor;
-    offset += p.size();
+    add("params", saved_shape(p), p.data(), p.rows(), p.cols(), {p.colStride(), p.rowStride()});
+    if (memory.counter.t == 0) return ++tensor;
+    const Shape shape = memory.shapes[tensor];
+    const bool is_factored = factors_state<R, std::remove_const_t<Scalar>>(shape);
+    const Index size = state_size<R, std::remove_const_t<Scalar>>(shape);
+    for (std::size_t slot = 0; slot < R::state_names.size(); ++slot) {
+      Scalar* const data = memory.state.array(slot) + offset;
+      if (is_factored)
+        add(R::state_names[slot], {size}, data, size, 1, {size, 1});
+      else
+        add(R::state_names[slot], saved_shape(p), data, p.rows(), p.cols(),
+            shape.row_major ? Strides(1, p.cols()) : Strides(p.rows(), 1));
+    }
+    offset += size;
+    return ++tensor;
   });
   return tensors;
 }

@@ -159,9 +159,12 @@ class TensorShapes {
   [[gnu::cold]] void remember(Views<S> views) {
     copy(views.count, [&](Eigen::Index i) { return views[i].shape; });
   }
-  Eigen::Index size() const { return storage_ == nullptr ? 0 : storage_->count; }
+  Eigen::Index size() const {
+    if (storage_ == nullptr) return 0;
+    return storage_->more == nullptr ? 1 : storage_->more->count;
+  }
   const Shape& operator[](Eigen::Index tensor) const {
-    return tensor == 0 ? storage_->first : storage_->others.template array<Shape>()[tensor - 1];
+    return tensor == 0 ? storage_->first : storage_->more->others.template array<Shape>()[tensor - 1];
   }
 
   struct Scratch {
@@ -171,29 +174,28 @@ class TensorShapes {
   };
   /// Has space for the views of `count` tensors, and keeps those of the last step.
   Scratch scratch(Eigen::Index count) {
-    Storage& all = storage();
+    More& all = more();
     return {all.params.of(count), all.gradient.of(count), all.disjoint};
   }
-  AddressRange* address_ranges(Eigen::Index count) { return storage().address_ranges.of(count); }
+  AddressRange* address_ranges(Eigen::Index count) { return more().address_ranges.of(count); }
 
   /// Calls use(memory for n scalars).
   template <class Use>
   void with_copy(Eigen::Index n, Use&& use) {
-    use(storage().copy.of(n));
+    use(more().copy.of(n));
   }
 
   /// The same for what a step of a matrix computes with; allocates nothing if `reserve_work` has.
   template <class Use>
   void with_work(Eigen::Index n, Use&& use) {
-    use(storage().work.of(n));
+    use(more().work.of(n));
   }
-  void reserve_work(Eigen::Index n) { storage().work.of(n); }
+  void reserve_work(Eigen::Index n) { more().work.of(n); }
 
  private:
-  /// One struct, so that an optimizer of one tensor makes one allocation.
-  struct Storage {
+  /// What one tensor that is stepped element by element does not need.
+  struct More {
     Eigen::Index count = 0;
-    Shape first;
     Buffer others;
     ReusedArray<View<Scalar>> params;
     ReusedArray<View<const Scalar>> gradient;
@@ -201,19 +203,32 @@ class TensorShapes {
     ReusedArray<Scalar> copy, work;
     bool disjoint = false;
   };
+  struct Storage {
+    Shape first;
+    std::unique_ptr<More> more;
+  };
   Storage& storage() {
     if (storage_ == nullptr) storage_ = std::make_unique<Storage>();
     return *storage_;
   }
+  [[gnu::cold]] More& more() {
+    const Eigen::Index count = size();
+    Storage& all = storage();
+    if (all.more == nullptr) {
+      all.more = std::make_unique<More>();
+      all.more->count = count;
+    }
+    return *all.more;
+  }
   template <class ShapeOf>
   void copy(Eigen::Index count, const ShapeOf& shape_of) {
-    Storage& all = storage();
     if (count > 1) {
-      auto* to = all.others.template allocate<Shape>(static_cast<std::size_t>(count - 1));
+      auto* to = more().others.template allocate<Shape>(static_cast<std::size_t>(count - 1));
       for (Eigen::Index i = 1; i < count; ++i) *to++ = shape_of(i);
     }
+    Storage& all = storage();
     if (count > 0) all.first = shape_of(0);
-    all.count = count;
+    if (count != 1 || all.more != nullptr) more().count = count;
   }
 
   std::unique_ptr<Storage> storage_;

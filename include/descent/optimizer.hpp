@@ -80,8 +80,9 @@ inline namespace DESCENT_FLAGS {
 /// x, g and the state arrays, in the order of R::state_names, have n elements each and may have any alignment. They
 /// must not overlap, but g may be x itself. Nothing is checked, neither these conditions nor the hyperparameters, and
 /// nothing is thrown or allocated. With OpenMP, `threads` threads share the step as in Optimizer::set_threads. The
-/// arrays are not a matrix, and all that a chain's norm over all tensors sees.
+/// arrays are not a matrix, and all that a chain's norm over all tensors sees. Muon and Adafactor need an Optimizer.
 template <Rule R, class Scalar>
+requires(!StepsWhole<R>)
 void step_arrays(const R& rule, const StepCounter<R>& counter, Scalar* x, const Scalar* g,
                  const std::array<Scalar*, R::state_names.size()>& state, std::ptrdiff_t n, int threads = 1) {
   detail::TensorFacts<R> facts;
@@ -104,11 +105,11 @@ void step_arrays(const R& rule, const StepCounter<R>& counter, Scalar* x, const 
 /// moved-from optimizer is like a newly constructed one.
 ///
 /// Scalar is float, double or long double, for parameters, gradient and state alike. State: one scalar per parameter
-/// for each of R::state_names. With a fixed Size, the number of parameters in all tensors together, the optimizer
-/// itself never allocates on the heap; with Eigen::Dynamic it does so only at the first step after construction or
-/// `reset`. Apart from that, a step allocates only to copy a gradient: one that is an expression, or that overlaps the
-/// state, or parameters other than element by element, is copied at each step to memory that the optimizer keeps.
-/// Tuples and ranges of gradients in memory are not copied.
+/// for each of R::state_names, unless the rule says otherwise. With a fixed Size, the number of parameters in all
+/// tensors together, the optimizer itself never allocates on the heap; with Eigen::Dynamic it does so only at the first
+/// step after construction or `reset`. Apart from that, a step allocates only to copy a gradient: one that is an
+/// expression, or that overlaps the state, or parameters other than element by element, is copied at each step to
+/// memory that the optimizer keeps. Tuples and ranges of gradients in memory are not copied.
 ///
 /// CPUs are slow below the smallest normal number, min. Numbers close to it therefore count as 0 (limits for float,
 /// double):
@@ -125,8 +126,10 @@ class Optimizer : public R {
   static_assert(Size >= 0 || Size == Eigen::Dynamic, "descent: the size of an optimizer is >= 0 or Eigen::Dynamic");
 
   static constexpr std::size_t state_count = R::state_names.size();
+  static constexpr bool steps_by_kernel =
+      !StepsWhole<R> || requires(const R& rule) { rule.kernel(std::declval<const detail::StepOf<R, Scalar>&>()); };
   /// Norms take a pass of their own, beside which nothing is small.
-  static constexpr bool has_fast_path = detail::norm_link_count<R> == 0;
+  static constexpr bool has_fast_path = steps_by_kernel && detail::norm_link_count<R> == 0;
   using Memory = detail::Memory<R, Scalar, Size>;
   friend struct detail::MemoryAccess;
 
@@ -227,7 +230,7 @@ class Optimizer : public R {
   /// Throws std::out_of_range for an unknown index or name.
   DESCENT_TAGGED Eigen::Map<const Eigen::Vector<Scalar, Eigen::Dynamic>> state(std::size_t index) const {
     if (index >= state_count) fail_no_state({index});
-    return {memory_.state.array(index), steps() == 0 ? 0 : memory_.state.size()};
+    return {memory_.state.array(index), steps() == 0 ? 0 : state_size()};
   }
   DESCENT_TAGGED Eigen::Map<const Eigen::Vector<Scalar, Eigen::Dynamic>> state(std::string_view array) const {
     for (std::size_t index = 0; index < state_count; ++index)
@@ -443,7 +446,7 @@ class Optimizer : public R {
     constexpr auto most = (std::numeric_limits<std::int32_t>::max)();
     const detail::Shape shape = params.count == 1 ? params[0].shape : detail::Shape{};
     const bool opens = shape.size() > 0 && shape.size() <= most / 2 && settings_.nonfinite == NonFinite::propagate &&
-                       kernel::may_use_baseline() && own_.size() == 0 && !stepped_as_matrix(shape);
+                       kernel::may_use_baseline() && own_.size() == 0 && !stepped_whole(shape);
     memory_.fast_path_size = opens ? static_cast<std::int32_t>(shape.size()) : -1;
     memory_.fast_path_layout = opens ? static_cast<std::int32_t>(shape.layout()) : 0;
   }
@@ -467,7 +470,7 @@ class Optimizer : public R {
   /// read from there.
   DESCENT_TAGGED [[gnu::noinline]] void take_step(Params params, Gradient gradient, const detail::TensorFacts<R>& facts,
                                                   Scalar* copy = nullptr) {
-    if constexpr (StepsMatrices<R>) reserve_work<R>(params);
+    if constexpr (StepsWhole<R>) reserve_work<R>(params);
     if (copy != nullptr) {
       Scalar* to = copy;
       for (Eigen::Index i = 0; i < gradient.count; ++i) to = detail::copy_elements(gradient[i], memory_.shapes[i], to);
@@ -483,9 +486,9 @@ class Optimizer : public R {
       const R& its_rule = rule_of(own);
       if (own != nullptr) own->counter = own->counter.next(its_rule);
       const StepCounter<R>& its_counter = own != nullptr ? own->counter : counter;
-      if constexpr (StepsMatrices<R>)
-        if (stepped_as_matrix(params[tensors.next].shape)) {
-          step_matrix(its_rule, its_counter, params[tensors.next], gradient_of(gradient, tensors), tensors);
+      if constexpr (StepsWhole<R>)
+        if (stepped_whole(params[tensors.next].shape)) {
+          step_whole(its_rule, its_counter, params[tensors.next], gradient_of(gradient, tensors), tensors);
           pass_by(tensors);
           continue;
         }
@@ -495,10 +498,12 @@ class Optimizer : public R {
             detail::TensorStep<R, Scalar>{its_rule, its_counter, params[tensors.next], gradient_of(gradient, tensors),
                                           memory_.shapes[tensors.next].row_major, tensors.state},
             threads(), its_facts);
-      const Eigen::Index end = end_of_alike(params, tensors.next);
-      detail::with_pass<Scalar>(its_rule, its_counter, threads(), [&](const auto& pass) {
-        sweep_until(end, pass, params, gradient, tensors);
-      }, its_facts);
+      if constexpr (steps_by_kernel) {
+        const Eigen::Index end = end_of_alike(params, tensors.next);
+        detail::with_pass<Scalar>(its_rule, its_counter, threads(), [&](const auto& pass) {
+          sweep_until(end, pass, params, gradient, tensors);
+        }, its_facts);
+      }
     }
     memory_.counter.advance_to(counter);
   }
@@ -510,9 +515,9 @@ class Optimizer : public R {
     const Scalar* copy;  ///< of the gradient, or null
   };
   DESCENT_TAGGED void pass_by(Tensors& tensors) const {
-    const Eigen::Index size = memory_.shapes[tensors.next++].size();
-    for (Scalar*& array : tensors.state) array += size;
-    if (tensors.copy != nullptr) tensors.copy += size;
+    const detail::Shape shape = memory_.shapes[tensors.next++];
+    for (Scalar*& array : tensors.state) array += detail::state_size<R, Scalar>(shape);
+    if (tensors.copy != nullptr) tensors.copy += shape.size();
   }
   DESCENT_TAGGED detail::View<const Scalar> gradient_of(Gradient gradient, const Tensors& tensors) const {
     if (tensors.copy == nullptr) return gradient[tensors.next];
@@ -525,31 +530,47 @@ class Optimizer : public R {
                          memory_.shapes[tensors.next].row_major, tensors.state);
   }
 
+  template <StepsWhole Its>
+  using WholeStep = typename Its::template WholeStep<Scalar>;
+
   /// Whether the rule steps this tensor as a whole.
-  DESCENT_TAGGED static bool stepped_as_matrix(const detail::Shape& shape) {
-    return StepsMatrices<R> && shape.is_matrix();
+  DESCENT_TAGGED static bool stepped_whole(const detail::Shape& shape) {
+    if constexpr (StepsWhole<R>)
+      return WholeStep<R>::takes(shape);
+    else
+      return false;
   }
-  /// Allocates what the steps of all matrices need, before anything is written.
-  template <StepsMatrices Its>
+  /// How many elements of each state array belong to the tensors; no more than they have themselves.
+  DESCENT_TAGGED Eigen::Index state_size() const {
+    if constexpr (StepsWhole<R>) {
+      Eigen::Index size = 0;
+      for (Eigen::Index i = 0; i < memory_.shapes.size(); ++i) size += detail::state_size<R, Scalar>(memory_.shapes[i]);
+      return size;
+    } else {
+      return memory_.state.size();
+    }
+  }
+  /// Allocates what steps of whole tensors need, before anything is written.
+  template <StepsWhole Its>
   DESCENT_TAGGED void reserve_work(Params params) {
     for (const auto& x : params)
-      if (stepped_as_matrix(x.shape)) memory_.shapes.reserve_work(detail::MatrixStep<Its, Scalar>::work(x.shape));
+      if (stepped_whole(x.shape)) memory_.shapes.reserve_work(WholeStep<Its>::work(x.shape));
   }
-  template <StepsMatrices Its>
-  DESCENT_TAGGED void step_matrix(const Its& its_rule, const StepCounter<Its>& its_counter,
-                                  const detail::View<Scalar>& x, const detail::View<const Scalar>& g,
-                                  const Tensors& tensors) {
-    memory_.shapes.with_work(detail::MatrixStep<Its, Scalar>::work(x.shape), [&](Scalar* work) {
+  template <StepsWhole Its>
+  DESCENT_TAGGED void step_whole(const Its& its_rule, const StepCounter<Its>& its_counter,
+                                 const detail::View<Scalar>& x, const detail::View<const Scalar>& g,
+                                 const Tensors& tensors) {
+    memory_.shapes.with_work(WholeStep<Its>::work(x.shape), [&](Scalar* work) {
       const bool row_major = memory_.shapes[tensors.next].row_major;
-      detail::MatrixStep<Its, Scalar> matrix({its_rule, its_counter, x, g, row_major, tensors.state}, work, threads());
-      its_rule.step_matrix(matrix);
+      WholeStep<Its> whole({its_rule, its_counter, x, g, row_major, tensors.state}, work, threads());
+      its_rule.step_whole(whole);
     });
   }
 
   /// The end of the tensors that share the kernel of the first.
   DESCENT_TAGGED Eigen::Index end_of_alike(Params params, Eigen::Index first) const {
     if (own_.find(first) != nullptr || detail::has_norms_of_each_tensor<R>()) return first + 1;
-    constexpr bool sees_matrices = detail::IsChain<R> || StepsMatrices<R>;
+    constexpr bool sees_matrices = detail::IsChain<R> || StepsWhole<R>;
     if (own_.size() == 0 && !sees_matrices) return params.count;
     Eigen::Index end = first + 1;
     while (end < params.count && own_.find(end) == nullptr &&
@@ -609,7 +630,10 @@ class Optimizer : public R {
           {"descent: ", size, " parameters, but the optimizer has the fixed size ", Size});
     require_own_tensors(params.count);
     memory_.shapes.remember(params);
-    memory_.state.fill(size, initial_state(rule()));
+    if constexpr (StepsWhole<R>)
+      memory_.state.fill(state_size(), initial_state(rule()));
+    else
+      memory_.state.fill(size, initial_state(rule()));
   }
 
   DESCENT_TAGGED Arrays arrays() {

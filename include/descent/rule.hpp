@@ -592,20 +592,30 @@ inline constexpr bool is_step_kernel<std::variant<Ks...>, state_count> = (is_ste
 }  // namespace DESCENT_FLAGS
 }  // namespace detail
 
+/// `template <class Scalar> using WholeStep = …`, for a rule that steps tensors as a whole, such as matrices: the
+/// optimizer calls `rule.step_whole(tensor)` for each tensor that `WholeStep::takes(shape)`, with a WholeStep
+/// (matrix_step.hpp, factored_step.hpp), and makes a pass with the rule's kernel for the others. A rule that takes all
+/// needs no kernel. If `WholeStep::factors_state(shape)`, each state array has one element for each of its rows and
+/// columns instead of one for each parameter. Such a rule stands in no chain.
+template <class R>
+concept StepsWhole = requires { typename R::template WholeStep<double>; };
+
 /// `auto kernel(const auto& step) const`: returns the kernel of one step; `step` is a Step. It is a template, because
 /// each scalar has its own kernel.
 template <class R>
-concept HasKernel = detail::IsChain<R> || (requires(const R& rule, const detail::StepOf<R, double>& step) {
-                      rule.kernel(step);
-                    } && !requires { &R::kernel; });
+concept HasKernel =
+    detail::IsChain<R> || StepsWhole<R> || (requires(const R& rule, const detail::StepOf<R, double>& step) {
+      rule.kernel(step);
+    } && !requires { &R::kernel; });
 
 /// The kernel is called as `step = k(x, g, state...)` on packs (x and g const, each state by reference) and returns a
 /// pack. A rule that chooses among several kernels returns a std::variant of them: the choice is made once per step,
 /// outside the loop over memory.
 template <class R>
-concept KernelReturnsStep = detail::IsChain<R> || requires(const R& rule, const detail::StepOf<R, double>& step) {
-  requires detail::is_step_kernel<decltype(rule.kernel(step)), R::state_names.size()>;
-};
+concept KernelReturnsStep =
+    detail::IsChain<R> || StepsWhole<R> || requires(const R& rule, const detail::StepOf<R, double>& step) {
+      requires detail::is_step_kernel<decltype(rule.kernel(step)), R::state_names.size()>;
+    };
 
 /// `auto lookahead_kernel(const auto& step) const`, for a rule whose gradient is to be taken ahead of the parameters.
 /// The kernel that it returns is called as `step = k(x, s)` with the rule's first state s, and returns the step from
@@ -636,12 +646,6 @@ concept ComputesAverage =
     requires(const R& rule, const detail::StepOf<R, double>& step, const kernel::Pack<double, 0>& pack) {
       { rule.averaged_kernel(step)(pack, pack) } -> std::convertible_to<kernel::Pack<double, 0>>;
     };
-
-/// `static constexpr bool steps_matrices = true`, for a rule that steps a matrix as a whole, a tensor with more than
-/// one row and more than one column: the optimizer calls `rule.step_matrix(matrix)` for it, with a MatrixStep
-/// (matrix_step.hpp), instead of a pass with the rule's kernel. Such a rule stands in no chain.
-template <class R>
-concept StepsMatrices = requires { requires R::steps_matrices; };
 
 /// A rule that keeps an average of the parameters: it has a state array "average", or computes it.
 template <class R>

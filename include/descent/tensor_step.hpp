@@ -111,9 +111,20 @@ struct TensorStep {
   const kernel::Arrays<Scalar, R::state_names.size()>& state;  ///< of this tensor
 };
 
-/// What a rule that steps a matrix as a whole works with (matrix_step.hpp).
+/// Whether a state array has one element for each row and each column of a tensor, not one for each parameter.
 template <class R, class Scalar>
-class MatrixStep;
+bool factors_state(const Shape& shape) {
+  if constexpr (StepsWhole<R>)
+    return R::template WholeStep<Scalar>::factors_state(shape);
+  else
+    return false;
+}
+
+/// How many elements of each state array belong to a tensor.
+template <class R, class Scalar>
+Index state_size(const Shape& shape) {
+  return factors_state<R, Scalar>(shape) ? shape.rows + shape.cols : shape.size();
+}
 
 /// How many of a chain's links need norms.
 template <class R>

@@ -21,6 +21,7 @@
 #include <type_traits>
 #include <vector>
 
+#include <descent/rules/adafactor.hpp>
 #include <descent/rules/muon.hpp>
 
 #include "run.hpp"
@@ -116,18 +117,18 @@ std::uint64_t run_on_arrays(const R& rule, Eigen::Index size, int threads) {
   return hash;
 }
 
-/// Muon on a matrix, however it lies in memory, and on a vector.
-template <class Scalar, int order>
-std::uint64_t run_matrix(const rules::Muon& rule, Eigen::Index rows, Eigen::Index cols, int threads) {
+/// A rule that steps tensors as a whole on a matrix, whose storage order is given, and on a vector.
+template <class Scalar, int order, class R>
+std::uint64_t run_matrix(const R& rule, Eigen::Index rows, Eigen::Index cols, int threads) {
   using Matrix = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, order>;
-  Muon<Scalar> muon(rule);
-  muon.set_threads(threads);
+  Optimizer<R, Scalar> optimizer(rule);
+  optimizer.set_threads(threads);
   Matrix W = Matrix::Constant(rows, cols, Scalar(0.5));
   Vector<Scalar> b = Vector<Scalar>::Constant(rows, Scalar(0.5));
   for (int t = 1; t <= 5; ++t) {
     const Matrix dW = gradient_at<Scalar>(rows * cols, t).reshaped(rows, cols);
     const Vector<Scalar> db = gradient_at<Scalar>(rows, t);
-    muon.step(std::tie(W, b), std::tie(dW, db));
+    optimizer.step(std::tie(W, b), std::tie(dW, db));
   }
   std::uint64_t hash = empty_hash;
   add_to_hash(hash, Vector<Scalar>(W.template reshaped<Eigen::ColMajor>()));
@@ -258,21 +259,28 @@ void compare_chains(const std::string& scalar) {
                                                    EqualAverage{7}, Lookahead{5, 0.5}});
 }
 
+/// Muon's bits do not depend on the storage order; Adafactor's do.
 template <class Scalar>
-void compare_muon(const std::string& scalar) {
-  const auto compare_matrix = [&](const char* variant, const rules::Muon& rule, Eigen::Index rows, Eigen::Index cols) {
+void compare_whole_steps(const std::string& scalar) {
+  const auto compare_matrix = [&]<class R>(const char* variant, const R& rule, Eigen::Index rows, Eigen::Index cols) {
     const std::string name = std::string(variant) + ", " + scalar;
     compare(name, run_matrix<Scalar, Eigen::ColMajor>(rule, rows, cols, 1));
     if (printing) return;
-    compare(name, run_matrix<Scalar, Eigen::RowMajor>(rule, rows, cols, 1));
-#if defined(_OPENMP)
-    compare(name, run_matrix<Scalar, Eigen::ColMajor>(rule, rows, cols, 2));
-#endif
+    if (std::is_same_v<R, rules::Muon>) compare(name, run_matrix<Scalar, Eigen::RowMajor>(rule, rows, cols, 1));
+    for (int threads = 2; threads <= most_threads; ++threads)
+      compare(name, run_matrix<Scalar, Eigen::ColMajor>(rule, rows, cols, threads));
   };
-  compare_matrix("Muon", {}, 80, 131);
+  using rules::Adafactor, rules::Muon;
+  compare_matrix("Muon", Muon{}, 80, 131);
   compare_matrix("Muon like AdamW",
-                 {.form = MomentumForm::accumulated, .scale = MuonScale::match_rms_adamw, .weight_decay = 0.1}, 37, 29);
-  compare_matrix("Muon bias-corrected", {.bias_correction = true, .epsilon_form = MuonEpsilon::least}, 7, 7);
+                 Muon{.form = MomentumForm::accumulated, .scale = MuonScale::match_rms_adamw, .weight_decay = 0.1}, 37,
+                 29);
+  compare_matrix("Muon bias-corrected", Muon{.bias_correction = true, .epsilon_form = MuonEpsilon::least}, 7, 7);
+  compare_matrix("Adafactor", Adafactor{.learning_rate = 0.3}, 80, 131);
+  compare_matrix(
+      "Adafactor at least",
+      Adafactor{.epsilon1 = 0, .clip_threshold = 0.5, .weight_decay = 0.1, .epsilon_form = AdafactorEpsilon::least}, 37,
+      29);
 }
 
 /// Of a schedule's values: their bits, one value behind the other.
@@ -311,8 +319,8 @@ int main(int argc, char** argv) {
   compare_all<double>("double");
   compare_chains<float>("float");
   compare_chains<double>("double");
-  compare_muon<float>("float");
-  compare_muon<double>("double");
+  compare_whole_steps<float>("float");
+  compare_whole_steps<double>("double");
   compare_schedules();
   compare_with_single_operations<float>("float");
   compare_with_single_operations<double>("double");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A chain whose rule steps matrices as a whole.
-// says: a rule that steps matrices as a whole stands in no Chain
+// A chain whose rule steps tensors as a whole.
+// says: a rule that steps tensors as a whole stands in no Chain
 #include <descent/descent.hpp>
 #include <descent/rules/muon.hpp>
 

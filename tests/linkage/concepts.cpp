@@ -241,8 +241,9 @@ static_assert(descent::Rule<descent::rules::Adam> && descent::HasRunningFactors<
 static_assert(descent::HasStatePowers<descent::rules::Adam> && !descent::HasStatePowers<descent::rules::SGD>);
 static_assert(descent::Rule<descent::rules::AdamW> && !descent::HasRunningNumbers<descent::rules::AdamW>);
 static_assert(descent::Rule<descent::rules::NAdam> && descent::HasRunningNumbers<descent::rules::NAdam>);
-static_assert(descent::Rule<descent::rules::Muon> && descent::StepsMatrices<descent::rules::Muon>);
-static_assert(!descent::StepsMatrices<descent::rules::AdamW>);
+static_assert(descent::Rule<descent::rules::Muon> && descent::StepsWhole<descent::rules::Muon>);
+static_assert(descent::Rule<descent::rules::Adafactor> && descent::StepsWhole<descent::rules::Adafactor>);
+static_assert(!descent::StepsWhole<descent::rules::AdamW>);
 static_assert(descent::ComputesAverage<descent::rules::ScheduleFreeSGD>);
 static_assert(descent::KeepsAverage<descent::rules::ScheduleFreeAdamW>);
 static_assert(!descent::KeepsAverage<descent::rules::AdamW>);

@@ -111,6 +111,7 @@ void use_everything(Eigen::MatrixXd& W, Eigen::VectorXd& b, std::vector<Eigen::M
   use_rule(descent::rules::Ftrl{}, b);
   use_rule(descent::rules::ScheduleFreeSGD{}, b);
   descent::Muon<double>().step(std::tie(W, b), std::tie(W, b));
+  descent::Adafactor<double>().step(std::tie(W, b), std::tie(W, b));
   use_rule(descent::presets::paper::lars(), b);
 #endif
   using namespace descent::presets;

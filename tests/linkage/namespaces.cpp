@@ -95,6 +95,7 @@ void use_all(VectorXd& x, const MatrixXd& H) {
   const Yogi<> yogi;
   const Adan<> adan;
   const Lion<> lion;
+  const Adafactor<> adafactor({.epsilon_form = AdafactorEpsilon::least});
   const Muon<> muon({.epsilon_form = MuonEpsilon::least, .scale = MuonScale::none});
   const Rprop<> rprop;
   const Ftrl<> ftrl;

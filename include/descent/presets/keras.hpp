@@ -7,6 +7,7 @@
 
 #include <descent/chain.hpp>
 #include <descent/rules/adadelta.hpp>
+#include <descent/rules/adafactor.hpp>
 #include <descent/rules/adagrad.hpp>
 #include <descent/rules/adam.hpp>
 #include <descent/rules/adamax.hpp>
@@ -114,6 +115,9 @@ DESCENT_TAGGED constexpr rules::Muon muon() {
           .adamw_epsilon = 1e-7,
           .adamw_weight_decay = 0.004,
           .adamw_epsilon_placement = EpsilonPlacement::hat};
+}
+DESCENT_TAGGED constexpr rules::Adafactor adafactor() {
+  return {.learning_rate = 0.001, .decay_rate = 0.8, .epsilon1 = 1e-30, .epsilon2 = 1e-3, .clip_threshold = 1};
 }
 
 }  // namespace descent::presets::keras

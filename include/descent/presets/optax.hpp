@@ -12,6 +12,7 @@
 #include <descent/chain.hpp>
 #include <descent/rules/adabelief.hpp>
 #include <descent/rules/adadelta.hpp>
+#include <descent/rules/adafactor.hpp>
 #include <descent/rules/adagrad.hpp>
 #include <descent/rules/adam.hpp>
 #include <descent/rules/adamax.hpp>
@@ -113,6 +114,10 @@ DESCENT_TAGGED constexpr rules::Muon muon() {
           .adamw_beta1 = 0.9,
           .adamw_beta2 = 0.999,
           .adamw_epsilon = 1e-8};
+}
+/// As it factors matrices with min_dim_size_to_factor = 2; by default they need 128 rows and columns.
+DESCENT_TAGGED constexpr rules::Adafactor adafactor() {
+  return {.decay_rate = 0.8, .epsilon1 = 1e-30, .epsilon2 = 1e-3, .clip_threshold = 1, .relative_step = false};
 }
 
 }  // namespace descent::presets::optax

@@ -6,6 +6,7 @@
 #include <descent/chain.hpp>
 #include <descent/rules/adabelief.hpp>
 #include <descent/rules/adadelta.hpp>
+#include <descent/rules/adafactor.hpp>
 #include <descent/rules/adagrad.hpp>
 #include <descent/rules/adam.hpp>
 #include <descent/rules/adamax.hpp>
@@ -130,6 +131,10 @@ DESCENT_TAGGED constexpr rules::Muon muon() {
           .epsilon = 1e-7,
           .epsilon_form = MuonEpsilon::added,
           .scale = MuonScale::original};
+}
+/// Shazeer and Stern, Algorithms 4 and 5, with the values of their section 9.
+DESCENT_TAGGED constexpr rules::Adafactor adafactor() {
+  return {.learning_rate = 0.01, .decay_rate = 0.8, .epsilon1 = 1e-30, .epsilon2 = 1e-3, .clip_threshold = 1};
 }
 
 }  // namespace descent::presets::paper

@@ -7,6 +7,7 @@
 
 #include <descent/chain.hpp>
 #include <descent/rules/adadelta.hpp>
+#include <descent/rules/adafactor.hpp>
 #include <descent/rules/adagrad.hpp>
 #include <descent/rules/adam.hpp>
 #include <descent/rules/adamax.hpp>
@@ -107,6 +108,15 @@ DESCENT_TAGGED constexpr rules::Muon muon() {
           .adamw_beta2 = 0.999,
           .adamw_epsilon = 1e-8,
           .adamw_weight_decay = 0.01};
+}
+/// An epsilon1 of 0 is the machine epsilon of the scalar, as eps[0] = None is.
+DESCENT_TAGGED constexpr rules::Adafactor adafactor() {
+  return {.learning_rate = 0.01,
+          .decay_rate = 0.8,
+          .epsilon1 = 0,
+          .epsilon2 = 1e-3,
+          .clip_threshold = 1,
+          .epsilon_form = AdafactorEpsilon::least};
 }
 
 }  // namespace descent::presets::pytorch

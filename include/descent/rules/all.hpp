@@ -5,6 +5,7 @@
 
 #include <descent/rules/adabelief.hpp>
 #include <descent/rules/adadelta.hpp>
+#include <descent/rules/adafactor.hpp>
 #include <descent/rules/adagrad.hpp>
 #include <descent/rules/adam.hpp>
 #include <descent/rules/adamax.hpp>

@@ -84,7 +84,8 @@ struct Muon {
   static constexpr std::string_view name = "descent::Muon";
   static constexpr auto state_names = AdamW::state_names;
   static constexpr auto state_powers = AdamW::state_powers;
-  static constexpr bool steps_matrices = true;
+  template <class Scalar>
+  using WholeStep = detail::MatrixStep<Muon, Scalar>;
   static constexpr auto hyperparameters(const auto& list) {
     return list(
         Hyperparameter{"learning_rate", &Muon::learning_rate, nonnegative},
@@ -120,7 +121,7 @@ struct Muon {
     return adamw.kernel(step);
   }
 
-  void step_matrix(auto& matrix) const {
+  void step_whole(auto& matrix) const {
     const auto step = matrix.step();
     matrix.pass(momentum_kernel(step));
     matrix.scale(1 / divisor_of(matrix));
