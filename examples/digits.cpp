@@ -135,6 +135,8 @@ std::vector<Training> all_trainings() {
       {ScheduleFreeAdamW{.learning_rate = 0.02}, constant},
       {LAMB{Adam{.learning_rate = 0.005}, {}, {}}},
       {LARS{SGD{.learning_rate = 2}, {}, {}}},
+      {Muon{.learning_rate = 0.05, .adamw_learning_rate = 0.02}},
+      {Adafactor{.learning_rate = 0.05, .relative_step = false}},
   };
 }
 

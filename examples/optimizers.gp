@@ -5,7 +5,8 @@
 # where a path ends, point types are a second cue.
 
 optimizers = "SGD Momentum Nesterov AdaGrad RMSProp AdaDelta Adam ".\
-  "AdamW AMSGrad NAdam RAdam AdaMax AdaBelief Yogi Adan Lion Rprop Ftrl ScheduleFreeSGD ScheduleFreeAdamW LAMB LARS"
+  "AdamW AMSGrad NAdam RAdam AdaMax AdaBelief Yogi Adan Lion Rprop Ftrl ScheduleFreeSGD ScheduleFreeAdamW LAMB LARS ".\
+  "Muon Adafactor"
 classical = 7
 
 set linetype 1 linecolor rgb "#000000" linewidth 2 dashtype solid pointtype 4
@@ -31,6 +32,8 @@ set linetype 19 linecolor rgb "#000000" linewidth 2 dashtype (4, 3) pointtype 15
 set linetype 20 linecolor rgb "#0072B2" linewidth 2 dashtype (12, 4) pointtype 6       # ScheduleFreeAdamW
 set linetype 21 linecolor rgb "#D55E00" linewidth 2 dashtype (4, 3) pointtype 4        # LAMB
 set linetype 22 linecolor rgb "#808080" linewidth 2 dashtype (12, 4) pointtype 8       # LARS
+set linetype 23 linecolor rgb "#009E73" linewidth 2 dashtype solid pointtype 10        # Muon
+set linetype 24 linecolor rgb "#808080" linewidth 2 dashtype (4, 3) pointtype 12       # Adafactor
 
 set encoding utf8
 png = strstrt(GPVAL_TERMINALS, "pngcairo") > 0 ? "pngcairo" : "png"

@@ -24,8 +24,16 @@
 
 namespace examples {
 
+/// The rate for a point, which Muon, as it is no matrix, leaves to AdamW.
+inline auto& rate_for_points(auto& rule) {
+  if constexpr (requires { rule.adamw_learning_rate; })
+    return rule.adamw_learning_rate;
+  else
+    return rate_of(rule);
+}
+
 inline void set_rate(Rule& rule, double rate) {
-  std::visit([&](auto& r) { rate_of(r) = rate; }, rule);
+  std::visit([&](auto& r) { rate_for_points(r) = rate; }, rule);
 }
 
 struct Runner {
@@ -40,7 +48,7 @@ struct Runner {
       return std::string(text.data());
     };
     return std::visit([&](const auto& r) {
-      std::string text = "η = " + short_text(rate_of(r));
+      std::string text = "η = " + short_text(rate_for_points(r));
       if constexpr (requires { r.momentum; }) text += ", μ = " + short_text(r.momentum);
       return text;
     }, rule);
