@@ -135,8 +135,8 @@ std::vector<Training> all_trainings() {
       {ScheduleFreeAdamW{.learning_rate = 0.02}, constant},
       {LAMB{Adam{.learning_rate = 0.005}, {}, {}}},
       {LARS{SGD{.learning_rate = 2}, {}, {}}},
-      {Muon{.learning_rate = 0.05, .adamw_learning_rate = 0.02}},
-      {Adafactor{.learning_rate = 0.05, .relative_step = false}},
+      {Muon{.learning_rate = 0.02, .adamw_learning_rate = 0.02}},
+      {Adafactor{.learning_rate = 0.01, .relative_step = false}},
   };
 }
 
@@ -175,7 +175,7 @@ void print_table(const std::vector<Run>& runs, Eigen::Index parameters) {
 void write_history(const std::vector<Run>& runs, const path& file) {
   examples::write_file(file, [&](std::ofstream& out) {
     out << "epoch";
-    for (const Run& run : runs) out << ',' << run.optimizer << " training loss," << run.optimizer << " test accuracy";
+    for (const Run& run : runs) out << ',' << run.optimizer << " loss," << run.optimizer << " accuracy";
     for (std::size_t i = 0; i < runs.front().history.size(); ++i) {
       out << '\n' << i;
       for (const Run& run : runs) out << ',' << run.history[i].training_loss << ',' << run.history[i].test_accuracy;

@@ -18,8 +18,8 @@ stats ARG1 using "epoch" name "epoch" nooutput
 goal = 0.95
 number = words(optimizers)
 name(i) = word(optimizers, i)
-loss(i) = column(name(i)." training loss")
-accuracy(i) = column(name(i)." test accuracy")
+loss(i) = column(name(i)." loss")
+accuracy(i) = column(name(i)." accuracy")
 array reached[number]   # the epoch that reaches the goal, or -1
 array lowest[number]    # the loss, from epoch 1 on
 array highest[number]
@@ -28,7 +28,7 @@ array last_accuracy[number]
 seven = ""
 newer = ""
 do for [i = 1:number] {
-  if (strstrt(header, ",".name(i)." training loss")) {
+  if (strstrt(header, ",".name(i)." loss")) {
     if (i <= classical) { seven = seven." ".i } else { newer = newer." ".i }
     r = -1
     low = 1e300
@@ -82,6 +82,7 @@ do for [p = 1:apart ? 2 : 1] {
   }
   low = low < high ? low / 1.1 : high / 10
   high = high * 1.1
+  low = most(low, high / 1e5)  # what falls below leaves the picture
   set yrange [low:high]
 
   # A label at the end of each line, moved down and then up as far as it takes to be legible.

@@ -95,7 +95,7 @@ struct Adafactor {
     using Scalar = decltype(step.real(0));
     const double rest = descent::kernel::pow(static_cast<double>(step.t), -decay_rate);
     const bool is_added = epsilon_form == AdafactorEpsilon::added;
-    const double machine_epsilon = static_cast<double>(std::numeric_limits<Scalar>::epsilon());
+    const auto machine_epsilon = static_cast<double>(std::numeric_limits<Scalar>::epsilon());
     const double epsilon = epsilon1 > 0 ? epsilon1 : machine_epsilon;
     return detail::SecondMoment<Scalar>{
         {1 - rest, rest},
