@@ -232,6 +232,8 @@ TEMPLATE_TEST_CASE("TrustRatio: learning_rate |x| / |u| u", "[links]", float, do
   const Chain<rules::SGD, TrustRatio> chain{{0.5}, {}};
   // u = (0, 2), and the ratio is 0.5 * 5 / 2.
   CHECK(same(after_step<S>(chain, vector<S>({3, 4}), vector<S>({0, 4})), vector<S>({3, 1.5})));
+  const S small = S(0x1p-4);
+  CHECK(same(after_step<S>(chain, small * vector<S>({3, 4}), small * vector<S>({0, 4})), small * vector<S>({3, 1.5})));
   // With a norm of 0, the step stays: before that of the parameters, then that of the step.
   CHECK(same(after_step<S>(chain, vector<S>({0, 0}), vector<S>({0, 4})), vector<S>({0, -2})));
   CHECK(same(after_step<S>(chain, vector<S>({3, 4}), vector<S>({0, 0})), vector<S>({3, 4})));
@@ -249,6 +251,23 @@ TEST_CASE("TrustRatio has the norms of each tensor", "[links]") {
   std::vector<Vector<double>> x{vector({3, 4}), vector({8})};
   optimizer.step(x, std::vector<Vector<double>>{vector({2, 0}), vector({-32})});
   CHECK(x == std::vector<Vector<double>>{vector({-2, 4}), vector({16})});
+}
+
+TEMPLATE_TEST_CASE("LayerwiseRate: r (u + decay x), r = learning_rate trust |x| / (|u| + decay |x|)", "[links]", float,
+                   double) {
+  using S = TestType;
+  const Chain<rules::SGD, LayerwiseRate> chain{{0.5}, {.trust_coefficient = 0.25, .weight_decay = 1}};
+  // u = (0, 1.5), decay x = (1.5, 2), and r is 0.5 * 0.25 * 5 / (1.5 + 2.5) = 5 / 32. Small numbers are no exception.
+  for (const S size : {S(1), S(0x1p-4)})
+    CHECK(same(after_step<S>(chain, size * vector<S>({3, 4}), size * vector<S>({0, 3})),
+               size * vector<S>({3 - 7.5 / 32, 4 - 17.5 / 32})));
+  // With a norm of 0, r is 1.
+  CHECK(same(after_step<S>(chain, vector<S>({0, 0}), vector<S>({0, 3})), vector<S>({0, -1.5})));
+  CHECK(same(after_step<S>(chain, vector<S>({3, 4}), vector<S>({0, 0})), vector<S>({1.5, 2})));
+  for (const double value : {-1.0, inf, not_a_number}) {
+    check_names(complaint_of(LayerwiseRate{value}), "LayerwiseRate", "trust_coefficient");
+    check_names(complaint_of(LayerwiseRate{1, value}), "LayerwiseRate", "weight_decay");
+  }
 }
 
 TEST_CASE("MomentumOfSteps: v = momentum v + u; the step is v, or learning_rate v", "[links]") {

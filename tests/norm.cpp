@@ -100,7 +100,8 @@ TEST_CASE("norms of long double", "[norm]") {
 TEMPLATE_TEST_CASE("norms neither overflow nor vanish where the squares do", "[norm]", float, double) {
   const auto largest = (std::numeric_limits<TestType>::max)();
   const auto smallest = (std::numeric_limits<TestType>::min)();
-  for (const TestType scale : {largest / 256, std::sqrt(largest), std::sqrt(smallest), smallest * 4096}) {
+  for (const TestType scale :
+       {largest / 256, std::sqrt(largest), std::sqrt(smallest), std::sqrt(smallest) / 0x1p15F, smallest * 4096}) {
     Optimizer<Chained, TestType> optimizer(Chained{{}, {}, {.learning_rate = 1}, {}});
     Vector<TestType> x = Vector<TestType>::Constant(5000, 1);
     const Vector<TestType> g = random_vector<TestType>(5000).cwiseMin(2).cwiseMax(-2) * scale;
