@@ -211,14 +211,15 @@ class TensorShapes {
     if (storage_ == nullptr) storage_ = std::make_unique<Storage>();
     return *storage_;
   }
-  [[gnu::cold]] More& more() {
+  More& more() {
+    if (storage_ == nullptr || storage_->more == nullptr) [[unlikely]]
+      make_more();
+    return *storage_->more;
+  }
+  [[gnu::cold, gnu::noinline]] void make_more() {
     const Eigen::Index count = size();
-    Storage& all = storage();
-    if (all.more == nullptr) {
-      all.more = std::make_unique<More>();
-      all.more->count = count;
-    }
-    return *all.more;
+    storage().more = std::make_unique<More>();
+    storage_->more->count = count;
   }
   template <class ShapeOf>
   void copy(Eigen::Index count, const ShapeOf& shape_of) {
