@@ -13,7 +13,6 @@
 #include <Eigen/Core>
 
 #include <descent/descent.hpp>
-#include <descent/rules/all.hpp>
 
 namespace bench {
 

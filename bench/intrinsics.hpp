@@ -17,7 +17,6 @@
 #include <immintrin.h>
 
 #include <descent/descent.hpp>
-#include <descent/rules/all.hpp>
 
 #include "rules.hpp"
 

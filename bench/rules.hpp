@@ -12,7 +12,6 @@
 #include <type_traits>
 
 #include <descent/descent.hpp>
-#include <descent/rules/all.hpp>
 
 namespace bench {
 

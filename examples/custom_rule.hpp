@@ -42,11 +42,10 @@ struct Lion {
   /// register, so `select` replaces `if`. Without always_inline the step is right but slow: the operators of a pack are
   /// compiled for this CPU's widest registers, and can be inlined only if the kernel is inlined.
   auto kernel(const auto& step) const {
-    return [beta1 = step.real(beta1), rest1 = step.real(1 - beta1), beta2 = step.real(beta2),
-            rest2 = step.real(1 - beta2), rate = step.real(learning_rate),
+    return [mean1 = step.moving_average(beta1), mean2 = step.moving_average(beta2), rate = step.real(learning_rate),
             decay = step.real(weight_decay)](const auto& x, const auto& g, auto& m) __attribute__((always_inline)) {
-      const auto c = beta1 * m + rest1 * g;
-      m = beta2 * m + rest2 * g;
+      const auto c = mean1(m, g);
+      m = mean2(m, g);
       const auto sign = select(c > 0, 1, select(c < 0, -1, c));  // a NaN stays NaN
       return rate * (sign + decay * x);
     };

@@ -12,7 +12,6 @@
 #include <string>
 
 #include <descent/descent.hpp>
-#include <descent/rules/all.hpp>
 
 namespace descent::test {
 

@@ -362,6 +362,7 @@ struct Step {
   static constexpr Scalar finite(double number) {
     return real((std::min)(number, static_cast<double>((std::numeric_limits<Scalar>::max)())));
   }
+  /// For a kernel: mean(s, x) is decay s + (1 - decay) x.
   static constexpr MovingAverage<Scalar> moving_average(double decay) { return {real(decay), real(1 - decay)}; }
 };
 

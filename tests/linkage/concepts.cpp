@@ -3,7 +3,6 @@
 // What `step` accepts and what it does not, according to its concepts: this file is correct if it compiles. Each
 // refusal is next to an acceptance from which it differs in one thing.
 #include <descent/descent.hpp>
-#include <descent/rules/all.hpp>
 
 #include <array>
 #include <cstdint>

@@ -5,7 +5,6 @@
 #include <descent/curvature/preconditioned_descent.hpp>
 #include <descent/curvature/steepest_descent.hpp>
 #include <descent/descent.hpp>
-#include <descent/rules/all.hpp>
 
 #include <cstdint>
 #include <sstream>

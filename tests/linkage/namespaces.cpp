@@ -7,7 +7,6 @@
 #include <descent/curvature/preconditioned_descent.hpp>
 #include <descent/curvature/steepest_descent.hpp>
 #include <descent/descent.hpp>
-#include <descent/rules/all.hpp>
 
 #include <Eigen/Eigen>
 #include <unsupported/Eigen/AlignedVector3>
