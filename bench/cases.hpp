@@ -79,6 +79,9 @@ using Newer =
     RuleList<rules::AdamW, rules::AMSGrad, rules::NAdam, rules::RAdam, rules::AdaMax, rules::AdaBelief, rules::Yogi,
              rules::Adan, rules::Lion, rules::Rprop, rules::Ftrl, rules::ScheduleFreeSGD, rules::ScheduleFreeAdamW>;
 
+/// The rules that step square matrices as a whole.
+using OfMatrices = RuleList<rules::Muon, rules::Adafactor>;
+
 /// Calls visit.operator()<Recipe>(small, large) for each recipe, with its goals in times of plain Adam: for 1e4 and
 /// 1e5, which lie in the caches, and for 1e7.
 template <class Visit>
@@ -102,10 +105,11 @@ void for_each_scalar(Visit&& visit) {
 struct Coverage {
   std::vector<Eigen::Index> sizes{2, 10, 100, 1'000, 10'000, 100'000, 1'000'000, 10'000'000};
   std::vector<Eigen::Index> newer_sizes{10, 10'000, 100'000, 10'000'000};  ///< some of the sizes
+  std::vector<Eigen::Index> matrix_sides{64, 256, 512};
   std::vector<Eigen::Index> threaded_sizes{10'000, 100'000, 1'000'000};
   Eigen::Index unusual_size = 10'000;  ///< for unusual gradients; one of the sizes
 
-  static Coverage quick() { return {{2, 10, 1'000, 10'000, 1'000'000}, {10, 10'000}, {1'000'000}, 10'000}; }
+  static Coverage quick() { return {{2, 10, 1'000, 10'000, 1'000'000}, {10, 10'000}, {64}, {1'000'000}, 10'000}; }
 };
 
 /// A run of zero gradients, and the usual steps before it.
@@ -166,5 +170,9 @@ template <class Scalar>
 void add_benchmarks(const Coverage& coverage);
 template <class Scalar>
 void add_newer_benchmarks(const Coverage& coverage);
+
+/// The same for matrices, of both scalars.
+void check_matrix_steppers();
+void add_matrix_benchmarks(const Coverage& coverage);
 
 }  // namespace bench

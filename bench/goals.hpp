@@ -42,6 +42,7 @@ class Goals {
                 "goal", "measured", "where");
     print_long_vectors();
     print_newer_rules();
+    print_matrices();
     print_recipes();
     print_small_vectors();
     print_tensors();
@@ -130,6 +131,15 @@ class Goals {
     print_goal<Newer>("the newer rules: descent/stream, 1e7", at_most, 1.05, {10'000'000}, against_stream());
     print_goal<Newer>("the newer rules: Eigen/descent, 1e4 and above", at_least, 1, {10'000, 100'000, 10'000'000},
                       ratio(who::eigen, who::descent));
+  }
+
+  void print_matrices() const {
+    constexpr Eigen::Index small = 64 * 64, medium = 256 * 256, large = 512 * 512;
+    const auto to_eigen = ratio(who::descent, who::eigen);
+    print_goal<OfMatrices>("matrices of Muon: descent/Eigen", at_most, 1.5, {small, medium, large},
+                           only({"Muon"}, to_eigen));
+    print_goal<OfMatrices>("matrices of Adafactor: descent/Eigen", at_most, 1, {small, medium, large},
+                           only({"Adafactor"}, to_eigen));
   }
 
   void print_recipes() const {

@@ -81,10 +81,12 @@ int main(int argc, char** argv) try {
     bench::check_steppers<Scalar>();
     bench::check_newer_steppers<Scalar>();
   });
+  bench::check_matrix_steppers();
   bench::for_each_scalar([&]<class Scalar>() {
     bench::add_benchmarks<Scalar>(coverage);
     bench::add_newer_benchmarks<Scalar>(coverage);
   });
+  bench::add_matrix_benchmarks(coverage);
   if (!tables) {
     benchmark::RunSpecifiedBenchmarks();
     return 0;

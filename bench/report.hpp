@@ -31,6 +31,7 @@ class Report {
     print_machine();
     print_rules();
     print_newer_rules();
+    print_matrices();
     print_native();
     print_recipes();
     print_small();
@@ -70,6 +71,20 @@ class Report {
   void print_newer_rules() const {
     std::printf("\nThe newer rules, likewise\n\n");
     print_ratios<Newer>(coverage_.newer_sizes);
+  }
+
+  void print_matrices() const {
+    std::printf("\nSquare matrices stepped as a whole; Eigen: the same products and sums as expressions\n\n");
+    std::printf("%-17s %-7s %6s %13s %15s\n", "rule", "scalar", "side", "ms", "Eigen/descent");
+    for_each_combination<OfMatrices>([&](auto rule, std::size_t, auto scalar, std::size_t) {
+      for (const Eigen::Index side : coverage_.matrix_sides) {
+        const double ns = cpu(rule, scalar, side * side, who::descent);
+        if (std::isnan(ns)) continue;
+        std::printf("%-17s %-7s %6s %s %s\n", rule.data(), scalar.data(), std::to_string(side).c_str(),
+                    cell(ns / 1e6, 13, 3).c_str(),
+                    cell(cpu(rule, scalar, side * side, who::eigen) / ns, 15, 2).c_str());
+      }
+    });
   }
 
   template <class Rules>

@@ -86,9 +86,10 @@ struct Plain {
         rule.scale_parameter ? rho * std::max(static_cast<long double>(rule.epsilon2), rms(x)) : rho;
     const Exact step = alpha / std::max(1.0L, rms(direction) / rule.clip_threshold) * direction;
 
-    // Each step rounds v_row, v_col, their mean and v_hat at most 8 times, half of which is in the root; then come the
-    // root, a quotient, the rates and a product. An error of x changes rms(x), and so the length of the step.
-    const auto roundings = static_cast<long double>(4 * t + 16);
+    // Sums of up to 64 squares have as many roundings; v_row, v_col, their mean and v_hat at most 8 at each step; half
+    // of all that is in the root. Then come the root, a quotient, the rates and a product. An error of x changes
+    // rms(x), and so the length of the step.
+    const auto roundings = static_cast<long double>(64 + 4 * t + 16);
     x_error += step.norm() * (roundings * u + x_error / std::max(x.norm(), x_error)) + 4 * u * x.norm();
     x = x - rate * rule.weight_decay * x - step;
   }

@@ -9,7 +9,7 @@
 #include <array>
 #include <cstddef>
 #include <limits>
-#include <utility>
+#include <type_traits>
 
 #include <descent/kernel/norm.hpp>
 #include <descent/kernel/sweep.hpp>
@@ -29,11 +29,26 @@ struct BothAsTheyAre {
   }
 };
 
+/// The kernel of x <- f(x, s), with a state array s.
+template <class F>
+struct Becomes {
+  F f;
+
+  template <class Pack>
+  [[gnu::always_inline]] Pack operator()(const Pack& x, const Pack&, Pack&) const {
+    return x;
+  }
+  template <class Pack>
+  [[gnu::always_inline]] Pack after_step(const Pack& x, const Pack&, Pack& s) const {
+    return f(x, s);
+  }
+};
+
 /// How the second moment is estimated: v <- mean(v, g^2 + added), and v_hat is v, or for a matrix
 /// v_row v_col / max(least_mean, the mean of v_row). v_hat is at least `least`.
 template <class Scalar>
 struct SecondMoment {
-  MovingAverage<kernel::Wide<Scalar>> mean;
+  MovingAverage<Scalar> mean;
   Scalar added, least_mean, least;
 };
 
@@ -41,16 +56,17 @@ template <class R, class Scalar>
 class FactoredStep {
   static_assert(R::state_names.size() == 1, "descent: a rule that factors its state has one state array");
   using Wide = kernel::Wide<Scalar>;
-  using Number = kernel::Pack<Wide, 0>;
 
  public:
   static bool takes(const Shape&) { return true; }
   static bool factors_state(const Shape& shape) { return shape.is_matrix(); }
-  /// How many scalars of memory it takes.
-  static Index work(const Shape& shape) { return 2 * shape.size(); }
+  /// How many scalars of memory it takes; at most four for each element.
+  static Index work(const Shape& shape) {
+    return factors_state(shape) ? 2 * (shape.size() + (std::max)(shape.rows, shape.cols)) : shape.size();
+  }
 
   FactoredStep(const TensorStep<R, Scalar>& tensor, Scalar* work, int threads)
-      : tensor_(tensor), threads_(threads), u_(work), transposed_(work + size()) {
+      : tensor_(tensor), threads_(threads), u_(work), transposed_(u_ + size()), sums_(transposed_ + size()) {
     copy_elements(tensor.g, order(), u_);
   }
 
@@ -89,11 +105,12 @@ class FactoredStep {
   Shape order() const { return {tensor_.x.shape.rows, tensor_.x.shape.cols, tensor_.row_major}; }
 
   void divide_elements(const SecondMoment<Scalar>& moment) const {
-    const MovingAverage<Scalar> mean{static_cast<Scalar>(moment.mean.decay), static_cast<Scalar>(moment.mean.rest)};
-    divide([mean, added = moment.added, least = moment.least](const auto& g, auto& v) __attribute__((always_inline)) {
+    const auto v_hat = [mean = moment.mean, added = moment.added, least = moment.least](const auto& g, auto& v)
+                           __attribute__((always_inline)) {
       v = mean(v, square(g) + added);
       return select(v < least, least, v);
-    }, u_, size(), tensor_.state[0], flushes<R>(tensor_.counter.t) ? &thresholds_of<Scalar, R> : nullptr);
+    };
+    divide(v_hat, u_, size(), tensor_.state[0], flushes<R>(tensor_.counter.t) ? &thresholds_of<Scalar, R> : nullptr);
   }
 
   /// In runs of `inner` elements that lie one after the other: columns, or rows of a row-major matrix.
@@ -104,56 +121,58 @@ class FactoredStep {
     Scalar* const along = tensor_.row_major ? v_col : v_row;   // one for each element of a run
     Scalar* const across = tensor_.row_major ? v_row : v_col;  // one for each run
     copy_transposed(u_, inner, outer, inner, transposed_, outer);
-    update(across, u_, outer, inner, moment);
-    update(along, transposed_, inner, outer, moment);
+    update(along, u_, outer, inner, moment);
+    update(across, transposed_, inner, outer, moment);
     const Wide mean = (std::max)(mean_of(v_row, tensor_.x.shape.rows), Wide(moment.least_mean));  // NaN stays
-    for (Index run = 0; run < outer; ++run)
-      divide(
-          [its = static_cast<Scalar>(quotient(across[run], mean)), least = moment.least](const auto&, auto& other)
-              __attribute__((always_inline)) {
-        const auto v_hat = its * other;
-        return select(v_hat < least, least, v_hat);
-      },
-          u_ + run * inner, inner, along, nullptr);
+    for (Index run = 0; run < outer; ++run) {
+      const auto v_hat = [its = static_cast<Scalar>(quotient(across[run], mean)), least = moment.least](
+                             const auto&, auto& other) __attribute__((always_inline)) {
+        const auto product = its * other;
+        return select(product < least, least, product);
+      };
+      divide(v_hat, u_ + run * inner, inner, along, nullptr);
+    }
   }
 
   /// u <- u / sqrt(v_hat(u, state))
-  template <class V>
-  void divide(const V& v_hat, Scalar* u, Index n, Scalar* state, const kernel::Thresholds<Scalar, 1>* flush) const {
-    const Quotient<V> quotient{v_hat};
-    kernel::Pass<Scalar, 1>(quotient, threads_, flush)(u, u, {state}, n);
-  }
-  template <class V>
-  struct Quotient {
-    V v_hat;
-
-    template <class Pack>
-    [[gnu::always_inline]] Pack operator()(const Pack& u, const Pack&, Pack&) const {
-      return u;
-    }
-    template <class Pack>
-    [[gnu::always_inline]] Pack after_step(const Pack& u, const Pack&, Pack& state) const {
+  void divide(const auto& v_hat, Scalar* u, Index n, Scalar* state, const kernel::Thresholds<Scalar, 1>* flush) const {
+    set(u, n, state, [v_hat](const auto& its_u, auto& its_state) __attribute__((always_inline)) {
+      using Pack = std::remove_cvref_t<decltype(its_u)>;
       constexpr Scalar most = (std::numeric_limits<Scalar>::max)();
-      return clamp(u / sqrt(v_hat(u, state)), Pack(-most), Pack(most));
-    }
-  };
+      return clamp(its_u / sqrt(v_hat(its_u, its_state)), Pack(-most), Pack(most));
+    }, flush);
+  }
 
-  /// Takes the mean square of each run of `length` elements into the moving averages `v`. None becomes so large that
-  /// their sum could overflow.
-  void update(Scalar* v, const Scalar* elements, Index runs, Index length, const SecondMoment<Scalar>& moment) const {
-    constexpr Wide most = (std::numeric_limits<Scalar>::max)() / Wide(0x1p40);
-    const kernel::OfGradient kernel;
-    const kernel::NormPass<Scalar, 0, 1> pass(kernel, threads_, 1);
-    for (Index run = 0; run < runs; ++run, elements += length) {
-      kernel::Sums<Scalar, 1> sums{};
-      pass([&](std::ptrdiff_t block, const auto& sum) {
-        sum(elements + block * kernel::norm_block, elements + block * kernel::norm_block);
-      }, length, {}, sums);
-      const Number square = Number(quotient(sums[0], static_cast<Wide>(length))) + Number(moment.added);
-      Wide mean;
-      moment.mean(Number(v[run]), square).store(&mean);
-      v[run] = static_cast<Scalar>((std::min)(mean, most));
+  /// Takes the mean square of `runs` runs of n elements each, element by element, into the moving averages v. None
+  /// becomes so large that their sum could overflow. Sums of 64 runs are added, so that few roundings follow another.
+  void update(Scalar* v, const Scalar* elements, Index runs, Index n, const SecondMoment<Scalar>& moment) const {
+    constexpr Index most_runs = 64;
+    Scalar *const total = sums_, *const part = sums_ + n;
+    const auto add = [](const auto&, const auto& g) __attribute__((always_inline)) { return -g; };
+    const auto add_square = [](const auto&, const auto& g) __attribute__((always_inline)) { return -square(g); };
+    const kernel::Pass<Scalar, 0> adding(add, threads_, nullptr), adding_squares(add_square, threads_, nullptr);
+    std::fill_n(total, n, Scalar(0));
+    for (Index begin = 0; begin < runs; begin += most_runs) {
+      std::fill_n(part, n, Scalar(0));
+      for (Index run = begin; run < (std::min)(begin + most_runs, runs); ++run)
+        adding_squares(part, elements + run * n, {}, n);
+      adding(total, part, {}, n);
     }
+    set(v, n, total,
+        [mean = moment.mean, count = static_cast<Scalar>(runs), added = moment.added,
+         most = (std::numeric_limits<Scalar>::max)() / Scalar(0x1p40)](const auto& its_v, const auto& sum)
+            __attribute__((always_inline)) {
+      const auto next = mean(its_v, sum / count + added);
+      return select(next > most, most, next);
+    },
+        nullptr);
+  }
+
+  /// x <- f(x, state)
+  template <class F>
+  void set(Scalar* x, Index n, Scalar* state, const F& f, const kernel::Thresholds<Scalar, 1>* flush) const {
+    const Becomes<F> kernel{f};
+    kernel::Pass<Scalar, 1>(kernel, threads_, flush)(x, x, {state}, n);
   }
 
   static Wide mean_of(const Scalar* v, Index n) {
@@ -163,6 +182,7 @@ class FactoredStep {
   }
   /// a / b, by one correctly rounded operation.
   static Wide quotient(Wide a, Wide b) {
+    using Number = kernel::Pack<Wide, 0>;
     Wide result;
     (Number(a) / Number(b)).store(&result);
     return result;
@@ -170,7 +190,7 @@ class FactoredStep {
 
   TensorStep<R, Scalar> tensor_;
   int threads_;
-  Scalar *u_, *transposed_;
+  Scalar *u_, *transposed_, *sums_;
 };
 
 }  // namespace DESCENT_FLAGS

@@ -23,6 +23,14 @@
 namespace descent::detail {
 inline namespace DESCENT_FLAGS {
 
+/// What a norm is taken of: the gradient, as a pack.
+struct ItsGradient {
+  template <class Pack>
+  [[gnu::always_inline]] auto operator()(const Pack&, const Pack& g) const {
+    return std::array<Pack, 1>{copied(g)};
+  }
+};
+
 template <class R, class Scalar>
 class MatrixStep {
   static_assert(R::state_names.size() == 2, "descent: a rule that steps matrices has two state arrays");
@@ -64,7 +72,7 @@ class MatrixStep {
   Wide norm() const {
     const auto sums_of = [&](Wide factor) {
       kernel::Sums<Scalar, 1> sums{};
-      const kernel::OfGradient kernel;
+      const ItsGradient kernel;
       const kernel::NormPass<Scalar, 0, 1> pass(kernel, threads_, factor);
       pass([&](std::ptrdiff_t block, const auto& sum) {
         const Scalar* const begin = X_.data + block * kernel::norm_block;

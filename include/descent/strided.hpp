@@ -174,6 +174,7 @@ void sum_view(const kernel::NormPass<Scalar, state_count, count>& pass, const Vi
 template <class Scalar>
 Scalar* copy_elements(const View<const Scalar>& from, const Shape& shape, Scalar* to) {
   const auto runs = from.runs(shape.row_major);
+  if (runs.contiguous()) return std::copy_n(from.data, shape.size(), to);
   for (Index run = 0; run < runs.outer; ++run)
     for (Index i = 0; i < runs.inner; ++i) *to++ = from.data[run * runs.outer_stride + i * runs.inner_stride];
   return to;

@@ -37,14 +37,6 @@ template <class Number>
   (Pack<Number, 0>(sum) + value).store(&sum);
 }
 
-/// The kernel that returns the gradient itself.
-struct OfGradient {
-  template <class Pack>
-  [[gnu::always_inline]] auto operator()(const Pack&, const Pack& g) const {
-    return std::array<Pack, 1>{copied(g)};
-  }
-};
-
 /// Kernel(x, g, state...) at one pack, with copies of the state.
 template <class Pack, class Kernel, class Scalar, std::size_t state_count>
 [[gnu::always_inline]] inline auto values_at(const Kernel& kernel, const Scalar* x, const Scalar* g,

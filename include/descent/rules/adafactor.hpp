@@ -98,7 +98,7 @@ struct Adafactor {
     const auto machine_epsilon = static_cast<double>(std::numeric_limits<Scalar>::epsilon());
     const double epsilon = epsilon1 > 0 ? epsilon1 : machine_epsilon;
     return detail::SecondMoment<Scalar>{
-        {1 - rest, rest},
+        {step.real(1 - rest), step.real(rest)},
         step.real(is_added ? step.normal(epsilon) : 0),
         step.real(step.normal(is_added ? 0 : epsilon)),
         step.real(step.normal(is_added ? 0 : descent::kernel::rounded_product(epsilon, epsilon)))};
