@@ -160,7 +160,7 @@ class FactoredStep {
     }
     set(v, n, total,
         [mean = moment.mean, count = static_cast<Scalar>(runs), added = moment.added,
-         most = (std::numeric_limits<Scalar>::max)() / Scalar(0x1p40)](const auto& its_v, const auto& sum)
+         most = (std::numeric_limits<Scalar>::max)() / Scalar(0x1p24)](const auto& its_v, const auto& sum)
             __attribute__((always_inline)) {
       const auto next = mean(its_v, sum / count + added);
       return select(next > most, most, next);
