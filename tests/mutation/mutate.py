@@ -120,8 +120,6 @@ FILES = {
     "rules/schedule_free.hpp": File(OF_NEWER, "rules::ScheduleFreeSGD,rules::ScheduleFreeAdamW"),
     "rules/schedule_free_sgd.hpp": File(OF_NEWER, "rules::ScheduleFreeSGD"),
     "rules/schedule_free_adamw.hpp": File(OF_NEWER, "rules::ScheduleFreeAdamW"),
-    "rules/muon.hpp": File(["muon"], is_rule=False),
-    "matrix_step.hpp": File(["muon"], is_rule=False),
     "rules/adafactor.hpp": File(["adafactor"], is_rule=False),
     "factored_step.hpp": File(["adafactor"], is_rule=False),
     "transforms/gradient.hpp": File(OF_CHAINS, is_rule=False),
