@@ -19,7 +19,7 @@ consteval std::array<std::string_view, 2> enumerator_names(AdafactorEpsilon) { r
 
 namespace rules {
 
-/// Adafactor: RMSProp whose state for a matrix are the means of its rows and columns (Shazeer & Stern 2018, Adafactor:
+/// Adafactor: RMSProp that keeps, for a matrix, only the means of its rows and columns (Shazeer & Stern 2018, Adafactor:
 /// Adaptive Learning Rates with Sublinear Memory Cost, arXiv:1804.04235, Algorithms 4 and 5).
 ///
 ///     beta2(t) = 1 - t^-decay_rate
@@ -35,14 +35,14 @@ namespace rules {
 /// and v_hat at least epsilon1^2; an epsilon1 of 0 is then the machine epsilon of the scalar.
 ///
 /// The defaults are the paper's, and transformers'. How others differ:
-///   - PyTorch: `least` with 0 (eps None), and a decay of 0.01 times the learning rate by choice.
+///   - PyTorch: `least` with an epsilon1 of 0 (its eps None).
 ///   - Keras: learning_rate 0.001. It also keeps an array as large as the parameters, which it does not need.
 ///   - optax: a learning rate of the user's without relative_step; it factors only matrices with at least
 ///     min_dim_size_to_factor = 128 rows and columns, and its weight decay is not multiplied by the rate.
 /// None of them keeps a first moment by default, and here it is missing.
 ///
 /// State: "second_moment": for a matrix v_row and then v_col, rows + columns scalars; otherwise v, one scalar per
-/// parameter. It starts at 0. A step also takes two scalars per parameter of the largest tensor.
+/// parameter. It starts at 0. A step takes up to four scalars per parameter of the largest tensor besides.
 struct Adafactor {
   double learning_rate = 0.01;  ///< rho, or its upper bound with relative_step; finite and >= 0
   double decay_rate = 0.8;      ///< finite and > 0
