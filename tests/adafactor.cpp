@@ -20,6 +20,9 @@
 #include "matrices.hpp"
 #include "variants.hpp"
 
+/// Every member compiles, also those for rules with a kernel.
+template class descent::Optimizer<descent::rules::Adafactor, float>;
+
 namespace {
 
 using namespace descent;

@@ -349,14 +349,16 @@ class Optimizer : public R {
   DESCENT_TAGGED [[gnu::flatten]] bool try_fast_path(Scalar* x, const Scalar* g, Eigen::Index n, Eigen::Index layout,
                                                      bool may_overlap) {
     if (!__builtin_expect_with_probability(takes_fast_path(x, g, n, layout, may_overlap), 1, 1.0)) return false;
-    if (!kernel::is_small<Scalar>(n) || detail::flushes<R>(steps() + 1)) {
-      step_contiguous(x, g, n, layout);
-    } else {
-      const StepCounter<R> counter = memory_.counter.next(rule());
-      detail::with_kernel<Scalar>(rule(), counter, [&](const auto& kernel) __attribute__((always_inline)) {
-        kernel::sweep_narrow(kernel, x, g, arrays(), 0, Size == Eigen::Dynamic ? n : Size);
-      }, detail::facts_of<R>(n, layout));
-      memory_.counter.advance_to(counter);
+    if constexpr (has_fast_path) {  // an explicit instantiation compiles this for all rules
+      if (!kernel::is_small<Scalar>(n) || detail::flushes<R>(steps() + 1)) {
+        step_contiguous(x, g, n, layout);
+      } else {
+        const StepCounter<R> counter = memory_.counter.next(rule());
+        detail::with_kernel<Scalar>(rule(), counter, [&](const auto& kernel) __attribute__((always_inline)) {
+          kernel::sweep_narrow(kernel, x, g, arrays(), 0, Size == Eigen::Dynamic ? n : Size);
+        }, detail::facts_of<R>(n, layout));
+        memory_.counter.advance_to(counter);
+      }
     }
     return true;
   }
@@ -372,10 +374,12 @@ class Optimizer : public R {
 
   DESCENT_TAGGED [[gnu::noinline]] void step_contiguous(Scalar* x, const Scalar* g, Eigen::Index n,
                                                         Eigen::Index layout) {
-    const StepCounter<R> counter = memory_.counter.next(rule());
-    detail::with_pass<Scalar>(rule(), counter, threads(), [&](const auto& pass) { pass(x, g, arrays(), n); },
-                              detail::facts_of<R>(n, layout));
-    memory_.counter.advance_to(counter);
+    if constexpr (has_fast_path) {
+      const StepCounter<R> counter = memory_.counter.next(rule());
+      detail::with_pass<Scalar>(rule(), counter, threads(), [&](const auto& pass) { pass(x, g, arrays(), n); },
+                                detail::facts_of<R>(n, layout));
+      memory_.counter.advance_to(counter);
+    }
   }
 
   /// Turns the arguments into views: on the stack if the types say how many there are, in kept memory for ranges.

@@ -19,8 +19,8 @@ consteval std::array<std::string_view, 2> enumerator_names(AdafactorEpsilon) { r
 
 namespace rules {
 
-/// Adafactor: RMSProp that keeps, for a matrix, only the means of its rows and columns (Shazeer & Stern 2018, Adafactor:
-/// Adaptive Learning Rates with Sublinear Memory Cost, arXiv:1804.04235, Algorithms 4 and 5).
+/// Adafactor: RMSProp that keeps, for a matrix, only the means of its rows and columns (Shazeer & Stern 2018,
+/// Adafactor: Adaptive Learning Rates with Sublinear Memory Cost, arXiv:1804.04235, Algorithms 4 and 5).
 ///
 ///     beta2(t) = 1 - t^-decay_rate
 ///     v <- beta2(t) v + (1 - beta2(t)) (g^2 + epsilon1),   v_hat = v
