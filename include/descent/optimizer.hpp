@@ -24,6 +24,7 @@
 #endif
 
 #include <descent/errors.hpp>
+#include <descent/finite_gradient.hpp>
 #include <descent/kernel/sweep.hpp>
 #include <descent/memory.hpp>
 #include <descent/nonfinite.hpp>
@@ -175,14 +176,16 @@ class Optimizer : public R {
   template <class Params, class Gradient>
   requires ParametersOf<Params, Scalar, Size> && GradientOf<Gradient, Params, Scalar>
   DESCENT_TAGGED void step(Params&& params, const Gradient& gradient) {
-    if constexpr (detail::contiguous_alike<Params, Gradient> && has_fast_path) {
+    if constexpr (detail::are_contiguous_alike<Params, Gradient> && has_fast_path) {
       constexpr bool owners = detail::Plain<Params> && detail::Plain<Gradient>;  // share all of their memory or none
       const detail::Shape shape = detail::shape_of(params);
       if (detail::shape_of(gradient) == shape &&
           try_fast_path(params.data(), gradient.data(), shape.size(), shape.layout(), !owners)) [[likely]]
         return;
     }
-    step_views_of(params, gradient);
+    detail::with_views<Scalar>(params, gradient, memory_.shapes, [this](const auto& x, const auto& g, bool disjoint) {
+      return checked_step(x, g, disjoint);
+    });
   }
 
   /// The number of steps taken since construction or `reset`.
@@ -274,14 +277,7 @@ class Optimizer : public R {
   DESCENT_TAGGED auto lookahead(const Params& params) const {
     validate_all();
     auto point = detail::copies_of(params);
-    if (steps() == 0) return point;
-    std::vector<detail::View<Scalar>> views;
-    detail::for_each_tensor(point, [&](auto& tensor) { views.push_back(detail::view_of(tensor)); });
-    const detail::Views<Scalar> all{views.data(), static_cast<Eigen::Index>(views.size())};
-    for_each_with(all, memory_.state.array(0), [&](const auto& view, const auto& its, const auto* own) {
-      if (own == nullptr || !own->frozen)
-        move_by(view, its, own, [](const R& its_rule, const auto& step) { return its_rule.lookahead_kernel(step); });
-    });
+    if (steps() > 0) move_to_lookahead(detail::views_in<Scalar>(detail::views_of<Scalar>(point)));
     return point;
   }
 
@@ -292,20 +288,8 @@ class Optimizer : public R {
   requires KeepsAverage<R> && Tensors<Params> && ReadableWhenConst<Params> && OfScalar<Params, Scalar> &&
            OfSize<Params, Size>
   DESCENT_TAGGED auto averaged(const Params& params) const {
-    constexpr bool computes_average = !detail::has_state<R>("average");
     auto average = detail::copies_of(params);
-    if (steps() == 0) return average;
-    std::vector<detail::View<Scalar>> views;
-    detail::for_each_tensor(average, [&](auto& tensor) { views.push_back(detail::view_of(tensor)); });
-    const detail::Views<Scalar> all{views.data(), static_cast<Eigen::Index>(views.size())};
-    for_each_with(all, state(computes_average ? "z" : "average").data(),
-                  [&](const auto& view, const auto& its, const auto* own) {
-      if (own != nullptr && own->counter.t == 0) return;
-      if constexpr (computes_average)
-        move_by(view, its, own, [](const R& its_rule, const auto& step) { return its_rule.averaged_kernel(step); });
-      else
-        detail::assign(view, its.data, its.shape.row_major);
-    });
+    if (steps() > 0) move_to_average(detail::views_in<Scalar>(detail::views_of<Scalar>(average)));
     return average;
   }
 
@@ -382,42 +366,17 @@ class Optimizer : public R {
     }
   }
 
-  /// Turns the arguments into views: on the stack if the types say how many there are, in kept memory for ranges.
-  template <class P, class G>
-  DESCENT_TAGGED [[gnu::noinline]] void step_views_of(P& params, const G& gradient) {
-    constexpr std::size_t count = detail::static_count<P>;
-    if constexpr (count > 0) {
-      std::array<detail::View<Scalar>, count> x{};
-      std::array<detail::View<const Scalar>, count> g{};
-      detail::place_views(params, x.data());
-      step_gradient_of(Params{x.data(), count}, gradient, g.data(), false);
-    } else {
-      const Eigen::Index n = detail::count_tensors(params);
-      if (const Eigen::Index gradients = detail::count_tensors(gradient); gradients != n)
-        detail::fail_counts(gradients, n);
-      auto&& scratch = memory_.shapes.scratch(n);
-      const bool moved = detail::place_views(params, scratch.params);
-      const bool disjoint = std::exchange(scratch.disjoint, false) && !moved;
-      scratch.disjoint = step_gradient_of(Params{scratch.params, n}, gradient, scratch.gradient, disjoint);
-    }
-  }
-
-  /// Evaluates a gradient that is an expression into kept memory, but only once its shapes are known to be right.
-  template <class G>
-  DESCENT_TAGGED bool step_gradient_of(Params params, const G& gradient, detail::View<const Scalar>* views,
-                                       bool params_disjoint) {
-    if constexpr (detail::in_memory<G>) {
-      const bool moved = detail::place_views(gradient, views);
-      return checked_step(params, {views, params.count}, params_disjoint && !moved);
-    } else {
-      detail::place_shapes(gradient, views);
-      detail::require_pairs(params, {views, params.count});
-      memory_.shapes.with_copy(detail::size_of(params), [&](Scalar* copy) {
-        detail::evaluate(gradient, views, copy);
-        checked_step(params, {views, params.count}, true);
-      });
-      return false;
-    }
+  /// A step of tensors whose types are not known any more.
+  DESCENT_TAGGED bool step_views(Params params, Gradient gradient, bool disjoint) {
+    if constexpr (has_fast_path)
+      if (params.count == 1 && gradient.count == 1) {
+        const detail::View<Scalar>& x = params[0];
+        const detail::View<const Scalar>& g = gradient[0];
+        if (detail::contiguous_alike(x, g) &&
+            try_fast_path(x.data, g.data, x.shape.size(), x.shape.layout(), !disjoint)) [[likely]]
+          return disjoint;
+      }
+    return checked_step(params, gradient, disjoint);
   }
 
   /// `disjoint`: whether it is already known that the step overwrites no gradient before reading it. Returns whether it
@@ -614,6 +573,25 @@ class Optimizer : public R {
       visit(tensors[i], detail::contiguous_view(array, shape), own_.find(i));
       array += shape.size();
     }
+  }
+
+  /// From the parameters to the point of `lookahead`, and to that of `averaged`.
+  DESCENT_TAGGED void move_to_lookahead(Params points) const {
+    for_each_with(points, memory_.state.array(0), [&](const auto& view, const auto& its, const auto* own) {
+      if (own == nullptr || !own->frozen)
+        move_by(view, its, own, [](const R& its_rule, const auto& step) { return its_rule.lookahead_kernel(step); });
+    });
+  }
+  DESCENT_TAGGED void move_to_average(Params points) const {
+    constexpr bool computes_average = !detail::has_state<R>("average");
+    for_each_with(points, state(computes_average ? "z" : "average").data(),
+                  [&](const auto& view, const auto& its, const auto* own) {
+      if (own != nullptr && own->counter.t == 0) return;
+      if constexpr (computes_average)
+        move_by(view, its, own, [](const R& its_rule, const auto& step) { return its_rule.averaged_kernel(step); });
+      else
+        detail::assign(view, its.data, its.shape.row_major);
+    });
   }
 
   /// x <- x - kernel(x, state), with the kernel that kernel_of(rule, step) gives for the last step.

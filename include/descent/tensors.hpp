@@ -194,7 +194,6 @@ concept OptimizerFor =
 // ---- Views -----------------------------------------------------------------------------------------
 
 namespace detail {
-inline namespace DESCENT_FLAGS {
 
 using Eigen::Index;
 
@@ -205,22 +204,12 @@ struct Shape {
   Index cols = 0;
   bool row_major = false;
 
-  Index size() const { return rows * cols; }
-  bool is_matrix() const { return rows > 1 && cols > 1; }
+  DESCENT_TAGGED Index size() const { return rows * cols; }
+  DESCENT_TAGGED bool is_matrix() const { return rows > 1 && cols > 1; }
   /// Columns and order as one number, which together with a size above 0 determines the shape.
-  Index layout() const { return 2 * cols + (row_major ? 1 : 0); }
-  friend bool operator==(const Shape& a, const Shape& b) { return a.rows == b.rows && a.cols == b.cols; }
+  DESCENT_TAGGED Index layout() const { return 2 * cols + (row_major ? 1 : 0); }
+  DESCENT_TAGGED friend bool operator==(const Shape& a, const Shape& b) { return a.rows == b.rows && a.cols == b.cols; }
 };
-
-[[gnu::cold]] inline Text to_text(const Shape& shape) { return {shape.rows, "x", shape.cols}; }
-
-/// The position of a component, for the text of an error.
-[[gnu::cold]] inline Text to_text(Index row, Index col) { return {"(", row, ", ", col, ")"}; }
-
-/// Which of several tensors it is, for the text of an error.
-[[gnu::cold]] inline Text place(Index tensor, Index count) {
-  return count == 1 ? Text{} : Text{" of tensor ", tensor, " (of ", count, ", from 0)"};
-}
 
 /// A tensor in memory.
 template <class Scalar>
@@ -234,9 +223,9 @@ struct View {
   struct Runs {
     Index inner, outer, inner_stride, outer_stride;
 
-    bool contiguous() const { return inner_stride == 1 && (outer == 1 || outer_stride == inner); }
+    DESCENT_TAGGED bool contiguous() const { return inner_stride == 1 && (outer == 1 || outer_stride == inner); }
   };
-  Runs runs(bool row_major) const {
+  DESCENT_TAGGED Runs runs(bool row_major) const {
     const Runs runs = row_major ? Runs{shape.cols, shape.rows, col_stride, row_stride}
                                 : Runs{shape.rows, shape.cols, row_stride, col_stride};
     if (runs.inner == 1) return {runs.outer, 1, runs.outer_stride, 1};  // one long run, not many of one element
@@ -245,7 +234,7 @@ struct View {
   }
 
   /// The lowest address, and the one past the highest.
-  std::array<const Scalar*, 2> extent() const {
+  DESCENT_TAGGED std::array<const Scalar*, 2> extent() const {
     if (shape.size() == 0) return {data, data};
     const Index down = (shape.rows - 1) * row_stride;
     const Index right = (shape.cols - 1) * col_stride;
@@ -253,8 +242,10 @@ struct View {
             data + (std::max<Index>)(0, down) + (std::max<Index>)(0, right) + 1};
   }
 
-  operator View<const Scalar>() const { return {data, shape, row_stride, col_stride}; }  // NOLINT(*-explicit-*)
-  friend bool operator==(const View& a, const View& b) {
+  DESCENT_TAGGED operator View<const Scalar>() const {  // NOLINT(*-explicit-*)
+    return {data, shape, row_stride, col_stride};
+  }
+  DESCENT_TAGGED friend bool operator==(const View& a, const View& b) {
     return a.data == b.data && a.shape == b.shape && a.shape.row_major == b.shape.row_major &&
            a.row_stride == b.row_stride && a.col_stride == b.col_stride;
   }
@@ -266,10 +257,22 @@ struct Views {
   const View<Scalar>* first;
   Index count;
 
-  const View<Scalar>* begin() const { return first; }
-  const View<Scalar>* end() const { return first + count; }
-  const View<Scalar>& operator[](Index tensor) const { return first[tensor]; }
+  DESCENT_TAGGED const View<Scalar>* begin() const { return first; }
+  DESCENT_TAGGED const View<Scalar>* end() const { return first + count; }
+  DESCENT_TAGGED const View<Scalar>& operator[](Index tensor) const { return first[tensor]; }
 };
+
+inline namespace DESCENT_FLAGS {
+
+[[gnu::cold]] inline Text to_text(const Shape& shape) { return {shape.rows, "x", shape.cols}; }
+
+/// The position of a component, for the text of an error.
+[[gnu::cold]] inline Text to_text(Index row, Index col) { return {"(", row, ", ", col, ")"}; }
+
+/// Which of several tensors it is, for the text of an error.
+[[gnu::cold]] inline Text place(Index tensor, Index count) {
+  return count == 1 ? Text{} : Text{" of tensor ", tensor, " (of ", count, ", from 0)"};
+}
 
 template <DenseTensor T>
 Shape shape_of(const T& tensor) {
@@ -306,8 +309,15 @@ template <class T>
 concept Contiguous = TensorInMemory<T> && (Plain<T> || is_plain_map<T> ||
                                            bool(T::IsVectorAtCompileTime && T::InnerStrideAtCompileTime == 1));
 
+/// The same of two views, whose elements also lie in one order.
+template <class Scalar>
+bool contiguous_alike(const View<Scalar>& x, const View<const Scalar>& g) {
+  const bool row_major = x.shape.row_major;
+  return x.shape == g.shape && x.runs(row_major).contiguous() && g.runs(row_major).contiguous();
+}
+
 template <class P, class G>
-inline constexpr bool contiguous_alike = [] {
+inline constexpr bool are_contiguous_alike = [] {
   using A = std::remove_cvref_t<P>;
   using B = std::remove_cvref_t<G>;
   if constexpr (DenseTensor<A> && DenseTensor<B>)
@@ -412,6 +422,18 @@ bool place_views(T& tensors, View<Scalar>* views) {
   return differs;
 }
 
+/// A view of each tensor in memory.
+template <class Scalar, class T>
+std::vector<View<Scalar>> views_of(T& tensors) {
+  std::vector<View<Scalar>> views(static_cast<std::size_t>(count_tensors(tensors)));
+  place_views(tensors, views.data());
+  return views;
+}
+template <class Scalar>
+Views<Scalar> views_in(const std::vector<View<Scalar>>& views) {
+  return {views.data(), static_cast<Index>(views.size())};
+}
+
 /// The same for tensors that are not in memory yet: shapes only.
 template <class Scalar, class T>
 void place_shapes(const T& tensors, View<Scalar>* views) {
@@ -480,6 +502,46 @@ void require_pairs(Views<Scalar> params, Views<const Scalar> gradient) {
   for (Index i = 0; i < params.count; ++i)
     if (gradient[i].shape != params[i].shape) [[unlikely]]
       fail_gradient_shape(gradient[i].shape, params[i].shape, i, params.count);
+}
+
+template <class Scalar, class G, class Kept, class Take>
+bool with_gradient_views(Views<Scalar> params, const G& gradient, View<const Scalar>* views, bool params_disjoint,
+                         Kept& kept, const Take& take) {
+  if constexpr (in_memory<G>) {
+    const bool moved = place_views(gradient, views);
+    return take(params, Views<const Scalar>{views, params.count}, params_disjoint && !moved);
+  } else {
+    place_shapes(gradient, views);
+    require_pairs(params, {views, params.count});
+    kept.with_copy(size_of(params), [&](Scalar* copy) {
+      evaluate(gradient, views, copy);
+      take(params, Views<const Scalar>{views, params.count}, true);
+    });
+    return false;
+  }
+}
+
+/// Turns the arguments of a step into views, and calls take(params, gradient, disjoint) with them. The views are on the
+/// stack if the types say how many there are, in `kept` memory for ranges. A gradient that is an expression is
+/// evaluated into kept memory, but only once its shapes are known to be right. `disjoint` tells whether it is known
+/// that the step overwrites no gradient before reading it; take returns whether it is known then.
+template <class Scalar, class P, class G, class Kept, class Take>
+[[gnu::noinline]] void with_views(P& params, const G& gradient, Kept& kept, const Take& take) {
+  constexpr std::size_t count = static_count<P>;
+  if constexpr (count > 0) {
+    std::array<View<Scalar>, count> x{};
+    std::array<View<const Scalar>, count> g{};
+    place_views(params, x.data());
+    with_gradient_views<Scalar>({x.data(), count}, gradient, g.data(), false, kept, take);
+  } else {
+    const Index n = count_tensors(params);
+    if (const Index gradients = count_tensors(gradient); gradients != n) fail_counts(gradients, n);
+    auto&& scratch = kept.scratch(n);
+    const bool moved = place_views(params, scratch.params);
+    const bool disjoint = std::exchange(scratch.disjoint, false) && !moved;
+    scratch.disjoint =
+        with_gradient_views<Scalar>({scratch.params, n}, gradient, scratch.gradient, disjoint, kept, take);
+  }
 }
 
 /// Checks that every tensor has the same shape as in the steps so far.
