@@ -75,6 +75,29 @@ struct ReusedArray {
   }
 };
 
+/// What the views of a step's arguments need (with_views), if their number is not known at compile time or a gradient
+/// is copied.
+template <class Scalar>
+struct StepMemory {
+  ReusedArray<View<Scalar>> params;
+  ReusedArray<View<const Scalar>> gradient;
+  ReusedArray<Scalar> copied;
+  bool disjoint = false;  ///< whether the last step with these could overwrite no gradient before reading it
+
+  struct Scratch {
+    View<Scalar>* params;
+    View<const Scalar>* gradient;
+    bool& disjoint;
+  };
+  /// Has space for the views of `count` tensors, and keeps those of the last step.
+  Scratch scratch(Eigen::Index count) { return {params.of(count), gradient.of(count), disjoint}; }
+  /// Calls use(memory for n scalars).
+  template <class Use>
+  void with_copy(Eigen::Index n, Use&& use) {
+    use(copied.of(n));
+  }
+};
+
 /// `state_count` arrays of n scalars on the heap, each aligned to a cache line.
 template <class Scalar, std::size_t state_count, int Size>
 class StateArrays {
@@ -167,25 +190,14 @@ class TensorShapes {
     return tensor == 0 ? storage_->first : storage_->more->others.template array<Shape>()[tensor - 1];
   }
 
-  struct Scratch {
-    View<Scalar>* params;
-    View<const Scalar>* gradient;
-    bool& disjoint;  ///< whether the last step with these could overwrite no gradient before reading it
-  };
-  /// Has space for the views of `count` tensors, and keeps those of the last step.
-  Scratch scratch(Eigen::Index count) {
-    More& all = more();
-    return {all.params.of(count), all.gradient.of(count), all.disjoint};
-  }
+  auto scratch(Eigen::Index count) { return more().step.scratch(count); }
   AddressRange* address_ranges(Eigen::Index count) { return more().address_ranges.of(count); }
-
-  /// Calls use(memory for n scalars).
   template <class Use>
   void with_copy(Eigen::Index n, Use&& use) {
-    use(more().copy.of(n));
+    more().step.with_copy(n, use);
   }
 
-  /// The same for what a step of a matrix computes with; allocates nothing if `reserve_work` has.
+  /// Calls use(memory for n scalars), with which a step of a matrix computes; allocates nothing if `reserve_work` has.
   template <class Use>
   void with_work(Eigen::Index n, Use&& use) {
     use(more().work.of(n));
@@ -197,11 +209,9 @@ class TensorShapes {
   struct More {
     Eigen::Index count = 0;
     Buffer others;
-    ReusedArray<View<Scalar>> params;
-    ReusedArray<View<const Scalar>> gradient;
+    StepMemory<Scalar> step;
     ReusedArray<AddressRange> address_ranges;
-    ReusedArray<Scalar> copy, work;
-    bool disjoint = false;
+    ReusedArray<Scalar> work;
   };
   struct Storage {
     Shape first;

@@ -64,6 +64,10 @@ struct Settings {
 /// The only access to an optimizer's memory from outside; checkpoint.hpp uses it.
 struct MemoryAccess;
 
+/// An optimizer behind an AnyOptimizer (any/typed_model.hpp).
+template <class R, class Scalar>
+class TypedModel;
+
 }  // namespace DESCENT_FLAGS
 }  // namespace detail
 
@@ -133,6 +137,8 @@ class Optimizer : public R {
   static constexpr bool has_fast_path = steps_by_kernel && detail::norm_link_count<R> == 0;
   using Memory = detail::Memory<R, Scalar, Size>;
   friend struct detail::MemoryAccess;
+  template <class, class>
+  friend class detail::TypedModel;
 
  public:
   /// Takes a rule, by default one with its default hyperparameters. Throws std::invalid_argument if a hyperparameter,

@@ -47,8 +47,11 @@ namespace descent {
 namespace interval {
 inline namespace DESCENT_FLAGS {
 
+inline constexpr double infinity = std::numeric_limits<double>::infinity();
+
 /// [0, infinity)
 inline constexpr struct Nonnegative {
+  static constexpr double lower = 0, upper = infinity;
   static constexpr std::string_view text = "finite and >= 0";
   static constexpr bool contains(auto value) {
     return value >= 0 && value <= (std::numeric_limits<decltype(value)>::max)();
@@ -57,48 +60,56 @@ inline constexpr struct Nonnegative {
 
 /// (0, infinity)
 inline constexpr struct Positive {
+  static constexpr double lower = 0, upper = infinity;
   static constexpr std::string_view text = "finite and > 0";
   static constexpr bool contains(auto value) { return value > 0 && Nonnegative::contains(value); }
 } positive;
 
 /// (-infinity, infinity)
 inline constexpr struct AnyFinite {
+  static constexpr double lower = -infinity, upper = infinity;
   static constexpr std::string_view text = "finite";
   static constexpr bool contains(auto value) { return Nonnegative::contains(value < 0 ? -value : value); }
 } any_finite;
 
 /// (0, infinity]
 inline constexpr struct PositiveOrInfinite {
+  static constexpr double lower = 0, upper = infinity;
   static constexpr std::string_view text = "> 0";
   static constexpr bool contains(auto value) { return value > 0; }
 } positive_or_infinite;
 
 /// [-infinity, infinity]
 inline constexpr struct NotNaN {
+  static constexpr double lower = -infinity, upper = infinity;
   static constexpr std::string_view text = "a number, not NaN";
   static constexpr bool contains(auto value) { return value <= std::numeric_limits<decltype(value)>::infinity(); }
 } not_nan;
 
 /// [1, infinity)
 inline constexpr struct AtLeastOne {
+  static constexpr double lower = 1, upper = infinity;
   static constexpr std::string_view text = "finite and >= 1";
   static constexpr bool contains(auto value) { return value >= 1 && Nonnegative::contains(value); }
 } at_least_one;
 
 /// [0, 1]
 inline constexpr struct UnitInterval {
+  static constexpr double lower = 0, upper = 1;
   static constexpr std::string_view text = "in [0, 1]";
   static constexpr bool contains(auto value) { return value >= 0 && value <= 1; }
 } unit_interval;
 
 /// (0, 1]
 inline constexpr struct AboveZero {
+  static constexpr double lower = 0, upper = 1;
   static constexpr std::string_view text = "in (0, 1]";
   static constexpr bool contains(auto value) { return value > 0 && value <= 1; }
 } above_zero;
 
 /// [0, 1)
 inline constexpr struct BelowOne {
+  static constexpr double lower = 0, upper = 1;
   static constexpr std::string_view text = "in [0, 1)";
   static constexpr bool contains(auto value) { return value >= 0 && value < 1; }
 } below_one;
@@ -215,12 +226,18 @@ constexpr auto choices_of(interval::OneOf<values...>) {
   return std::array{static_cast<std::size_t>(values)...};
 }
 
+template <NamedEnum T>
+Part name_of(T value) {
+  constexpr auto names = enumerator_names(T{});
+  const auto given = static_cast<std::size_t>(value);
+  return given < names.size() ? Part(names[given]) : Part(given);
+}
+
 template <NamedEnum T, class Range>
-[[noreturn, gnu::cold, gnu::noinline]] void fail_bad_choice(Owner owner, std::string_view field, T value) {
+[[noreturn, gnu::cold, gnu::noinline]] void fail_bad_choice(Owner owner, std::string_view field, const Part& given) {
   constexpr auto names = enumerator_names(T{});
   constexpr auto choices = choices_of<T>(Range{});
-  const auto given = static_cast<std::size_t>(value);
-  Text text{owner(), ": ", field, " = ", given < names.size() ? Part(names[given]) : Part(given), "; it must be "};
+  Text text{owner(), ": ", field, " = ", given, "; it must be "};
   for (std::size_t i = 0; i < choices.size(); ++i)
     text.add({i == 0 ? "" : i + 1 == choices.size() ? " or " : ", ", names[choices[i]]});
   fail<std::invalid_argument>(text.c_str());
@@ -233,7 +250,7 @@ template <class Scalar, class R, class Listed, class T, class Range>
     const auto is_value = [&](auto choice) { return static_cast<std::size_t>(rule.*its.member) == choice; };
     constexpr auto choices = choices_of<T>(Range{});
     if (!std::apply([&](auto... choice) { return (is_value(choice) || ...); }, choices)) [[unlikely]]
-      fail_bad_choice<T, Range>({R::name, tensor}, its.name, rule.*its.member);
+      fail_bad_choice<T, Range>({R::name, tensor}, its.name, name_of(rule.*its.member));
   } else if constexpr (!std::is_same_v<Range, interval::Everything>) {
     require_in_range<Scalar>({R::name, tensor}, its.name, static_cast<double>(rule.*its.member), its.range);
   }

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+//
+// A rule's hyperparameters by their names: reads them, sets them, and tells what they may be.
+#pragma once
+
+#include <cmath>
+#include <concepts>
+#include <cstdint>
+#include <limits>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <descent/any/value.hpp>
+#include <descent/errors.hpp>
+#include <descent/rule.hpp>
+
+namespace descent::detail {
+inline namespace DESCENT_FLAGS {
+
+template <HyperparameterValue T>
+Value value_of(T member) {
+  if constexpr (NamedEnum<T>)
+    return std::string(enumerator_names(T{})[static_cast<std::size_t>(member)]);
+  else if constexpr (std::same_as<T, bool>)
+    return member;
+  else if constexpr (std::integral<T>)
+    return static_cast<std::int64_t>(member);
+  else
+    return static_cast<double>(member);
+}
+
+/// What a hyperparameter is and may be.
+template <class R, class Listed, class T, class Range>
+HyperparameterInfo info_of(const Hyperparameter<Listed, T, Range>& its, const R& rule) {
+  HyperparameterInfo info{std::string(its.name), value_of(rule.*its.member), {}, 0, 0, false, false, {}};
+  if constexpr (NamedEnum<T>) {
+    for (const std::size_t choice : choices_of<T>(Range{})) info.choices.push_back(enumerator_names(T{})[choice]);
+  } else if constexpr (!std::same_as<Range, interval::Everything>) {
+    info.range = Range::text;
+    info.lower = Range::lower;
+    info.upper = Range::upper;
+    info.includes_lower = Range::contains(Range::lower);
+    info.includes_upper = Range::contains(Range::upper);
+  }
+  return info;
+}
+
+template <class R>
+std::vector<HyperparameterInfo> infos_of(const R& rule) {
+  std::vector<HyperparameterInfo> infos;
+  R::hyperparameters([&](const auto&... its) { (infos.push_back(info_of(its, rule)), ...); });
+  return infos;
+}
+
+/// A value as an error shows it.
+inline Text to_text(const Value& value) {
+  if (const auto* const text = std::get_if<std::string>(&value)) return {"\"", *text, "\""};
+  return std::visit([](const auto& number) { return Text{number}; }, value);
+}
+
+/// Returns the value as a T, or throws std::invalid_argument, if it is not of that kind.
+template <class T, class Range>
+T value_as(const Value& value, std::string_view field, Owner owner) {
+  [[maybe_unused]] const auto fail_kind = [&](std::initializer_list<Part> must_be) {
+    Text text{owner(), ": ", field, " = ", to_text(value), "; it must be "};
+    text.add(must_be);
+    fail<std::invalid_argument>(text.c_str());
+  };
+  if constexpr (NamedEnum<T>) {
+    if (const auto* const name = std::get_if<std::string>(&value)) {
+      constexpr auto names = enumerator_names(T{});
+      for (std::size_t i = 0; i < names.size(); ++i)
+        if (names[i] == *name) return static_cast<T>(i);
+    }
+    fail_bad_choice<T, Range>(owner, field, Part(std::string_view(to_text(value))));
+  } else if constexpr (std::same_as<T, bool>) {
+    if (const bool* const truth = std::get_if<bool>(&value)) return *truth;
+    fail_kind({"true or false"});
+  } else {
+    double number = std::numeric_limits<double>::quiet_NaN();
+    if (const auto* const real = std::get_if<double>(&value))
+      number = *real;
+    else if (const auto* const integer = std::get_if<std::int64_t>(&value))
+      number = static_cast<double>(*integer);
+    else
+      fail_kind({"a number, ", Range::text});
+    if constexpr (!std::integral<T>) return static_cast<T>(number);
+    if (!(number == std::trunc(number) && std::abs(number) <= 0x1p53)) fail_kind({"an integer, ", Range::text});
+    return static_cast<T>(number);
+  }
+  std::abort();
+}
+
+/// Sets a hyperparameter, if the rule has one of that name; returns whether it has. Throws std::invalid_argument, with
+/// nothing changed, if the value is out of its range, also as a Scalar.
+template <class Scalar, class R>
+bool set_if_listed(R& rule, std::string_view name, const Value& value, std::ptrdiff_t tensor) {
+  const auto set_one = [&]<class Listed, class T, class Range>(const Hyperparameter<Listed, T, Range>& its) {
+    if (its.name != name) return false;
+    Listed changed = rule;
+    changed.*its.member = value_as<T, Range>(value, its.name, {Listed::name, tensor});
+    validate_one<Scalar>(changed, its, tensor);
+    rule.*its.member = changed.*its.member;
+    return true;
+  };
+  return R::hyperparameters([&](const auto&... its) { return (set_one(its) || ...); });
+}
+
+}  // namespace DESCENT_FLAGS
+}  // namespace descent::detail

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+//
+// What an AnyOptimizer asks of the optimizer behind it. Files that only use it see no rule, and compile fast; the
+// implementations are compiled once, by any/source.hpp.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include <descent/any/value.hpp>
+#include <descent/nonfinite.hpp>
+#include <descent/tensors.hpp>
+
+namespace descent::detail {
+
+template <class Scalar>
+class AnyModel {
+ public:
+  AnyModel() = default;
+  AnyModel(const AnyModel&) = default;
+  AnyModel(AnyModel&&) = delete;
+  AnyModel& operator=(const AnyModel&) = delete;
+  AnyModel& operator=(AnyModel&&) = delete;
+  virtual ~AnyModel() = default;
+  virtual std::unique_ptr<AnyModel> copy() const = 0;
+
+  /// As `take` of with_views.
+  virtual bool step(Views<Scalar> params, Views<const Scalar> gradient, bool disjoint) = 0;
+  virtual std::int64_t steps() const = 0;
+  virtual std::int64_t skipped_steps() const = 0;
+  virtual void reset() = 0;
+  virtual void set_threads(int threads) = 0;
+  virtual void set_nonfinite(NonFinite policy, int most_in_a_row) = 0;
+
+  // Tensor -1 stands for the common hyperparameters.
+  virtual std::string_view rule() const = 0;
+  virtual void set(Index tensor, std::string_view name, const Value& value) = 0;
+  virtual std::vector<HyperparameterInfo> hyperparameters(Index tensor) const = 0;
+  virtual void own_rule(Index tensor, bool is_own) = 0;
+  virtual void freeze(Index tensor, bool is_frozen) = 0;
+  virtual bool frozen(Index tensor) const = 0;
+
+  virtual std::vector<std::string_view> state_names() const = 0;
+  virtual Eigen::Map<const Eigen::Vector<Scalar, Eigen::Dynamic>> state(std::string_view name) const = 0;
+
+  virtual bool looks_ahead() const = 0;
+  virtual void move_to_lookahead(Views<Scalar> points) const = 0;
+  virtual bool keeps_average() const = 0;
+  virtual void move_to_average(Views<Scalar> points) const = 0;
+};
+
+/// The optimizer of this rule or preset, among links of a chain in their order if there are several parts. Defined in
+/// any/source.hpp.
+template <class Scalar>
+std::unique_ptr<AnyModel<Scalar>> make_model(const std::vector<Component>& parts);
+
+}  // namespace descent::detail

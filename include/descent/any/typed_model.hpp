@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+//
+// An Optimizer whose rule is known here, behind the interface of those whose rule is not.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <descent/any/by_name.hpp>
+#include <descent/any/model.hpp>
+#include <descent/optimizer.hpp>
+
+namespace descent::detail {
+inline namespace DESCENT_FLAGS {
+
+template <class R, class Scalar>
+class TypedModel final : public AnyModel<Scalar> {
+ public:
+  explicit TypedModel(const R& rule) : optimizer_(rule) {}
+
+  std::unique_ptr<AnyModel<Scalar>> copy() const override { return std::make_unique<TypedModel>(*this); }
+
+  bool step(Views<Scalar> params, Views<const Scalar> gradient, bool disjoint) override {
+    return optimizer_.step_views(params, gradient, disjoint);
+  }
+  std::int64_t steps() const override { return optimizer_.steps(); }
+  std::int64_t skipped_steps() const override { return optimizer_.skipped_steps(); }
+  void reset() override { optimizer_.reset(); }
+  void set_threads(int threads) override { optimizer_.set_threads(threads); }
+  void set_nonfinite(NonFinite policy, int most_in_a_row) override { optimizer_.set_nonfinite(policy, most_in_a_row); }
+
+  std::string_view rule() const override { return R::name; }
+  void set(Index tensor, std::string_view name, const Value& value) override {
+    R& rule = tensor < 0 ? optimizer_ : optimizer_.tensor_rule(tensor);
+    if (!set_if_listed<Scalar>(rule, name, value, tensor)) fail_no_hyperparameter(R::name, name, infos_of(rule));
+  }
+  std::vector<HyperparameterInfo> hyperparameters(Index tensor) const override {
+    return infos_of(optimizer_.rule_of(tensor < 0 ? nullptr : optimizer_.own_.find(tensor)));
+  }
+  void own_rule(Index tensor, bool is_own) override {
+    if (is_own)
+      optimizer_.tensor_rule(tensor);
+    else
+      optimizer_.common_rule(tensor);
+  }
+  void freeze(Index tensor, bool is_frozen) override {
+    if (is_frozen)
+      optimizer_.freeze(tensor);
+    else
+      optimizer_.unfreeze(tensor);
+  }
+  bool frozen(Index tensor) const override { return optimizer_.frozen(tensor); }
+
+  std::vector<std::string_view> state_names() const override { return {R::state_names.begin(), R::state_names.end()}; }
+  Eigen::Map<const Eigen::Vector<Scalar, Eigen::Dynamic>> state(std::string_view name) const override {
+    return optimizer_.state(name);
+  }
+
+  bool looks_ahead() const override { return LooksAhead<R>; }
+  void move_to_lookahead([[maybe_unused]] Views<Scalar> points) const override {
+    if constexpr (LooksAhead<R>) {
+      optimizer_.validate_all();
+      if (steps() > 0) optimizer_.move_to_lookahead(points);
+    }
+  }
+  bool keeps_average() const override { return KeepsAverage<R>; }
+  void move_to_average([[maybe_unused]] Views<Scalar> points) const override {
+    if constexpr (KeepsAverage<R>)
+      if (steps() > 0) optimizer_.move_to_average(points);
+  }
+
+ private:
+  Optimizer<R, Scalar> optimizer_;
+};
+
+}  // namespace DESCENT_FLAGS
+}  // namespace descent::detail

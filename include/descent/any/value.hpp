@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+//
+// Hyperparameters whose rule is not known at compile time: their values, and what there is to say about them.
+#pragma once
+
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include <descent/errors.hpp>
+#include <descent/kernel/flags.hpp>
+
+namespace descent {
+
+/// The value of a hyperparameter; an enumerator is given by its name, such as "outside".
+using Value = std::variant<bool, std::int64_t, double, std::string>;
+
+/// A hyperparameter's name and its value.
+struct Setting {
+  std::string name;
+  Value value;
+};
+
+/// A rule, a preset or a link of a chain: its name, and the values of those hyperparameters that are no defaults.
+struct Component {
+  std::string name;
+  std::vector<Setting> values = {};
+};
+
+/// A hyperparameter as it stands, and the values that it may take. All that a page of settings needs.
+struct HyperparameterInfo {
+  std::string name;
+  Value value;
+  std::string_view range;  ///< of a number, as in errors: "finite and > 0"
+  double lower = 0;        ///< of a number: the least value, or the greatest value below all others
+  double upper = 0;        ///< the greatest value, or the least value above all others
+  bool includes_lower = false;
+  bool includes_upper = false;
+  std::vector<std::string_view> choices;  ///< of an enumerator, their names; otherwise empty
+};
+
+namespace detail {
+inline namespace DESCENT_FLAGS {
+
+[[noreturn, gnu::cold]] inline void fail_no_hyperparameter(std::string_view owner, std::string_view name,
+                                                           const std::vector<HyperparameterInfo>& known) {
+  Text text{owner, " has no hyperparameter \"", name, known.empty() ? "\"" : "\"; it has "};
+  for (const HyperparameterInfo& each : known) text.add({&each == known.data() ? "" : ", ", each.name});
+  fail<std::invalid_argument>(text.c_str());
+}
+
+}  // namespace DESCENT_FLAGS
+}  // namespace detail
+
+}  // namespace descent
