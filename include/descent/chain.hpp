@@ -402,6 +402,15 @@ auto map_kernel(const std::variant<Kernels...>& choice, const F& f) {
   return std::visit([&](const auto& kernel) { return Mapped(f(kernel)); }, choice);
 }
 
+/// Links see the parameters, not a point ahead of them.
+template <class R>
+void expect_gradient_at_parameters(const R& rule, const auto& expect) {
+  if constexpr (requires {
+                  { rule.gradient_at } -> std::convertible_to<GradientAt>;
+                })
+    expect(rule.gradient_at == GradientAt::parameters, "gradient_at must be parameters in a Chain");
+}
+
 template <class... Links>
 const auto& rule_of(const Chain<Links...>& chain) {
   return static_cast<const typename ChainOf<Links...>::Rule&>(chain);
@@ -509,12 +518,7 @@ struct Chain : Links... {
   static constexpr bool rescales_gradient = (detail::rescales_gradient<Links>() || ...);
 
   static constexpr auto hyperparameters(const auto& list) { return detail::list_from<0, Links...>(list); }
-  void validate(const auto& expect) const {
-    if constexpr (requires {
-                    { this->gradient_at } -> std::convertible_to<GradientAt>;
-                  })
-      expect(this->gradient_at == GradientAt::parameters, "gradient_at must be parameters in a Chain");
-  }
+  void validate(const auto& expect) const { detail::expect_gradient_at_parameters(*this, expect); }
   void for_each_link(const auto& visit) const { (visit(static_cast<const Links&>(*this)), ...); }
   [[gnu::always_inline]] bool each_link_is(const auto& like, const Chain& other) const {
     return (like(static_cast<const Links&>(*this), static_cast<const Links&>(other)) && ...);

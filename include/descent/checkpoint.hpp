@@ -185,8 +185,8 @@ Members metadata_of(const R& rule, const Memory& memory, const OwnTensors<R>& ow
                    {"rule", std::string(R::name)},
                    {"hyperparameters", object_of(hyperparameters_of(rule))},
                    {"steps", std::to_string(memory.counter.t)},
-                   {"skipped_steps", std::to_string(memory.skipped)},
-                   {"skipped_in_a_row", std::to_string(memory.skipped_in_a_row)},
+                   {"skipped_steps", std::to_string(memory.skips.total)},
+                   {"skipped_in_a_row", std::to_string(memory.skips.in_a_row)},
                    {"running_products", array_of(memory.counter.products)}};
   if (count_running_numbers<R>() > 0) metadata.emplace("running_numbers", array_of(memory.counter.numbers));
   own_tensors.for_each([&](Index tensor, const OwnTensor<R>& own) {
@@ -233,11 +233,11 @@ void require_sound(const R& rule, const StepCounter<R>& counter, const std::stri
 template <class R, class Memory>
 void require_sound(const R& rule, const Memory& memory, const OwnTensors<R>& own_tensors) {
   require_sound(rule, memory.counter, "");
-  require_count("skipped_steps", memory.skipped);
-  require_count("skipped_in_a_row", memory.skipped_in_a_row);
-  if (memory.skipped_in_a_row > memory.skipped)
-    refuse("skipped_in_a_row = " + std::to_string(memory.skipped_in_a_row) +
-           ", but skipped_steps = " + std::to_string(memory.skipped));
+  require_count("skipped_steps", memory.skips.total);
+  require_count("skipped_in_a_row", memory.skips.in_a_row);
+  if (memory.skips.in_a_row > memory.skips.total)
+    refuse("skipped_in_a_row = " + std::to_string(memory.skips.in_a_row) +
+           ", but skipped_steps = " + std::to_string(memory.skips.total));
   own_tensors.for_each([&](Index tensor, const OwnTensor<R>& own) {
     require_sound(own.has_rule ? own.rule : rule, own.counter, prefix_of(tensor));
     if (own.counter.t > memory.counter.t)
@@ -352,8 +352,8 @@ void read_checkpoint(std::istream& in, bool to_its_end, Optimizer<R, Scalar, Siz
   auto& memory = MemoryAccess::memory(loaded);
   memory.counter = step_counter_of<R>(file.metadata(), "");
   for (const char* younger : {"skipped_steps", "skipped_in_a_row"}) file.metadata().try_emplace(younger, "0");
-  memory.skipped = counter_of(file.metadata(), "skipped_steps");
-  memory.skipped_in_a_row = counter_of(file.metadata(), "skipped_in_a_row");
+  memory.skips.total = counter_of(file.metadata(), "skipped_steps");
+  memory.skips.in_a_row = counter_of(file.metadata(), "skipped_in_a_row");
   auto& own_tensors = MemoryAccess::own_tensors(loaded);
   own_tensors = own_tensors_of<R>(file.metadata(), loaded, count_tensors(params));
   refuse_what_is_out_of_range([&] { MemoryAccess::validate_all(loaded); });

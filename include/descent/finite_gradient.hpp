@@ -14,6 +14,7 @@
 
 #include <descent/errors.hpp>
 #include <descent/kernel/pack.hpp>
+#include <descent/settings.hpp>
 #include <descent/tensors.hpp>
 
 namespace descent::detail {
@@ -83,6 +84,27 @@ template <class Scalar>
           fail<std::domain_error>({what, " is too large: the square of ", to_text(row, col), " is inf; it is ", g});
       }
   std::abort();
+}
+
+/// The steps that were skipped because of their gradient.
+struct Skips {
+  std::int64_t total = 0;
+  std::int64_t in_a_row = 0;  ///< since the last step that was taken
+};
+
+/// Whether the gradient of tensors that are not frozen is accepted. If it is not, the step is skipped and counted, or
+/// an error is thrown.
+template <bool squared, class Scalar, class IsFrozen>
+bool accepts(Views<const Scalar> gradient, const IsFrozen& is_frozen, const Settings& settings, Skips& skips) {
+  const bool may_skip = settings.nonfinite == NonFinite::skip && skips.in_a_row < settings.most_in_a_row;
+  for (Index i = 0; i < gradient.count; ++i) {
+    if (is_frozen(i) || all_finite<squared>(gradient[i])) continue;
+    if (!may_skip) fail_not_finite(gradient[i], i, gradient.count, skips.in_a_row);
+    ++skips.total;
+    ++skips.in_a_row;
+    return false;
+  }
+  return true;
 }
 
 }  // namespace DESCENT_FLAGS

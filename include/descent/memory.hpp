@@ -12,6 +12,7 @@
 #include <memory>
 #include <new>
 #include <stdexcept>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -24,6 +25,13 @@ namespace descent::detail {
 inline namespace DESCENT_FLAGS {
 
 inline constexpr std::size_t cache_line = 64;
+
+[[noreturn, gnu::cold, gnu::noinline]] inline void fail_no_state(const Text& which, const std::string_view* known,
+                                                                 std::size_t count) {
+  Text text{"descent: no state ", which, count == 0 ? "; this rule has none" : "; the known ones are"};
+  for (std::size_t slot = 0; slot < count; ++slot) text.add({slot == 0 ? " \"" : ", \"", known[slot], "\""});
+  fail<std::out_of_range>(text.c_str());
+}
 
 /// An array on the heap, aligned to a cache line. One class for all types, which compiles faster than a std::vector of
 /// each.

@@ -19,10 +19,6 @@
 
 #include <Eigen/Core>
 
-#if defined(_OPENMP)
-#include <omp.h>
-#endif
-
 #include <descent/errors.hpp>
 #include <descent/finite_gradient.hpp>
 #include <descent/kernel/sweep.hpp>
@@ -30,6 +26,7 @@
 #include <descent/nonfinite.hpp>
 #include <descent/own_tensors.hpp>
 #include <descent/rule.hpp>
+#include <descent/settings.hpp>
 #include <descent/strided.hpp>
 #include <descent/tensor_step.hpp>
 #include <descent/tensors.hpp>
@@ -47,18 +44,10 @@ struct Memory {
   StepCounter<R> counter;
   StateArrays<Scalar, R::state_names.size(), Size> state;
   TensorShapes<Scalar, Size> shapes;
-  std::int64_t skipped = 0;
-  std::int64_t skipped_in_a_row = 0;  ///< since the last step that was taken
+  Skips skips;
   /// Size and layout of the only tensor, as long as its steps need nothing but comparisons; -1 and 0 otherwise.
   std::int32_t fast_path_size = -1;
   std::int32_t fast_path_layout = 0;
-};
-
-/// The settings of an optimizer, apart from its hyperparameters.
-struct Settings {
-  std::int32_t most_in_a_row = 1;
-  std::int16_t threads = 1;
-  NonFinite nonfinite = NonFinite::propagate;
 };
 
 /// The only access to an optimizer's memory from outside; checkpoint.hpp uses it.
@@ -238,13 +227,13 @@ class Optimizer : public R {
   /// which the first step saw it. Empty before the first step; valid until the next step, reset, move or destruction.
   /// Throws std::out_of_range for an unknown index or name.
   DESCENT_TAGGED Eigen::Map<const Eigen::Vector<Scalar, Eigen::Dynamic>> state(std::size_t index) const {
-    if (index >= state_count) fail_no_state({index});
+    if (index >= state_count) detail::fail_no_state({index}, R::state_names.data(), state_count);
     return {memory_.state.array(index), steps() == 0 ? 0 : state_size()};
   }
   DESCENT_TAGGED Eigen::Map<const Eigen::Vector<Scalar, Eigen::Dynamic>> state(std::string_view array) const {
     for (std::size_t index = 0; index < state_count; ++index)
       if (R::state_names[index] == array) return state(index);
-    fail_no_state({"\"", array, "\""});
+    detail::fail_no_state({"\"", array, "\""}, R::state_names.data(), state_count);
   }
 
   /// How many threads may share a large step if the program is compiled with OpenMP: 1 by default, 0 for as many as
@@ -254,25 +243,17 @@ class Optimizer : public R {
   ///
   /// A process created by fork() after a step with several threads must not take such a step itself: with libgomp it
   /// would wait forever for threads that only its parent has. Call set_threads(1) there.
-  DESCENT_TAGGED void set_threads(int threads) {
-    if (threads < 0)
-      detail::fail<std::invalid_argument>(
-          {"descent: threads = ", threads, "; it must be >= 1, or 0 for as many as Eigen::nbThreads()"});
-    settings_.threads = static_cast<std::int16_t>((std::min)(threads, int{INT16_MAX}));
-  }
+  DESCENT_TAGGED void set_threads(int threads) { settings_.set_threads(threads); }
 
   /// What a step does with a gradient that is not finite: see NonFinite. The default is IEEE arithmetic.
   /// `most_in_a_row`, >= 1, is the number of steps in a row that `skip` skips before it throws.
   DESCENT_TAGGED void set_nonfinite(NonFinite policy, int most_in_a_row = 10) {
-    if (most_in_a_row < 1)
-      detail::fail<std::invalid_argument>({"descent: most_in_a_row = ", most_in_a_row, "; it must be >= 1"});
+    settings_.set_nonfinite(policy, most_in_a_row);
     memory_.fast_path_size = -1;
-    settings_.nonfinite = policy;
-    settings_.most_in_a_row = most_in_a_row;
   }
 
   /// The number of steps skipped because of their gradient since construction or `reset`.
-  DESCENT_TAGGED std::int64_t skipped_steps() const { return memory_.skipped; }
+  DESCENT_TAGGED std::int64_t skipped_steps() const { return memory_.skips.total; }
 
   /// The point where a rule with look-ahead wants its gradient: x - momentum * velocity for Nesterov, or x itself
   /// before the first step and for a frozen tensor. For several tensors, a tuple or a vector of them. Throws
@@ -397,7 +378,7 @@ class Optimizer : public R {
     if constexpr (detail::norm_link_count<R> > 0)
       detail::measure_all<Scalar>([&](const auto& visit) { for_each_step(params, gradient, visit); }, threads(), facts);
     if (settings_.nonfinite != NonFinite::propagate && !accepts(gradient, facts)) return disjoint;
-    memory_.skipped_in_a_row = 0;
+    memory_.skips.in_a_row = 0;
     if constexpr (has_fast_path) open_fast_path(params);
     disjoint =
         disjoint || !detail::overwrites_gradient(params, gradient, memory_.state.address_range(), memory_.shapes);
@@ -424,15 +405,8 @@ class Optimizer : public R {
   DESCENT_TAGGED bool accepts(Gradient gradient, const detail::TensorFacts<R>& facts) {
     if constexpr (requires { requires R::norm_shows_nonfinite; })
       if (std::isfinite(facts.norms[0])) return true;
-    const bool skips = settings_.nonfinite == NonFinite::skip && memory_.skipped_in_a_row < settings_.most_in_a_row;
-    for (Eigen::Index i = 0; i < gradient.count; ++i) {
-      if (is_frozen(i) || detail::all_finite<detail::squares_gradient<R>>(gradient[i])) continue;
-      if (!skips) detail::fail_not_finite(gradient[i], i, gradient.count, memory_.skipped_in_a_row);
-      ++memory_.skipped;
-      ++memory_.skipped_in_a_row;
-      return false;
-    }
-    return true;
+    return detail::accepts<detail::squares_gradient<R>>(
+        gradient, [this](Eigen::Index tensor) { return is_frozen(tensor); }, settings_, memory_.skips);
   }
 
   /// `facts` has the norms over all tensors. `copy`, unless null, is memory for a copy of the gradient, which is then
@@ -630,21 +604,7 @@ class Optimizer : public R {
     return arrays;
   }
 
-  DESCENT_TAGGED int threads() const {
-#if defined(_OPENMP)
-    const int wanted = settings_.threads == 0 ? Eigen::nbThreads() : settings_.threads;
-    return wanted == 1 ? 1 : (std::min)(wanted, omp_get_num_procs());
-#else
-    return 1;
-#endif
-  }
-
-  [[noreturn, gnu::cold]] DESCENT_TAGGED static void fail_no_state(const detail::Text& which) {
-    detail::Text text{"descent: no state ", which, state_count == 0 ? "; this rule has none" : "; the known ones are"};
-    for (std::size_t slot = 0; slot < state_count; ++slot)
-      text.add({slot == 0 ? " \"" : ", \"", R::state_names[slot], "\""});
-    detail::fail<std::out_of_range>(text.c_str());
-  }
+  DESCENT_TAGGED int threads() const { return settings_.usable_threads(); }
 
   R validated_;  ///< the hyperparameters at the last check
   Memory memory_;

@@ -682,8 +682,8 @@ concept Rule = StandsAlone<R> && std::is_aggregate_v<R> && std::copyable<R> && N
 inline namespace DESCENT_FLAGS {
 
 /// How many steps of a rule have been taken, t, the products of its running factors over all of them, such as beta^t,
-/// and its running numbers.
-template <Rule R>
+/// and its running numbers. (Or of a link, which counts its steps in a chain.)
+template <ListsHyperparameters R>
 struct StepCounter {
   std::int64_t t = 0;
   [[no_unique_address]] detail::Products<detail::count_running_factors<R>()> products = {1};

@@ -134,12 +134,18 @@ void sweep_view(const kernel::Pass<Scalar, state_count>& pass, const View<Scalar
     sweep_strided(pass, x, g, row_major, arrays);
 }
 
-/// Copies contiguous elements, in the order given by row_major, to a tensor.
+/// Copies contiguous elements to those of a tensor from number `begin` on, in the order given by row_major.
+template <class Scalar>
+void assign_part(const View<Scalar>& to, bool row_major, Index begin, Index count, const Scalar* from) {
+  const auto runs = to.runs(row_major);
+  Index run = begin / runs.inner, i = begin % runs.inner;
+  for (Index copied = 0; copied < count; ++run, i = 0)
+    for (; i < runs.inner && copied < count; ++i, ++copied)
+      to.data[run * runs.outer_stride + i * runs.inner_stride] = *from++;
+}
 template <class Scalar>
 void assign(const View<Scalar>& to, const Scalar* from, bool row_major) {
-  const auto runs = to.runs(row_major);
-  for (Index run = 0; run < runs.outer; ++run)
-    for (Index i = 0; i < runs.inner; ++i) to.data[run * runs.outer_stride + i * runs.inner_stride] = *from++;
+  if (to.shape.size() > 0) assign_part(to, row_major, 0, to.shape.size(), from);
 }
 
 /// Copies `count` elements from number `begin` on, in the order given by row_major, to `to`.

@@ -183,6 +183,20 @@ SumFunction<Scalar, state_count, count> widest_sum() {
   return nullptr;
 }
 
+/// Calls take(number) for the blocks from `begin` up to `end`, shared by as many threads as there is work for.
+template <class Take>
+void for_each_block(std::ptrdiff_t begin, std::ptrdiff_t end, [[maybe_unused]] int threads, const Take& take) {
+#if defined(_OPENMP)
+  threads = static_cast<int>((std::min<std::ptrdiff_t>)(threads, (end - begin) * norm_block / least_for_a_thread));
+  if (threads > 1)
+    return in_threads(threads, [&](int thread) {
+      const std::ptrdiff_t part = (end - begin + threads - 1) / threads, first = begin + thread * part;
+      for (std::ptrdiff_t number = first; number < (std::min)(first + part, end); ++number) take(number);
+    });
+#endif
+  for (std::ptrdiff_t number = begin; number < end; ++number) take(number);
+}
+
 /// The pass of one kernel that only reads. The kernel must outlive it.
 template <class Scalar, std::size_t state_count, std::size_t count>
 class NormPass {
@@ -214,7 +228,7 @@ class NormPass {
               sums_of(x, g, own, (std::min)(norm_block, n - number * norm_block));
         });
       };
-      for_each_block(begin, end, take);
+      for_each_block(begin, end, threads_, take);
       for (std::ptrdiff_t number = begin; number < end; ++number)
         for (std::size_t k = 0; k < count; ++k) add_to(sums[k], of_block[static_cast<std::size_t>(number - begin)][k]);
     }
@@ -229,20 +243,6 @@ class NormPass {
     Sums<Scalar, count> sums;
     for (std::size_t k = 0; k < count; ++k) sums[k] = sum_of(lanes[k]);
     return sums;
-  }
-
-  template <class Take>
-  void for_each_block(std::ptrdiff_t begin, std::ptrdiff_t end, const Take& take) const {
-#if defined(_OPENMP)
-    const auto threads =
-        static_cast<int>((std::min<std::ptrdiff_t>)(threads_, (end - begin) * norm_block / least_for_a_thread));
-    if (threads > 1)
-      return in_threads(threads, [&](int thread) {
-        const std::ptrdiff_t part = (end - begin + threads - 1) / threads, first = begin + thread * part;
-        for (std::ptrdiff_t number = first; number < (std::min)(first + part, end); ++number) take(number);
-      });
-#endif
-    for (std::ptrdiff_t number = begin; number < end; ++number) take(number);
   }
 
   SumFunction<Scalar, state_count, count> sum_;  ///< null if there are no packs

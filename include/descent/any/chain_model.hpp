@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: MIT
+//
+// A chain that is put together when the program runs. Its parts take each tensor block by block, so that a step is one
+// pass over memory as in a Chain, and has the same bits; what goes from part to part stays in the cache.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <descent/any/link.hpp>
+#include <descent/any/model.hpp>
+#include <descent/finite_gradient.hpp>
+
+namespace descent::detail {
+inline namespace DESCENT_FLAGS {
+
+template <class Scalar>
+class ChainModel final : public AnyModel<Scalar> {
+ public:
+  using Parts = std::vector<std::unique_ptr<AnyLink<Scalar>>>;
+
+  /// Throws std::invalid_argument unless the parts may stand in this order.
+  explicit ChainModel(Parts parts) : parts_(std::move(parts)), facts_(parts_.size()) {
+    name_ = "descent::Chain<";
+    for (std::size_t i = 0; i < parts_.size(); ++i) {
+      name_ += (i == 0 ? "" : ", ") + std::string(parts_[i]->name());
+      for (std::size_t before = 0; before < i; ++before) require_order(*parts_[before], *parts_[i]);
+    }
+    name_ += ">";
+    while (rule_ < parts_.size() && parts_[rule_]->order() != Order::rule) ++rule_;
+    if (rule_ == parts_.size()) fail<std::invalid_argument>("descent: a Chain has exactly one rule, this one has none");
+  }
+  ChainModel(const ChainModel& other)
+      : name_(other.name_),
+        rule_(other.rule_),
+        facts_(other.facts_),
+        shapes_(other.shapes_),
+        settings_(other.settings_),
+        skips_(other.skips_),
+        steps_(other.steps_) {
+    for (const auto& part : other.parts_) parts_.push_back(part->copy());
+  }
+  std::unique_ptr<AnyModel<Scalar>> copy() const override { return std::make_unique<ChainModel>(*this); }
+
+  bool step(Views<Scalar> params, Views<const Scalar> gradient, bool disjoint) override {
+    validate();
+    require_pairs(params, gradient);
+    if (steps_ > 0)
+      require_shapes(params, shapes_);
+    else
+      remember(params);
+    if (settings_.nonfinite != NonFinite::propagate && !accepts(gradient)) return disjoint;
+    skips_.in_a_row = 0;
+    disjoint = disjoint || !overwrites(params, gradient);
+    if (disjoint)
+      take_step(params, gradient);
+    else
+      shapes_.with_copy(size_of(params), [&](Scalar* copy) {
+        View<const Scalar>* const copies = shapes_.scratch(gradient.count).gradient;
+        for (Index i = 0; i < gradient.count; ++i) {
+          copies[i] = contiguous_view<const Scalar>(copy, shapes_[i]);
+          copy = copy_elements(gradient[i], shapes_[i], copy);
+        }
+        take_step(params, {copies, gradient.count});
+      });
+    return disjoint;
+  }
+  std::int64_t steps() const override { return steps_; }
+  std::int64_t skipped_steps() const override { return skips_.total; }
+  void reset() override {
+    steps_ = 0;
+    skips_ = {};
+    shapes_ = {};
+    for (const auto& part : parts_) part->reset();
+  }
+  void set_threads(int threads) override { settings_.set_threads(threads); }
+  void set_nonfinite(NonFinite policy, int most_in_a_row) override { settings_.set_nonfinite(policy, most_in_a_row); }
+
+  std::string_view rule() const override { return name_; }
+  void set(Index tensor, std::string_view name, const Value& value) override {
+    for (const auto& part : parts_)
+      for (const HyperparameterInfo& each : part->hyperparameters(tensor))
+        if (name_in_chain(*part, each.name) == name) {
+          part->set_if_listed(tensor, each.name, value);
+          return;
+        }
+    fail_no_hyperparameter(name_, name, hyperparameters(tensor));
+  }
+  std::vector<HyperparameterInfo> hyperparameters(Index tensor) const override {
+    std::vector<HyperparameterInfo> all;
+    for (const auto& part : parts_)
+      for (HyperparameterInfo& each : part->hyperparameters(tensor)) {
+        each.name = name_in_chain(*part, each.name);
+        all.push_back(std::move(each));
+      }
+    return all;
+  }
+  void own_rule(Index tensor, bool is_own) override {
+    require_tensor(tensor);
+    for (const auto& part : parts_) part->own_rule(tensor, is_own);
+  }
+  void freeze(Index tensor, bool is_frozen) override {
+    require_tensor(tensor);
+    for (const auto& part : parts_) part->freeze(tensor, is_frozen);
+  }
+  bool frozen(Index tensor) const override {
+    require_tensor(tensor);
+    return parts_[rule_]->frozen(tensor);
+  }
+
+  std::vector<std::string_view> state_names() const override {
+    std::vector<std::string_view> names;
+    for (const auto& part : parts_)
+      for (const std::string_view each : part->state_names()) names.push_back(each);
+    return names;
+  }
+  Eigen::Map<const Eigen::Vector<Scalar, Eigen::Dynamic>> state(std::string_view name) const override {
+    for (const auto& part : parts_)
+      for (std::size_t slot = 0; slot < part->state_names().size(); ++slot)
+        if (part->state_names()[slot] == name) return {part->state(slot), steps_ == 0 ? 0 : size()};
+    const std::vector<std::string_view> known = state_names();
+    fail_no_state({"\"", name, "\""}, known.data(), known.size());
+  }
+
+  bool looks_ahead() const override { return false; }
+  void move_to_lookahead(Views<Scalar>) const override {}
+  bool keeps_average() const override { return averaging_part() != nullptr; }
+  void move_to_average(Views<Scalar> points) const override {
+    const AnyLink<Scalar>* const part = averaging_part();
+    if (part == nullptr || steps_ == 0) return;
+    require_shapes(points, shapes_);
+    for_each_tensor(points, [&](const TensorAt& tensor) {
+      part->move_to_average(tensor, points[tensor.number], shapes_[tensor.number].row_major);
+    });
+  }
+
+ private:
+  using BlockOf = Block<Scalar>;
+
+  static void require_order(const AnyLink<Scalar>& first, const AnyLink<Scalar>& second) {
+    if (first.name() == second.name())
+      fail<std::invalid_argument>({"descent: ", second.name(), " stands twice in a Chain"});
+    if (first.order() == Order::rule && second.order() == Order::rule)
+      fail<std::invalid_argument>(
+          {"descent: a Chain has exactly one rule, not ", first.name(), " and ", second.name()});
+    for (const std::string_view one : first.state_names())
+      for (const std::string_view other : second.state_names())
+        if (one == other)
+          fail<std::invalid_argument>(
+              {"descent: in a Chain, ", first.name(), " and ", second.name(), " both have a state \"", one, "\""});
+    if (first.order() <= second.order()) return;
+    const AnyLink<Scalar>& misplaced = second.order() == Order::rule ? first : second;
+    fail<std::invalid_argument>({"descent: in a Chain, ", misplaced.name(),
+                                 misplaced.order() == Order::gradient
+                                     ? " acts on the gradient and belongs before the rule"
+                                 : misplaced.order() == Order::step
+                                     ? " acts on the step and belongs after the rule, and before the links that act on "
+                                       "the parameters"
+                                     : " acts on the parameters and belongs after the rule"});
+  }
+
+  std::string name_in_chain(const AnyLink<Scalar>& part, const std::string& name) const {
+    std::ptrdiff_t count = 0;
+    for (const auto& each : parts_)
+      for (const HyperparameterInfo& its : each->hyperparameters(-1)) count += its.name == name ? 1 : 0;
+    return count == 1 ? name : std::string(part.name().substr(part.name().rfind(':') + 1)) + "." + name;
+  }
+
+  void validate() const {
+    for (const auto& part : parts_) part->validate();
+  }
+  void require_tensor(Index tensor) const {
+    if (tensor < 0 || (steps_ > 0 && tensor >= shapes_.size()))
+      fail_no_tensor(tensor, steps_ > 0 ? shapes_.size() : -1);
+  }
+  void remember(Views<Scalar> params) {
+    if (const Index own = parts_[rule_]->own_tensors(); own > params.count) fail_no_tensor(own - 1, params.count);
+    shapes_.remember(params);
+    for (const auto& part : parts_) part->remember(size_of(params));
+  }
+  bool accepts(Views<const Scalar> gradient) {
+    const auto is_frozen = [this](Index tensor) { return parts_[rule_]->frozen(tensor); };
+    const bool squared = std::ranges::any_of(parts_, [](const auto& part) { return part->squares(); }) &&
+                         std::ranges::none_of(parts_, [](const auto& part) { return part->rescales_gradient(); });
+    return squared ? detail::accepts<true>(gradient, is_frozen, settings_, skips_)
+                   : detail::accepts<false>(gradient, is_frozen, settings_, skips_);
+  }
+  bool overwrites(Views<Scalar> params, Views<const Scalar> gradient) {
+    return std::ranges::any_of(parts_, [&](const auto& part) {
+      return overwrites_gradient(params, gradient, part->state_addresses(), shapes_);
+    });
+  }
+  Index size() const {
+    Index size = 0;
+    for (Index i = 0; i < shapes_.size(); ++i) size += shapes_[i].size();
+    return size;
+  }
+  const AnyLink<Scalar>* averaging_part() const {
+    for (auto part = parts_.rbegin(); part != parts_.rend(); ++part)
+      if ((*part)->keeps_average()) return part->get();
+    return nullptr;
+  }
+
+  template <class Visit>
+  void for_each_tensor(Views<Scalar> params, const Visit& visit) const {
+    Index offset = 0;
+    for (Index i = 0; i < params.count; offset += params[i++].shape.size())
+      visit(TensorAt{i, offset, params[i].shape.is_matrix()});
+  }
+  template <class Visit>
+  void for_each_stepped(Views<Scalar> params, const Visit& visit) const {
+    for_each_tensor(params, [&](const TensorAt& tensor) {
+      if (!parts_[rule_]->frozen(tensor.number)) visit(tensor);
+    });
+  }
+
+  void take_step(Views<Scalar> params, Views<const Scalar> gradient) {
+    for (std::size_t at = 0; at < rule_; ++at)
+      if (parts_[at]->needs_norm() == NeedsNorm::of_all_tensors) measure_all(at, params, gradient);
+    for_each_stepped(params, [&](const TensorAt& tensor) {
+      set_learning_rates(tensor);
+      measure_each(parts_.size(), tensor, params, gradient);
+      const View<Scalar>& x = params[tensor.number];
+      const bool row_major = shapes_[tensor.number].row_major;
+      for_each_block_of(x, [&](Index begin, Index count) {
+        BlockOf block;
+        fill(block, x, gradient[tensor.number], row_major, begin, count);
+        run(0, parts_.size(), tensor, block, true);
+        assign_part(x, row_major, begin, count, block.value.data());
+      });
+    });
+    for (const auto& part : parts_) part->end_step();
+    ++steps_;
+  }
+
+  template <class Take>
+  void for_each_block_of(const View<Scalar>& x, const Take& take) const {
+    const Index n = x.shape.size();
+    kernel::for_each_block(0, (n + BlockOf::most - 1) / BlockOf::most, settings_.usable_threads(), [&](Index number) {
+      take(number * BlockOf::most, (std::min)(BlockOf::most, n - number * BlockOf::most));
+    });
+  }
+  static void fill(BlockOf& block, const View<const Scalar>& x, const View<const Scalar>& g, bool row_major,
+                   Index begin, Index count) {
+    block.begin = begin;
+    block.size = count;
+    copy_part(x, row_major, begin, count, block.x.data());
+    copy_part(g, row_major, begin, count, block.value.data());
+  }
+
+  /// Takes the block through the parts from number `from` up to `to`.
+  void run(std::size_t from, std::size_t to, const TensorAt& tensor, BlockOf& block, bool writes_state) const {
+    const auto is_of_parameters = [this](std::size_t at) { return parts_[at]->order() == Order::parameters; };
+    bool has_moved = false;
+    const auto move = [&] {
+      for (std::size_t i = 0; i < static_cast<std::size_t>(block.size); ++i)
+        block.value[i] = block.x[i] - block.value[i];
+      has_moved = true;
+    };
+    for (std::size_t at = from; at < to; ++at) {
+      if (!has_moved && is_of_parameters(at)) move();
+      parts_[at]->run(tensor, facts_[at], block, writes_state);
+    }
+    if (!has_moved && to == parts_.size()) move();
+  }
+
+  void set_learning_rates(const TensorAt& tensor) {
+    double rate = parts_[rule_]->learning_rate(tensor.number);
+    for (std::size_t at = parts_.size(); at-- > 0;) {
+      facts_[at].learning_rate = rate;
+      rate = parts_[at]->learning_rate_before(tensor.number, rate);
+    }
+  }
+
+  // ---- Norms -------------------------------------------------------------------------------------
+
+  /// The norms of this tensor for the parts before number `end` that need those of each tensor.
+  void measure_each(std::size_t end, const TensorAt& tensor, Views<Scalar> params, Views<const Scalar> gradient) {
+    for (std::size_t at = 0; at < end; ++at) {
+      if (parts_[at]->needs_norm() != NeedsNorm::of_each_tensor) continue;
+      const auto this_alone = [&](const auto& visit) { visit(tensor); };
+      if (parts_[at]->order() == Order::step) {
+        const auto norms = norms_at<2>(at, this_alone, params, gradient);
+        facts_[at].parameter_norm = norms[0];
+        facts_[at].norm = norms[1];
+      } else {
+        facts_[at].norm = norms_at<1>(at, this_alone, params, gradient)[0];
+      }
+    }
+  }
+  void measure_all(std::size_t at, Views<Scalar> params, Views<const Scalar> gradient) {
+    const auto all = [&](const auto& visit) {
+      for_each_stepped(params, [&](const TensorAt& tensor) {
+        measure_each(at, tensor, params, gradient);
+        visit(tensor);
+      });
+    };
+    facts_[at].norm = norms_at<1>(at, all, params, gradient)[0];
+  }
+
+  struct OfValue {
+    template <class Pack>
+    [[gnu::always_inline]] auto operator()(const Pack&, const Pack& value) const {
+      return std::array<Pack, 1>{copied(value)};
+    }
+  };
+  struct OfBoth {
+    template <class Pack>
+    [[gnu::always_inline]] auto operator()(const Pack& x, const Pack& value) const {
+      return std::array<Pack, 2>{copied(x), copied(value)};
+    }
+  };
+
+  /// The norms of what arrives at a part, over the tensors that for_each(visit) visits; with a count of 2, first those
+  /// of the parameters.
+  template <std::size_t count, class ForEach>
+  std::array<double, count> norms_at(std::size_t at, const ForEach& for_each, Views<Scalar> params,
+                                     Views<const Scalar> gradient) const {
+    return kernel::norms_of<Scalar>([&](kernel::Wide<Scalar> factor) {
+      kernel::Sums<Scalar, count> total{};
+      for_each([&](const TensorAt& tensor) {
+        const View<Scalar>& x = params[tensor.number];
+        const bool row_major = shapes_[tensor.number].row_major;
+        kernel::Sums<Scalar, count> sums{};
+        const std::conditional_t<count == 1, OfValue, OfBoth> kernel;
+        const kernel::NormPass<Scalar, 0, count> pass(kernel, settings_.usable_threads(), factor);
+        pass([&](Index number, const auto& sum) {
+          const Index begin = number * BlockOf::most;
+          BlockOf block;
+          fill(block, x, gradient[tensor.number], row_major, begin, (std::min)(BlockOf::most, x.shape.size() - begin));
+          run(0, at, tensor, block, false);
+          sum(block.x.data(), block.value.data());
+        }, x.shape.size(), {}, sums);
+        for (std::size_t k = 0; k < count; ++k) kernel::add_to(total[k], sums[k]);
+      });
+      return total;
+    });
+  }
+
+  std::string name_;
+  Parts parts_;
+  std::size_t rule_ = 0;
+  std::vector<LinkFacts> facts_;  ///< of each part, for the tensor that is stepped
+  TensorShapes<Scalar, Eigen::Dynamic> shapes_;
+  Settings settings_;
+  Skips skips_;
+  std::int64_t steps_ = 0;
+};
+
+}  // namespace DESCENT_FLAGS
+}  // namespace descent::detail
