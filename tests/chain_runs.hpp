@@ -195,17 +195,14 @@ void choose(R& rule, Random& random) {
   if constexpr (requires { rule.learning_rate_decay; })
     rule.learning_rate_decay = random.pick({0.0, random.uniform(0, 1)});
   if constexpr (std::is_same_v<R, rules::Adam>) rule.epsilon_placement = random.pick({outside, inside, hat});
+  constexpr bool is_schedule_free = requires { rule.warmup_steps; };
   if constexpr (requires { rule.beta1; })
-    rule.beta1 = random.pick({requires { rule.warmup_steps;
-}
-? 1.0 : 0.0, 0.9, random.uniform(1e-3, 0.999)
-}  // namespace descent::test
-);
-if constexpr (requires { rule.beta2; }) rule.beta2 = random.pick({0.0, 0.999, random.uniform(0, 0.999)});
-if constexpr (requires { rule.epsilon_root; }) rule.epsilon_root = random.pick({0.0, 0.0, random.uniform(0, 1e-3)});
-if constexpr (requires { rule.bias_correction; }) rule.bias_correction = random.chance(75);
-if constexpr (requires { rule.weight_decay; }) rule.weight_decay = random.pick({0.0, random.uniform(0, 1)});
-if constexpr (requires { rule.warmup_steps; }) rule.warmup_steps = random.integer(0, 9);
+    rule.beta1 = random.pick({is_schedule_free ? 1.0 : 0.0, 0.9, random.uniform(1e-3, 0.999)});
+  if constexpr (requires { rule.beta2; }) rule.beta2 = random.pick({0.0, 0.999, random.uniform(0, 0.999)});
+  if constexpr (requires { rule.epsilon_root; }) rule.epsilon_root = random.pick({0.0, 0.0, random.uniform(0, 1e-3)});
+  if constexpr (requires { rule.bias_correction; }) rule.bias_correction = random.chance(75);
+  if constexpr (requires { rule.weight_decay; }) rule.weight_decay = random.pick({0.0, random.uniform(0, 1)});
+  if constexpr (is_schedule_free) rule.warmup_steps = random.integer(0, 9);
 }
 
 template <class... Links>
