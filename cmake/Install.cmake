@@ -16,6 +16,7 @@ install(
   FILES
     ${PROJECT_BINARY_DIR}/descent-config.cmake
     ${PROJECT_BINARY_DIR}/descent-config-version.cmake
+    cmake/descent-any.cmake
     cmake/descent-eigen.cmake
   DESTINATION ${descent_package_dir})
 
