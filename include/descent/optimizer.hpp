@@ -44,14 +44,13 @@ struct Memory {
   static constexpr std::size_t factors = count_running_factors<R>();
 
   StepCounter<R> counter;
-  /// Size and layout of the only tensor, as long as its steps need nothing but comparisons; -1 and 0 otherwise.
-  std::int32_t fast_path_size = -1;
-  std::int32_t fast_path_layout = 0;
   StateArrays<Scalar, R::state_names.size(), Size> state;
-  // From here on, what those steps leave alone: in a program with many optimizers, each cache line counts.
   TensorShapes<Scalar, Size> shapes;
   std::int64_t skipped = 0;
   std::int64_t skipped_in_a_row = 0;  ///< since the last step that was taken
+  /// Size and layout of the only tensor, as long as its steps need nothing but comparisons; -1 and 0 otherwise.
+  std::int32_t fast_path_size = -1;
+  std::int32_t fast_path_layout = 0;
 };
 
 /// The settings of an optimizer, apart from its hyperparameters.
