@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Steps on arguments other than one long vector: many tensors, many small models, two storage orders, a small vector and
-// a map of it, a gradient that is zero nearly everywhere. All that are compared work on the same parameters and gradient.
+// Steps on arguments other than one long vector: many tensors, many small models, two storage orders, a small vector
+// and a map of it, a gradient that is zero nearly everywhere. All that are compared work on the same parameters and
+// gradient.
 #pragma once
 
 #include <algorithm>

@@ -710,9 +710,7 @@ TEST_CASE("each criterion sees every tensor", "[minimize]") {
   SGD<> sgd = halving();
   MatrixXd W = MatrixXd::Constant(2, 3, first ? 1 : 1e-9);
   VectorXd b = VectorXd::Constant(4, first ? 1e-9 : 1);
-  const auto run = [&](const MinimizeOptions& options) {
-    return minimize(two_bowls, std::tie(W, b), sgd, options);
-  };
+  const auto run = [&](const MinimizeOptions& options) { return minimize(two_bowls, std::tie(W, b), sgd, options); };
   SECTION("gradient tolerance") {
     const auto result = run({.gradient_tolerance = 0.125});
     CHECK(result.status == MinimizeStatus::gradient_tolerance);
@@ -830,9 +828,7 @@ TEST_CASE("what is wrong with one of several tensors is said with its number", "
   SGD<> sgd = halving();
   MatrixXd W = MatrixXd::Ones(2, 3);
   VectorXd b = VectorXd::Ones(4);
-  const auto told = [&](const auto& objective) {
-    return complaint([&] { minimize(objective, std::tie(W, b), sgd); });
-  };
+  const auto told = [&](const auto& objective) { return complaint([&] { minimize(objective, std::tie(W, b), sgd); }); };
   CHECK(told([](const Pair& params, Pair& gradient) {
     std::get<1>(gradient).resize(5);
     return std::get<0>(gradient) = std::get<0>(params), 1.0;

@@ -85,11 +85,15 @@ struct MinimizeResult {
   }
 };
 
+inline namespace DESCENT_FLAGS {
+
 /// What `minimize` returns for an x of that type: a plain object, or a tuple or a vector of them.
 template <class Plain>
 struct Minimized : MinimizeResult<typename detail::ScalarOf<Plain>::type> {
   std::optional<Plain> best_x = {};  ///< where the best value is, with MinimizeOptions::keep_best
 };
+
+}  // namespace DESCENT_FLAGS
 
 /// What the observer sees after each step.
 template <class Plain>
@@ -190,16 +194,15 @@ typename ScalarOf<Plain>::type largest_difference(const Plain& a, const Plain& b
 template <class Plain>
 bool all_equal(const Plain& a, const Plain& b) {
   bool equal = true;
-  for_each_pair(a, b, [&](const auto& one, const auto& other) {
-    equal = equal && (one.array() == other.array()).all();
-  });
+  for_each_pair(a, b,
+                [&](const auto& one, const auto& other) { equal = equal && (one.array() == other.array()).all(); });
   return equal;
 }
 
 }  // namespace DESCENT_FLAGS
 }  // namespace detail
 
-/// Takes steps from x until a criterion is met. Only then is x written: it is the point reached.
+/// Takes steps from x until a criterion is met. Only then is x written: it is the point reached. Returns a Minimized.
 ///
 /// x is one tensor, a tuple of them (`std::tie(W, b)`) or a range. The objective gets its numbers, and a gradient to
 /// write, as plain objects, as tuples or as vectors of them:

@@ -115,7 +115,8 @@ struct Evaluated {
     value = static_cast<Scalar>(objective(std::as_const(x), gradient));
     const Index count = count_tensors(x);
     if (const Index gradients = count_tensors(gradient); gradients != count)
-      fail<std::invalid_argument>({caller, ": the objective's gradient has ", gradients, " tensors, but x has ", count});
+      fail<std::invalid_argument>(
+          {caller, ": the objective's gradient has ", gradients, " tensors, but x has ", count});
     gradient_norm = 0;
     Index tensor = 0;
     for_each_pair(x, gradient, [&](const auto& its_x, const auto& its_gradient) {
