@@ -98,6 +98,8 @@ class OneForEachRow {
       optimizers_[i].step(models_.x.row(row), models_.gradient.row(row));
     }
   }
+  Scalar* parameters() { return models_.x.data(); }
+  Scalar* gradient() { return models_.gradient.data(); }
 
  private:
   std::vector<descent::Optimizer<Rule, Scalar, Parameters>> optimizers_;
@@ -122,6 +124,8 @@ class RowsByIntrinsics {
       avx2::sweep(own.update, models_.x.data() + at, models_.gradient.data() + at, arrays, Parameters);
     }
   }
+  Scalar* parameters() { return models_.x.data(); }
+  Scalar* gradient() { return models_.gradient.data(); }
 
  private:
   struct Numbers {
@@ -146,6 +150,8 @@ class RowsTogether {
     counter_ = counter_.next(rule_);
     descent::step_arrays(rule_, counter_, models_.x.data(), models_.gradient.data(), state_.arrays(), models_.x.size());
   }
+  Scalar* parameters() { return models_.x.data(); }
+  Scalar* gradient() { return models_.gradient.data(); }
 
  private:
   Rule rule_;
