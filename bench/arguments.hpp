@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// Steps on arguments other than one long vector: many tensors, two storage orders, a small vector and a map of it, a
-// gradient that is zero nearly everywhere. All that are compared work on the same parameters and gradient.
+// Steps on arguments other than one long vector: many tensors, many small models, two storage orders, a small vector
+// and a map of it, a gradient that is zero nearly everywhere. All that are compared work on the same parameters and
+// gradient.
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <utility>
 #include <vector>
@@ -13,6 +15,8 @@
 
 #include <descent/descent.hpp>
 
+#include "cases.hpp"
+#include "intrinsics.hpp"
 #include "workload.hpp"
 
 namespace bench {
@@ -66,6 +70,94 @@ class OneForEach {
  private:
   std::vector<descent::Optimizer<Rule, Scalar>> optimizers_;
   ManyTensors<Scalar>& tensors_;
+};
+
+// ---- Many small models -----------------------------------------------------------------------------
+
+/// `count` models of so many parameters: the rows of a row-major matrix.
+template <class Scalar, int Parameters>
+struct SmallModels {
+  using Rows = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+  Rows x, gradient;
+
+  explicit SmallModels(Eigen::Index count)
+      : x(shared<Problem<Scalar>>(count * Parameters).x.reshaped(count, Parameters)),
+        gradient(shared<Problem<Scalar>>(count * Parameters).gradient.reshaped(count, Parameters)) {}
+};
+
+/// An optimizer of fixed size for each row.
+template <class Rule, class Scalar, int Parameters>
+class OneForEachRow {
+ public:
+  OneForEachRow(const Rule& rule, SmallModels<Scalar, Parameters>& models)
+      : optimizers_(static_cast<std::size_t>(models.x.rows()), descent::Optimizer<Rule, Scalar, Parameters>(rule)),
+        models_(models) {}
+  void step() {
+    for (std::size_t i = 0; i < optimizers_.size(); ++i) {
+      const auto row = static_cast<Eigen::Index>(i);
+      optimizers_[i].step(models_.x.row(row), models_.gradient.row(row));
+    }
+  }
+  Scalar* parameters() { return models_.x.data(); }
+  Scalar* gradient() { return models_.gradient.data(); }
+
+ private:
+  std::vector<descent::Optimizer<Rule, Scalar, Parameters>> optimizers_;
+  SmallModels<Scalar, Parameters>& models_;
+};
+
+#if defined(__x86_64__)
+/// The same by intrinsics: each row has a rule, a counter and state of its own, in as many bytes as such an optimizer.
+template <class Rule, class Scalar, int Parameters>
+class RowsByIntrinsics {
+ public:
+  RowsByIntrinsics(const Rule& rule, SmallModels<Scalar, Parameters>& models)
+      : steppers_(static_cast<std::size_t>(models.x.rows()), Stepper{{avx2::Update<Rule, Scalar>(rule)}}),
+        models_(models) {}
+  void step() {
+    for (std::size_t i = 0; i < steppers_.size(); ++i) {
+      const auto at = static_cast<Eigen::Index>(i) * Parameters;
+      auto& own = steppers_[i];
+      std::array<Scalar*, state_count<Rule>> arrays;
+      for (std::size_t k = 0; k < arrays.size(); ++k) arrays[k] = own.state[k].data();
+      own.update.next_step();
+      avx2::sweep(own.update, models_.x.data() + at, models_.gradient.data() + at, arrays, Parameters);
+    }
+  }
+  Scalar* parameters() { return models_.x.data(); }
+  Scalar* gradient() { return models_.gradient.data(); }
+
+ private:
+  struct Numbers {
+    avx2::Update<Rule, Scalar> update;
+    std::array<std::array<Scalar, Parameters>, state_count<Rule>> state{};
+  };
+  struct Stepper : Numbers {
+    std::array<char, sizeof(descent::Optimizer<Rule, Scalar, Parameters>) - sizeof(Numbers)> rest{};
+  };
+  std::vector<Stepper> steppers_;
+  SmallModels<Scalar, Parameters>& models_;
+};
+#endif
+
+/// All rows at once, with one rule, one counter, and state in matrices like theirs.
+template <class Rule, class Scalar, int Parameters>
+class RowsTogether {
+ public:
+  RowsTogether(const Rule& rule, SmallModels<Scalar, Parameters>& models)
+      : rule_(rule), models_(models), state_(models.x.size(), descent::initial_state(rule)) {}
+  void step() {
+    counter_ = counter_.next(rule_);
+    descent::step_arrays(rule_, counter_, models_.x.data(), models_.gradient.data(), state_.arrays(), models_.x.size());
+  }
+  Scalar* parameters() { return models_.x.data(); }
+  Scalar* gradient() { return models_.gradient.data(); }
+
+ private:
+  Rule rule_;
+  descent::StepCounter<Rule> counter_;
+  SmallModels<Scalar, Parameters>& models_;
+  AlignedState<Scalar, state_count<Rule>> state_;
 };
 
 // ---- Two storage orders, a small vector, a map -----------------------------------------------------

@@ -185,6 +185,22 @@ void add_many_tensors() {
   add_case(who::descent, [=] { return ByDescent<Rule, Scalar>(rule, tensor_elements); });
 }
 
+/// Many models of so many parameters, in the rows of a matrix.
+template <class Rule, class Scalar, int Parameters>
+void add_small_models() {
+  using Models = SmallModels<Scalar, Parameters>;
+  const auto add_case = [&]<class Stepper>(std::string_view by) {
+    constexpr Eigen::Index n = model_count * Parameters;
+    add_steps(case_name(rule_name<Rule>, scalar_name<Scalar>, n, by), bytes_per_step<Scalar>(state_count<Rule>, n),
+              [] { return Stepper(crawling_rule<Rule>(), shared<Models>(model_count)); });
+  };
+  add_case.template operator()<OneForEachRow<Rule, Scalar, Parameters>>(who::one_for_each_row);
+  add_case.template operator()<RowsTogether<Rule, Scalar, Parameters>>(who::rows_together);
+#if defined(__x86_64__)
+  if (avx2::supported()) add_case.template operator()<RowsByIntrinsics<Rule, Scalar, Parameters>>(who::avx2_rows);
+#endif
+}
+
 template <class Rule, class Scalar>
 void add_layouts(Eigen::Index side) {
   const auto rule = crawling_rule<Rule>();
@@ -244,6 +260,7 @@ void add_benchmarks(const Coverage& coverage) {
     add_many_tensors<rules::SGD, Scalar>();
     add_many_tensors<rules::Adam, Scalar>();
     add_small_vector<rules::Adam, Scalar, small_vector>();
+    add_small_models<rules::Adam, Scalar, model_parameters>();
   }
   for (const Eigen::Index n : coverage.sizes) {
     add_checked_gradients<rules::SGD, Scalar>(n);

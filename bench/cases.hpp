@@ -120,6 +120,10 @@ inline constexpr int zero_steps = 3'000;
 inline constexpr Eigen::Index tensor_count = 1'000;
 inline constexpr Eigen::Index tensor_elements = tensor_count * 16 * 16;
 
+/// The number of many small models, and how many parameters each has.
+inline constexpr Eigen::Index model_count = 100'000;
+inline constexpr int model_parameters = 8;
+
 /// The side of the matrices in two storage orders, and the size of a small vector.
 inline constexpr Eigen::Index layout_sides[] = {64, 1'000};
 inline constexpr int small_vector = 6;
@@ -141,6 +145,9 @@ inline constexpr std::string_view skip = "descent-skip";
 inline constexpr std::string_view two_threads = "descent-2-threads";
 inline constexpr std::string_view all_tensors = "descent-1000-tensors";
 inline constexpr std::string_view one_for_each = "descent-1000-optimizers";
+inline constexpr std::string_view one_for_each_row = "descent-100000-rows";
+inline constexpr std::string_view rows_together = "descent-rows-together";
+inline constexpr std::string_view avx2_rows = "avx2-100000-rows";
 inline constexpr std::string_view one_layout = "descent-row-major";
 inline constexpr std::string_view two_layouts = "descent-row-and-column-major";
 inline constexpr std::string_view vector = "descent-vector";

@@ -13,6 +13,7 @@
 
 #include <Eigen/Core>
 
+#include "arguments.hpp"
 #include "cases.hpp"
 #include "steppers.hpp"
 
@@ -52,11 +53,11 @@ Eigen::ArrayX<Scalar> end_of(Stepper stepper, Eigen::Index n) {
   return x;
 }
 
+/// Returns check(by, x), which throws if x is not the end that descent finds.
 template <class Rule, class Scalar, int Size = Eigen::Dynamic>
-void check_rule(Eigen::Index n) {
-  const Rule rule = telling_rule<Rule>();
-  const Eigen::ArrayX<Scalar> expected = end_of<Scalar>(ByDescent<Rule, Scalar, Size>(rule, n), n);
-  const auto check = [&](std::string_view by, const Eigen::ArrayX<Scalar>& x) {
+auto checker(const Rule& rule, Eigen::Index n) {
+  return [n, expected = end_of<Scalar>(ByDescent<Rule, Scalar, Size>(rule, n), n)](std::string_view by,
+                                                                                   const Eigen::ArrayX<Scalar>& x) {
     const Scalar epsilon = std::numeric_limits<Scalar>::epsilon();
     const Scalar difference = ((x - expected).abs() / expected.abs().max(Scalar(1))).maxCoeff();
     if (!(difference <= 100 * epsilon))
@@ -64,6 +65,12 @@ void check_rule(Eigen::Index n) {
                                " is wrong: it differs from descent by " + std::to_string(difference / epsilon) +
                                " epsilon");
   };
+}
+
+template <class Rule, class Scalar, int Size = Eigen::Dynamic>
+void check_rule(Eigen::Index n) {
+  const Rule rule = telling_rule<Rule>();
+  const auto check = checker<Rule, Scalar, Size>(rule, n);
   check(who::eigen, end_of<Scalar>(ByEigen<Rule, Scalar, Size>(rule, n), n));
 #if defined(__x86_64__)
   if constexpr (Size == Eigen::Dynamic)
@@ -72,6 +79,21 @@ void check_rule(Eigen::Index n) {
 #ifdef DESCENT_BENCH_NATIVE
   if constexpr (Size == Eigen::Dynamic && std::is_same_v<Rule, rules::Adam>)
     check(who::eigen_native, end_of<Scalar>(ByNativeEigen<Scalar>(rule, n), n));
+#endif
+}
+
+/// The same for small models.
+template <class Rule, class Scalar, int Parameters>
+void check_small_models(Eigen::Index count) {
+  const Rule rule = telling_rule<Rule>();
+  const Eigen::Index n = count * Parameters;
+  auto& models = shared<SmallModels<Scalar, Parameters>>(count);
+  const auto check = checker<Rule, Scalar>(rule, n);
+  check(who::one_for_each_row, end_of<Scalar>(OneForEachRow<Rule, Scalar, Parameters>(rule, models), n));
+  check(who::rows_together, end_of<Scalar>(RowsTogether<Rule, Scalar, Parameters>(rule, models), n));
+#if defined(__x86_64__)
+  if (avx2::supported())
+    check(who::avx2_rows, end_of<Scalar>(RowsByIntrinsics<Rule, Scalar, Parameters>(rule, models), n));
 #endif
 }
 
@@ -84,6 +106,7 @@ void check_steppers() {
   if constexpr (std::is_same_v<Scalar, float>)
     for (const Eigen::Index n : checked_sizes)
       for_each_recipe([&]<class Recipe>(double, double) { check_rule<Recipe, Scalar>(n); });
+  if constexpr (std::is_same_v<Scalar, float>) check_small_models<rules::Adam, Scalar, model_parameters>(3);
   check_rule<rules::SGD, Scalar, 2>(2);
   check_rule<rules::Adam, Scalar, 2>(2);
   check_rule<rules::Adam, Scalar, 10>(10);

@@ -190,6 +190,8 @@ class Goals {
     print_goal("1,000 tensors of 16 x 16 in one step/by one optimizer each", at_most, 1.1, {tensor_elements},
                ratio(who::all_tensors, who::one_for_each));
     print_goal("the price of each of these tensors beyond its elements, ns", at_most, 15, {tensor_elements}, price);
+    print_goal("100,000 models of 8, an optimizer each/AVX2 on the same memory", at_most, 1.3,
+               {model_count * model_parameters}, ratio(who::one_for_each_row, who::avx2_rows));
     constexpr auto small = layout_sides[0], large = layout_sides[1];
     print_goal("row-major with column-major gradient/one layout, 64 x 64", at_most, 2, {small * small},
                ratio(who::two_layouts, who::one_layout));

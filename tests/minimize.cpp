@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: MIT
 //
 // minimize: every way to end, what it leaves, what the observer sees, and which objectives it takes.
+#include <array>
 #include <cmath>
 #include <functional>
 #include <limits>
 #include <set>
+#include <span>
 #include <stdexcept>
 #include <string>
+#include <tuple>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "catch.hpp"
 #include "variants.hpp"
@@ -557,4 +561,324 @@ TEST_CASE("minimize takes chains: projected gradient stops at a bound", "[minimi
   CHECK(result.status == MinimizeStatus::stalled);  // the gradient is not 0, and no step leads on
   CHECK(x == VectorXd::Ones(2));
   CHECK(result.value == 1);
+}
+
+// ---- The best x --------------------------------------------------------------------------------------
+
+namespace {
+
+/// Down and up the bowl: x = 1, 1/2, 1/4, -1/2, 1/4, -1/2, 1, -2.
+struct UpAndDown {
+  SGD<> sgd = halving();
+  VectorXd x = VectorXd::Ones(2);
+
+  Minimized<VectorXd> run(const MinimizeOptions& options, const auto& watch) {
+    return minimize(bowl, x, sgd, options, [&](const auto& progress) {
+      sgd.learning_rate = progress.steps == 1 ? 0.5 : progress.steps == 3 ? 1.5 : 3;
+      return watch(progress);
+    });
+  }
+};
+const auto go_on = [](const auto&) { return false; };
+
+}  // namespace
+
+TEST_CASE("the best x of a run is kept if that is asked for", "[minimize]") {
+  UpAndDown walk;
+  const auto result = walk.run({.max_steps = 7, .keep_best = true}, go_on);
+  CHECK(result.value == 4);
+  CHECK(walk.x == VectorXd::Constant(2, -2));  // the last one
+  CHECK(result.best_value == 0.0625);
+  CHECK(result.best_steps == 2);  // the first with that value
+  REQUIRE(result.best_x.has_value());
+  CHECK(*result.best_x == VectorXd::Constant(2, 0.25));
+}
+
+TEST_CASE("the best value is there in any case", "[minimize]") {
+  UpAndDown walk;
+  const auto result = walk.run({.max_steps = 7}, go_on);
+  CHECK(result.best_value == 0.0625);
+  CHECK(result.best_steps == 2);
+  CHECK(!result.best_x.has_value());
+}
+
+TEST_CASE("the best x may be the first or the last", "[minimize]") {
+  const bool falls = GENERATE(true, false);
+  SGD<> sgd({.learning_rate = falls ? 0.5 : 3});
+  VectorXd x = VectorXd::Ones(2);
+  const auto result = minimize(bowl, x, sgd, {.max_steps = 3, .keep_best = true});
+  CHECK(result.best_steps == (falls ? 3 : 0));
+  CHECK(result.best_value == (falls ? result.value : 1));
+  CHECK(*result.best_x == (falls ? x : VectorXd(VectorXd::Ones(2))));
+}
+
+TEST_CASE("the best x is kept by every end", "[minimize]") {
+  const auto breaks_above = [](const VectorXd& x, VectorXd& gradient) {
+    return x[0] > 1.5 ? not_a_number : bowl(x, gradient);
+  };
+  SGD<> sgd({.learning_rate = 3});
+  VectorXd x = VectorXd::Constant(2, 0.5);
+  const auto result = minimize(breaks_above, x, sgd, {.keep_best = true});
+  CHECK(result.status == MinimizeStatus::non_finite);
+  CHECK(*result.best_x == VectorXd::Constant(2, 0.5));
+  x.setZero();
+  CHECK(*minimize(bowl, x, sgd, {.keep_best = true}).best_x == x);
+}
+
+TEST_CASE("an observer sees the best value so far, and can stop when it is old", "[minimize]") {
+  UpAndDown walk;
+  std::vector<std::int64_t> best_steps;
+  const auto result = walk.run({}, [&](const Progress<VectorXd>& progress) {
+    best_steps.push_back(progress.best_steps);
+    CHECK(progress.best_value == (progress.steps == 1 ? 0.25 : 0.0625));
+    return progress.steps - progress.best_steps == 3;
+  });
+  CHECK(best_steps == std::vector<std::int64_t>{1, 2, 2, 2, 2});
+  CHECK(result.status == MinimizeStatus::stopped_by_observer);
+  CHECK(result.steps == 5);
+  CHECK(walk.x == VectorXd::Constant(2, -0.5));  // what was reached
+}
+
+TEST_CASE("a run that was stopped goes on as if it had not been", "[minimize]") {
+  const bool by_observer = GENERATE(true, false);
+  ScheduleFreeAdamW<> rule({.learning_rate = 0.1}), undisturbed = rule;
+  VectorXd x = VectorXd::LinSpaced(5, -1, 1), y = x;
+  const auto watch = [&](const auto& progress) { return by_observer && progress.steps == 9; };
+  minimize(bowl, x, rule, {.max_steps = 9 + by_observer}, watch);
+  CHECK(rule.steps() == 9);
+  minimize(bowl, x, rule, {.max_steps = 11});
+  const auto whole = minimize(bowl, y, undisturbed, {.max_steps = 20});
+  CHECK(same_bits(x, y));
+  CHECK(same_state(rule, undisturbed));
+  // The run is about x; what a schedule-free rule means to be used is its average.
+  CHECK(whole.value == x.squaredNorm() / 2);
+  CHECK(rule.averaged(x) != x);
+}
+
+// ---- Several tensors ---------------------------------------------------------------------------------
+
+namespace {
+
+using Eigen::MatrixXd;
+using Pair = std::tuple<MatrixXd, VectorXd>;
+
+/// |W|^2 / 2 + |b|^2 / 2.
+double two_bowls(const Pair& params, Pair& gradient) {
+  gradient = params;
+  return (std::get<0>(params).squaredNorm() + std::get<1>(params).squaredNorm()) / 2;
+}
+
+/// The same for any number.
+double bowls(const std::vector<MatrixXd>& params, std::vector<MatrixXd>& gradient) {
+  double sum = 0;
+  for (std::size_t i = 0; i < params.size(); ++i) {
+    gradient[i] = params[i];
+    sum += params[i].squaredNorm() / 2;
+  }
+  return sum;
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("several tensors take the steps of one vector", "[minimize]", Adam<>, Nesterov<>, Rprop<>) {
+  VectorXd flat = VectorXd::LinSpaced(10, -1, 1);
+  MatrixXd W = flat.head(6).reshaped(2, 3);
+  VectorXd b = flat.tail(4);
+  std::vector<MatrixXd> all{W, b};
+  TestType one, two, many;
+  if constexpr (requires { one.gradient_at; })
+    one.gradient_at = two.gradient_at = many.gradient_at = GradientAt::lookahead;
+  const auto result = minimize(bowl, flat, one, {.max_steps = 20});
+  const auto of_tuple = minimize(two_bowls, std::tie(W, b), two, {.max_steps = 20});
+  const auto of_range = minimize(bowls, all, many, {.max_steps = 20});
+  CHECK(of_tuple.steps == 20);
+  CHECK(of_range.steps == 20);
+  CHECK(same_bits(W.reshaped(), flat.head(6)));
+  CHECK(same_bits(b, flat.tail(4)));
+  CHECK(same_bits(all[0], W));
+  CHECK(same_bits(all[1].reshaped(), b));
+  CHECK(same_state(one, two));
+  CHECK(same_state(one, many));
+  CHECK(of_tuple.gradient_norm == result.gradient_norm);
+  CHECK(of_range.gradient_norm == result.gradient_norm);
+  Pair gradient;
+  CHECK(of_tuple.value == two_bowls({W, b}, gradient));
+}
+
+TEST_CASE("each criterion sees every tensor", "[minimize]") {
+  const bool first = GENERATE(true, false);
+  SGD<> sgd = halving();
+  MatrixXd W = MatrixXd::Constant(2, 3, first ? 1 : 1e-9);
+  VectorXd b = VectorXd::Constant(4, first ? 1e-9 : 1);
+  const auto run = [&](const MinimizeOptions& options) { return minimize(two_bowls, std::tie(W, b), sgd, options); };
+  SECTION("gradient tolerance") {
+    const auto result = run({.gradient_tolerance = 0.125});
+    CHECK(result.status == MinimizeStatus::gradient_tolerance);
+    CHECK(result.steps == 3);
+    CHECK(result.gradient_norm == 0.125);
+  }
+  SECTION("step tolerance") {
+    const auto result = run({.gradient_tolerance = 0, .step_tolerance = 0.125});
+    CHECK(result.status == MinimizeStatus::step_tolerance);
+    CHECK(result.steps == 3);
+  }
+  SECTION("idle steps") {
+    sgd.freeze(first ? 0 : 1);  // the other one moves
+    CHECK(run({.max_steps = 20, .step_tolerance = 1e-300, .max_idle_steps = 3}).status == MinimizeStatus::max_steps);
+    sgd.freeze(first ? 1 : 0);
+    CHECK(run({.max_steps = 20, .max_idle_steps = 3}).status == MinimizeStatus::stalled);
+  }
+  SECTION("x that is not finite") {
+    // The step overflows, and at -infinity the ramp is flat.
+    const auto ramp = [=](const Pair&, Pair& gradient) {
+      std::get<0>(gradient).setConstant(first ? 1e308 : 0);
+      std::get<1>(gradient).setConstant(first ? 0 : 1e308);
+      return 1.0;
+    };
+    sgd.learning_rate = 100;
+    CHECK(minimize(ramp, std::tie(W, b), sgd).status == MinimizeStatus::non_finite);
+    CHECK(W(0, 0) == (first ? 1 : 1e-9));
+    CHECK(b[0] == (first ? 1e-9 : 1));
+  }
+  SECTION("a gradient that is not finite") {
+    const auto breaks = [=](const Pair& params, Pair& gradient) {
+      const double value = two_bowls(params, gradient);
+      if (value > 1e-3) return value;
+      if (first) std::get<0>(gradient)(1, 2) = not_a_number;
+      if (!first) std::get<1>(gradient)[3] = not_a_number;
+      return value;
+    };
+    const auto result = minimize(breaks, std::tie(W, b), sgd);
+    CHECK(result.status == MinimizeStatus::non_finite);
+    CHECK(result.value > 1e-3);
+  }
+}
+
+TEST_CASE("an observer sees tuples, and the best x is one", "[minimize]") {
+  SGD<> sgd = halving();
+  MatrixXd W = MatrixXd::Ones(2, 3);
+  VectorXd b = VectorXd::Ones(4);
+  const auto watch = [&](const Progress<Pair>& progress) {
+    const auto& [its_W, its_b] = progress.x;
+    CHECK(its_W(1, 2) == its_b[3]);
+    CHECK(W(1, 2) == 1);  // not yet
+    sgd.learning_rate = progress.steps == 2 ? 3 : 0.5;
+    return progress.steps == 3;
+  };
+  const auto result = minimize(two_bowls, std::tie(W, b), sgd, {.keep_best = true}, watch);
+  CHECK(result.best_steps == 2);
+  CHECK(W == MatrixXd::Constant(2, 3, -0.5));
+  std::tie(W, b) = *result.best_x;
+  CHECK(W == MatrixXd::Constant(2, 3, 0.25));
+  CHECK(b == VectorXd::Constant(4, 0.25));
+}
+
+TEST_CASE("minimize works on every kind of several tensors", "[minimize]") {
+  const MinimizeOptions options{.gradient_tolerance = 1e-3};
+  const double end = std::pow(0.5, 10);
+  MatrixXd W = MatrixXd::Ones(3, 4);
+  VectorXd b = VectorXd::Ones(2);
+  SECTION("a tuple of views that goes away") {
+    minimize(two_bowls, std::tuple(W.block(0, 0, 2, 2), Eigen::Map<VectorXd>(b.data(), 1)), halving(), options);
+    CHECK(W(1, 1) == end);
+    CHECK(W(2, 2) == 1);
+    CHECK(b == Eigen::Vector2d(end, 1));
+  }
+  SECTION("a pair that owns its tensors, and a generic objective") {
+    std::pair<MatrixXd, Eigen::Array2d> params(W, Eigen::Array2d::Ones());
+    const auto objective = [](const auto& x, auto& gradient) {
+      const auto& [its_W, its_b] = x;
+      auto& [dW, db] = gradient;
+      dW = its_W;
+      db = its_b;
+      return 0.0;
+    };
+    minimize(objective, params, halving(), options);
+    CHECK(params.first(2, 3) == end);
+    CHECK(params.second[1] == end);
+  }
+  SECTION("fixed sizes") {
+    Eigen::Vector2f x(1, 1), y(1, 1);
+    const auto objective = [](const auto& params, auto& gradient) { return gradient = params, 1; };
+    minimize(objective, std::tie(x, y), SGD<float, 4>({.learning_rate = 0.5}), options);
+    CHECK(y[1] == static_cast<float>(end));
+  }
+  SECTION("a vector of views") {
+    std::vector<Eigen::Map<MatrixXd>> views{{W.data(), 2, 2}, {W.data() + 4, 1, 3}};
+    minimize(bowls, views, halving(), options);
+    CHECK(W.reshaped().head(7) == VectorXd::Constant(7, end));
+    CHECK(W.reshaped().tail(5) == VectorXd::Ones(5));
+  }
+  SECTION("an array, a span") {
+    std::array<MatrixXd, 2> both{W, W};
+    minimize(bowls, both, halving(), options);
+    CHECK(both[1](2, 3) == end);
+    std::vector<MatrixXd> many(3, W);
+    minimize(bowls, std::span(many).first(2), halving(), options);
+    CHECK(many[1](2, 3) == end);
+    CHECK(many[2] == W);
+  }
+  SECTION("nothing") {
+    std::vector<MatrixXd> none;
+    CHECK(minimize(bowls, none, halving()).status == MinimizeStatus::gradient_tolerance);
+  }
+}
+
+TEST_CASE("what is wrong with one of several tensors is said with its number", "[minimize]") {
+  SGD<> sgd = halving();
+  MatrixXd W = MatrixXd::Ones(2, 3);
+  VectorXd b = VectorXd::Ones(4);
+  const auto told = [&](const auto& objective) { return complaint([&] { minimize(objective, std::tie(W, b), sgd); }); };
+  CHECK(told([](const Pair& params, Pair& gradient) {
+    std::get<1>(gradient).resize(5);
+    return std::get<0>(gradient) = std::get<0>(params), 1.0;
+  }) == "descent::minimize: the objective's gradient of tensor 1 (of 2, from 0) is 5x1, but x is 4x1");
+  CHECK(told([](const Pair& params, Pair& gradient) {
+    std::get<0>(gradient) = std::get<0>(params);
+    std::get<1>(gradient).head(2).setZero();
+    return 1.0;
+  }) == "descent::minimize: the objective does not set component (2, 0) of the gradient of tensor 1 (of 2, from 0); it "
+        "must assign each, and not add to what is there");
+  std::vector<MatrixXd> many(3, W);
+  CHECK(complaint([&] {
+    minimize([](const auto& params, auto& gradient) {
+      gradient.assign(2, params[0]);
+      return 1.0;
+    }, many, sgd);
+  }) == "descent::minimize: the objective's gradient has 2 tensors, but x has 3");
+  b[2] = not_a_number;
+  CHECK(complaint<std::domain_error>([&] { minimize(two_bowls, std::tie(W, b), sgd); }) ==
+        "descent::minimize: the x to start from of tensor 1 (of 2, from 0) is not finite: (2, 0) is nan");
+  CHECK(sgd.steps() == 0);
+  CHECK(W == MatrixXd::Ones(2, 3));
+}
+
+TEST_CASE("what is thrown leaves several tensors and the optimizer together", "[minimize]") {
+  struct Gone {};
+  SGD<> sgd = halving();
+  MatrixXd W = MatrixXd::Ones(2, 3);
+  VectorXd b = VectorXd::Ones(4);
+  const auto gone_below = [](const Pair& params, Pair& gradient) {
+    if (std::get<1>(params)[0] < 0.2) throw Gone{};
+    return two_bowls(params, gradient);
+  };
+  CHECK_THROWS_AS(minimize(gone_below, std::tie(W, b), sgd), Gone);
+  CHECK(sgd.steps() == 3);
+  CHECK(W == MatrixXd::Constant(2, 3, 0.125));
+  CHECK(b == VectorXd::Constant(4, 0.125));
+}
+
+TEST_CASE("an objective of several tensors that takes a copy of its gradient is refused", "[minimize]") {
+  using Many = std::vector<MatrixXd>;
+  STATIC_REQUIRE(Objective<decltype(two_bowls), Pair>);
+  STATIC_REQUIRE(!Objective<double (*)(const Pair&, Pair), Pair>);
+  STATIC_REQUIRE(!Objective<double (*)(const Pair&, const Pair&), Pair>);
+  STATIC_REQUIRE(Objective<double (*)(const Many&, Many&), Many>);
+  STATIC_REQUIRE(Objective<double (*)(Many, std::span<MatrixXd>), Many>);
+  STATIC_REQUIRE(!Objective<double (*)(const Many&, Many), Many>);
+  STATIC_REQUIRE(!Objective<double (*)(const Many&, const Many&), Many>);
+  STATIC_REQUIRE(!Objective<double (*)(const Many&, std::span<const MatrixXd>), Many>);
+  const auto by_copy = [](const auto& params, auto gradient) { return gradient = params, 1.0; };
+  STATIC_REQUIRE(!Objective<decltype(by_copy), Pair>);
+  STATIC_REQUIRE(!Objective<decltype(by_copy), Many>);
 }

@@ -388,7 +388,7 @@ template <class Params, class Scalar, int Size>
 concept SavedParametersOf = Tensors<Params> && SavedScalar<Scalar> && OfScalar<Params, Scalar> && OfSize<Params, Size>;
 
 /// Writes optimizer and params to a file of that name, replacing any file that is there. They are first written to a
-/// temporary file in the same folder, named descent-<process>-<number>.tmp, which is flushed to disk and then renamed.
+/// temporary file in the same folder, `descent-<process>-<number>.tmp`, which is flushed to disk and then renamed.
 /// A crash, a full disk or a power cut at any moment leaves the whole old file or the whole new one; a process that is
 /// killed may also leave its temporary file behind.
 ///

@@ -509,15 +509,19 @@ concept HasStatePowers = requires {
 template <class R>
 concept RunningFactorsIfAny =
     detail::IsChain<R> || HasRunningFactors<R> || requires { &detail::WithOptionalNames<R>::running_factors; };
+/// The same of running_numbers.
 template <class R>
 concept RunningNumbersIfAny =
     detail::IsChain<R> || HasRunningNumbers<R> || requires { &detail::WithOptionalNames<R>::running_numbers; };
+/// The same of initial_state.
 template <class R>
 concept InitialStateIfAny =
     detail::IsChain<R> || HasInitialState<R> || requires { &detail::WithOptionalNames<R>::initial_state; };
+/// The same of state_powers.
 template <class R>
 concept StatePowersIfAny =
     detail::IsChain<R> || HasStatePowers<R> || requires { &detail::WithOptionalNames<R>::state_powers; };
+/// The same of validate.
 template <class R>
 concept ValidateIfAny = detail::IsChain<R> || HasValidate<R> || requires { &detail::WithOptionalNames<R>::validate; };
 
@@ -726,7 +730,7 @@ std::array<double, R::state_names.size()> initial_state(const R& rule) {
 
 }  // namespace DESCENT_FLAGS
 
-/// A rule with its memory (optimizer.hpp).
+// A rule with its memory (optimizer.hpp).
 template <Rule R, class Scalar = double, int Size = -1>
 class Optimizer;
 

@@ -8,6 +8,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <stdexcept>
 #include <string_view>
 #include <type_traits>
@@ -36,6 +37,7 @@ struct MinimizeOptions {
   double step_tolerance = 0;            ///< largest |x_i change| <= tolerance
   double value_tolerance = 0;           ///< |f change| <= tolerance * max(1, |f|)
   std::int64_t max_idle_steps = 1'000;  ///< in a row
+  bool keep_best = false;               ///< whether Minimized::best_x is kept; a copy of x at each new best value
 };
 
 /// Why a run ended.
@@ -50,13 +52,15 @@ enum class MinimizeStatus {
 };
 
 /// How a run ended: value and gradient_norm (the largest |g_i|) are those at the final x, and steps also counts those
-/// that the optimizer skipped.
+/// that the optimizer skipped. The best value is the least at any x of the run, its start included.
 template <class Scalar>
 struct MinimizeResult {
   MinimizeStatus status;
   Scalar value;
   Scalar gradient_norm;
   std::int64_t steps;
+  Scalar best_value = value;
+  std::int64_t best_steps = steps;  ///< after how many steps it was first reached
 
   /// The status in plain words.
   DESCENT_TAGGED std::string_view message() const {
@@ -81,13 +85,26 @@ struct MinimizeResult {
   }
 };
 
+inline namespace DESCENT_FLAGS {
+
+/// What `minimize` returns for an x of that type: a plain object, or a tuple or a vector of them.
+template <class Plain>
+struct Minimized : MinimizeResult<typename detail::ScalarOf<Plain>::type> {
+  std::optional<Plain> best_x = {};  ///< where the best value is, with MinimizeOptions::keep_best
+};
+
+}  // namespace DESCENT_FLAGS
+
 /// What the observer sees after each step.
 template <class Plain>
 struct Progress {
+  using Scalar = typename detail::ScalarOf<Plain>::type;
   std::int64_t steps;
-  typename Plain::Scalar value;          ///< at x
-  typename Plain::Scalar gradient_norm;  ///< the largest |g_i| at x
+  Scalar value;          ///< at x
+  Scalar gradient_norm;  ///< the largest |g_i| at x
   const Plain& x;
+  Scalar best_value;        ///< the least so far, at the start or after a step
+  std::int64_t best_steps;  ///< after how many steps it was first reached
 };
 
 /// What an observer returns: nothing, or whether to stop. A number is neither.
@@ -161,35 +178,69 @@ struct SetAtEnd {
   X& x;
   const Plain* point;
 
-  ~SetAtEnd() { x = *point; }
+  ~SetAtEnd() {
+    for_each_pair(x, *point, [](auto& to, const auto& from) { to = from; });
+  }
 };
+
+/// The largest |a_i - b_i|.
+template <class Plain>
+typename ScalarOf<Plain>::type largest_difference(const Plain& a, const Plain& b) {
+  typename ScalarOf<Plain>::type most = 0;
+  for_each_pair(a, b, [&](const auto& one, const auto& other) { most = (std::max)(most, largest(one - other)); });
+  return most;
+}
+
+template <class Plain>
+bool all_equal(const Plain& a, const Plain& b) {
+  bool equal = true;
+  for_each_pair(a, b,
+                [&](const auto& one, const auto& other) { equal = equal && (one.array() == other.array()).all(); });
+  return equal;
+}
 
 }  // namespace DESCENT_FLAGS
 }  // namespace detail
 
-/// Takes steps from x until a criterion is met. Only then is x written: it is the point reached.
+/// Takes steps from x until a criterion is met. Only then is x written: it is the point reached. Returns a Minimized.
+///
+/// x is one tensor, a tuple of them (`std::tie(W, b)`) or a range. The objective gets its numbers, and a gradient to
+/// write, as plain objects, as tuples or as vectors of them:
+///
+///     const auto objective = [&](const auto& params, auto& gradient) {
+///       const auto& [W, b] = params;
+///       auto& [dW, db] = gradient;
+///       ...
+///     };
+///     descent::minimize(objective, std::tie(W, b), adam);
 ///
 /// The gradient is taken at the parameters or, for GradientAt::lookahead, at `optimizer.lookahead(x)`, which costs a
 /// second call of the objective at each step: value, criteria and observer are about x itself. If x, value or gradient
 /// is not finite, the run ends with the last x at which all were, one step behind the optimizer. It also ends if the
 /// optimizer's state is not finite at a step that is idle or meets step_tolerance or value_tolerance.
 ///
+/// An observer ends the run after any step by returning true. x is then where the optimizer is, as at any other end but
+/// non_finite, and both can go on from there. A schedule-free rule, Average and EqualAverage mean another point to be
+/// used: `optimizer.averaged(x)`. The run, its criteria and its result are about x.
+///
 /// Throws, with x unchanged, std::invalid_argument if an option is out of range or the objective does not set the first
 /// gradient (it is called once more if that is NaN, to find out), and std::domain_error if the initial x, or the value
 /// or gradient there, is not finite. If the objective, the observer or a step throws later, x is where the optimizer's
 /// last step led: both can go on from there.
 template <class F, class X, class O, class Watch = detail::NoObserver>
-requires DenseTensor<X> && Writable<X&> && Objective<F, typename std::remove_cvref_t<X>::PlainObject> &&
-         Observer<Watch, typename std::remove_cvref_t<X>::PlainObject> &&
-         OptimizerFor<O, typename std::remove_cvref_t<X>::PlainObject, typename std::remove_cvref_t<X>::PlainObject>
+requires Tensors<X> && ReadableWhenConst<X> && Writable<X&> && Objective<F, detail::Copies<X>> &&
+         Observer<Watch, detail::Copies<X>> && OptimizerFor<O, detail::Copies<X>, detail::Copies<X>>
 DESCENT_TAGGED auto minimize(F&& objective, X&& x, O&& optimizer, const MinimizeOptions& options = {},
                              Watch&& observer = {}) {
-  using Plain = typename std::remove_cvref_t<X>::PlainObject;
-  using Scalar = typename Plain::Scalar;
+  using Plain = detail::Copies<X>;
+  using Scalar = typename detail::ScalarOf<Plain>::type;
   detail::require_options(options, !std::is_same_v<std::remove_cvref_t<Watch>, detail::NoObserver>);
 
-  detail::Evaluated<Plain> now{x};
-  detail::require_finite("descent::minimize: the x to start from", now.x);
+  detail::Evaluated<Plain> now{detail::copies_of(x)};
+  detail::for_each_tensor(now.x, [&, tensor = Eigen::Index{0}](const auto& its) mutable {
+    const Eigen::Index count = detail::count_tensors(now.x);
+    detail::require_finite(detail::Text{"descent::minimize: the x to start from", detail::place(tensor++, count)}, its);
+  });
   now.evaluate("descent::minimize", objective);
   detail::require_gradient_set("descent::minimize", now, objective);
   if (!now.finite()) {
@@ -197,15 +248,18 @@ DESCENT_TAGGED auto minimize(F&& objective, X&& x, O&& optimizer, const Minimize
                                      now.value, ", largest |gradient| ", now.gradient_norm});
   }
 
-  std::int64_t steps = 0, idle_steps = 0;
+  std::int64_t steps = 0, idle_steps = 0, best_steps = 0;
+  Scalar best_value = now.value;
+  std::optional<Plain> best_x;
+  if (options.keep_best) best_x = now.x;
   const auto end = [&](MinimizeStatus status) {
-    return MinimizeResult<Scalar>{status, now.value, now.gradient_norm, steps};
+    return Minimized<Plain>{{status, now.value, now.gradient_norm, steps, best_value, best_steps}, std::move(best_x)};
   };
   const auto within = [](Scalar size, double tolerance) { return tolerance > 0 && size <= tolerance; };
 
   if (within(now.gradient_norm, options.gradient_tolerance)) return end(MinimizeStatus::gradient_tolerance);
   auto next = now;
-  detail::SetAtEnd<X, Plain> reached{x, &now.x};  // where the optimizer is
+  detail::SetAtEnd<std::remove_reference_t<X>, Plain> reached{x, &now.x};  // where the optimizer is
   while (options.max_steps == 0 || steps < options.max_steps) {
     const std::int64_t skipped_before = detail::skipped_steps(optimizer);
     if (detail::looks_ahead(optimizer)) {
@@ -225,8 +279,13 @@ DESCENT_TAGGED auto minimize(F&& objective, X&& x, O&& optimizer, const Minimize
     reached.point = &now.x;
     if (!next.finite()) return end(MinimizeStatus::non_finite);
     std::swap(now, next);  // next is the point before the step
+    if (now.value < best_value) {
+      best_value = now.value;
+      best_steps = steps;
+      if (options.keep_best) best_x = now.x;
+    }
 
-    const Progress<Plain> progress{steps, now.value, now.gradient_norm, now.x};
+    const Progress<Plain> progress{steps, now.value, now.gradient_norm, now.x, best_value, best_steps};
     if constexpr (std::is_void_v<decltype(observer(progress))>) {
       observer(progress);
     } else {
@@ -235,10 +294,10 @@ DESCENT_TAGGED auto minimize(F&& objective, X&& x, O&& optimizer, const Minimize
     if (within(now.gradient_norm, options.gradient_tolerance)) return end(MinimizeStatus::gradient_tolerance);
 
     const Scalar value_change = std::abs(now.value - next.value) / (std::max)(Scalar(1), std::abs(now.value));
-    const bool still = (now.x.array() == next.x.array()).all();
+    const bool still = detail::all_equal(now.x, next.x);
     const bool idle = (still && now.gradient_norm > 0) || detail::skipped_steps(optimizer) != skipped_before;
     const bool steps_rest =
-        options.step_tolerance > 0 && within(detail::largest(now.x - next.x), options.step_tolerance);
+        options.step_tolerance > 0 && within(detail::largest_difference(now.x, next.x), options.step_tolerance);
     const bool values_rest = within(value_change, options.value_tolerance);
     if ((idle || steps_rest || values_rest) && !detail::state_is_finite(optimizer))
       return end(MinimizeStatus::non_finite);

@@ -8,8 +8,10 @@
 #include <limits>
 #include <stdexcept>
 #include <string_view>
+#include <tuple>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <Eigen/Core>
 
@@ -21,6 +23,20 @@ namespace descent {
 
 namespace detail {
 inline namespace DESCENT_FLAGS {
+
+/// What an objective gets for x: objects that own their numbers.
+template <class X>
+using Copies = decltype(copies_of(std::declval<const std::remove_reference_t<X>&>()));
+
+/// The scalar of a plain object, or of a tuple or a vector of them.
+template <class Plain>
+struct ScalarOf {
+  using type = typename Plain::Scalar;
+};
+template <class First, class... Rest>
+struct ScalarOf<std::tuple<First, Rest...>> : ScalarOf<First> {};
+template <class Element>
+struct ScalarOf<std::vector<Element>> : ScalarOf<Element> {};
 
 template <class R, class X, class G>
 std::type_identity<G> second_parameter(R (*)(X, G));
@@ -34,12 +50,12 @@ std::type_identity<G> second_parameter(R (F::*)(X, G) const);
 template <class Parameter>
 constexpr bool leaves_its_argument() {
   using T = std::remove_cvref_t<Parameter>;
-  if constexpr (!DenseTensor<T>)
+  if constexpr (!Tensors<T>)
     return false;
-  else if constexpr (std::is_reference_v<Parameter>)
+  else if constexpr (DenseTensor<T> && std::is_reference_v<Parameter>)
     return std::is_const_v<std::remove_reference_t<Parameter>> && requires(const T& t) { t.data(); };
   else
-    return !is_writable_tensor<T>;
+    return !is_writable<Parameter>();
 }
 
 /// Whether F is known to take a gradient that it cannot write. Only types are examined: a call with another argument
@@ -65,10 +81,11 @@ template <class F, class Plain>
 concept TakesGradientToWrite = !detail::leaves_the_gradient<std::remove_cvref_t<F>, Plain>();
 
 /// `objective(x, gradient)` writes the gradient at x, which already has the right shape, and returns the value. It must
-/// set every component at each call: each is NaN before.
+/// set every component at each call: each is NaN before. x and gradient are plain objects (`Eigen::VectorXd`); for
+/// several tensors both are tuples of them, or both vectors.
 template <class F, class Plain>
 concept Objective = requires(F& objective, const Plain& x, Plain& gradient) {
-  { objective(x, gradient) } -> std::convertible_to<typename Plain::Scalar>;
+  { objective(x, gradient) } -> std::convertible_to<typename detail::ScalarOf<Plain>::type>;
 } && TakesGradientToWrite<F, Plain>;
 
 namespace detail {
@@ -84,9 +101,9 @@ typename Dense::Scalar largest(const Dense& dense) {
 /// A point with the value and the gradient there.
 template <class Plain>
 struct Evaluated {
-  using Scalar = typename Plain::Scalar;
+  using Scalar = typename ScalarOf<Plain>::type;
   Plain x;
-  Plain gradient = {};
+  Plain gradient = x;
   Scalar value = 0;
   Scalar gradient_norm = 0;
 
@@ -94,17 +111,29 @@ struct Evaluated {
   /// gradient has another shape.
   template <class F>
   void evaluate(std::string_view caller, F& objective, Scalar unset = std::numeric_limits<Scalar>::quiet_NaN()) {
-    gradient.setConstant(x.rows(), x.cols(), unset);
+    for_each_tensor(gradient, [&](auto& tensor) { tensor.setConstant(unset); });
     value = static_cast<Scalar>(objective(std::as_const(x), gradient));
-    if (gradient.rows() != x.rows() || gradient.cols() != x.cols())
+    const Index count = count_tensors(x);
+    if (const Index gradients = count_tensors(gradient); gradients != count)
       fail<std::invalid_argument>(
-          {caller, ": the objective's gradient is ", to_text(shape_of(gradient)), ", but x is ", to_text(shape_of(x))});
-    gradient_norm = largest(gradient);
+          {caller, ": the objective's gradient has ", gradients, " tensors, but x has ", count});
+    gradient_norm = 0;
+    Index tensor = 0;
+    for_each_pair(x, gradient, [&](const auto& its_x, const auto& its_gradient) {
+      if (shape_of(its_gradient) != shape_of(its_x))
+        fail<std::invalid_argument>({caller, ": the objective's gradient", place(tensor, count), " is ",
+                                     to_text(shape_of(its_gradient)), ", but x is ", to_text(shape_of(its_x))});
+      const Scalar its_norm = largest(its_gradient);
+      if (its_norm > gradient_norm || std::isnan(its_norm)) gradient_norm = its_norm;
+      ++tensor;
+    });
   }
 
   /// Checks x, too, because an objective may turn a NaN into numbers.
   bool finite() const {
-    return std::isfinite(value) && std::isfinite(gradient_norm) && all_finite<false>(x.data(), x.size());
+    bool all = std::isfinite(value) && std::isfinite(gradient_norm);
+    for_each_tensor(x, [&](const auto& tensor) { all = all && all_finite<false>(tensor.data(), tensor.size()); });
+    return all;
   }
 };
 
@@ -115,11 +144,16 @@ void require_gradient_set(std::string_view caller, const Evaluated<Plain>& evalu
   if (!std::isnan(evaluated.gradient_norm)) return;
   Evaluated<Plain> with_zero{evaluated.x};
   with_zero.evaluate(caller, objective, 0);
-  for (Index col = 0; col < evaluated.x.cols(); ++col)
-    for (Index row = 0; row < evaluated.x.rows(); ++row)
-      if (std::isnan(evaluated.gradient(row, col)) && !std::isnan(with_zero.gradient(row, col)))
-        fail<std::invalid_argument>({caller, ": the objective does not set component ", to_text(row, col),
-                                     " of the gradient; it must assign each, and not add to what is there"});
+  Index tensor = 0;
+  for_each_pair(evaluated.gradient, with_zero.gradient, [&](const auto& from_nan, const auto& from_zero) {
+    for (Index col = 0; col < from_nan.cols(); ++col)
+      for (Index row = 0; row < from_nan.rows(); ++row)
+        if (std::isnan(from_nan(row, col)) && !std::isnan(from_zero(row, col)))
+          fail<std::invalid_argument>({caller, ": the objective does not set component ", to_text(row, col),
+                                       " of the gradient", place(tensor, count_tensors(evaluated.x)),
+                                       "; it must assign each, and not add to what is there"});
+    ++tensor;
+  });
 }
 
 }  // namespace DESCENT_FLAGS
