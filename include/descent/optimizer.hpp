@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -62,6 +63,12 @@ struct Settings {
 
 /// The only access to an optimizer's memory from outside; checkpoint.hpp uses it.
 struct MemoryAccess;
+
+/// Members of Optimizer in optional headers: sparse.hpp and resize.hpp.
+template <class O>
+struct SparseStep;
+template <class O>
+struct Resize;
 
 }  // namespace DESCENT_FLAGS
 }  // namespace detail
@@ -132,6 +139,8 @@ class Optimizer : public R {
   static constexpr bool has_fast_path = steps_by_kernel && detail::norm_link_count<R> == 0;
   using Memory = detail::Memory<R, Scalar, Size>;
   friend struct detail::MemoryAccess;
+  friend struct detail::SparseStep<Optimizer>;
+  friend struct detail::Resize<Optimizer>;
 
  public:
   /// Takes a rule, by default one with its default hyperparameters. Throws std::invalid_argument if a hyperparameter,
@@ -183,6 +192,43 @@ class Optimizer : public R {
         return;
     }
     step_views_of(params, gradient);
+  }
+
+  /// A step of some columns, or rows, of one tensor: the one number columns[k] moves by the rule's step for number k of
+  /// the gradient, and no other parameter or state is touched. <descent/sparse.hpp> defines and describes them.
+  template <class Params, Indices Columns, class Gradient>
+  requires ParametersOf<Params, Scalar, Size> && DenseTensor<Params> && GradientOf<Gradient, Params, Scalar>
+  DESCENT_TAGGED void step_columns(Params&& params, const Columns& columns, const Gradient& gradient) {
+    detail::SparseStep<Optimizer>::columns(*this, params, columns, gradient);  // needs <descent/sparse.hpp>
+  }
+  template <class Params, Indices Rows, class Gradient>
+  requires ParametersOf<Params, Scalar, Size> && DenseTensor<Params> && GradientOf<Gradient, Params, Scalar>
+  DESCENT_TAGGED void step_rows(Params&& params, const Rows& rows, const Gradient& gradient) {
+    detail::SparseStep<Optimizer>::rows(*this, params, rows, gradient);  // needs <descent/sparse.hpp>
+  }
+  /// The same for the elements that a sparse gradient, of the shape of params, stores.
+  template <class Params, SparseTensor Gradient>
+  requires ParametersOf<Params, Scalar, Size> && DenseTensor<Params> && OfScalar<Params, typename Gradient::Scalar>
+  DESCENT_TAGGED void step_sparse(Params&& params, const Gradient& gradient) {
+    detail::SparseStep<Optimizer>::elements(*this, params, gradient);  // needs <descent/sparse.hpp>
+  }
+
+  /// Changes the state of one tensor as its parameters change: those of the columns, or rows, with these numbers stay,
+  /// in this order. Or gives as many new ones behind the last a state as before the first step. <descent/resize.hpp>
+  /// defines and describes them.
+  template <Indices Columns>
+  DESCENT_TAGGED void keep_columns(const Columns& columns, Eigen::Index tensor = 0) {
+    detail::Resize<Optimizer>::keep_columns(*this, columns, tensor);  // needs <descent/resize.hpp>
+  }
+  template <Indices Rows>
+  DESCENT_TAGGED void keep_rows(const Rows& rows, Eigen::Index tensor = 0) {
+    detail::Resize<Optimizer>::keep_rows(*this, rows, tensor);  // needs <descent/resize.hpp>
+  }
+  DESCENT_TAGGED void append_columns(std::integral auto count, Eigen::Index tensor = 0) {
+    detail::Resize<Optimizer>::append_columns(*this, count, tensor);  // needs <descent/resize.hpp>
+  }
+  DESCENT_TAGGED void append_rows(std::integral auto count, Eigen::Index tensor = 0) {
+    detail::Resize<Optimizer>::append_rows(*this, count, tensor);  // needs <descent/resize.hpp>
   }
 
   /// The number of steps taken since construction or `reset`.
@@ -459,10 +505,14 @@ class Optimizer : public R {
   DESCENT_TAGGED bool accepts(Gradient gradient, const detail::TensorFacts<R>& facts) {
     if constexpr (requires { requires R::norm_shows_nonfinite; })
       if (std::isfinite(facts.norms[0])) return true;
+    return all_accepted(gradient);
+  }
+  /// `positions` is described in nonfinite.hpp.
+  DESCENT_TAGGED bool all_accepted(Gradient gradient, const Eigen::Index* positions = nullptr) {
     const bool skips = settings_.nonfinite == NonFinite::skip && memory_.skipped_in_a_row < settings_.most_in_a_row;
     for (Eigen::Index i = 0; i < gradient.count; ++i) {
       if (is_frozen(i) || detail::all_finite<detail::squares_gradient<R>>(gradient[i])) continue;
-      if (!skips) detail::fail_not_finite(gradient[i], i, gradient.count, memory_.skipped_in_a_row);
+      if (!skips) detail::fail_not_finite(gradient[i], i, gradient.count, memory_.skipped_in_a_row, positions);
       ++memory_.skipped;
       ++memory_.skipped_in_a_row;
       return false;
