@@ -154,8 +154,8 @@ struct Resize<Optimizer<R, Scalar, Size>> {
     Shape after = before;
     (rows ? after.rows : after.cols) = static_cast<Index>(origins.size());
     if (factors_state<R, Scalar>(before) != factors_state<R, Scalar>(after))
-      fail<std::invalid_argument>({"descent: the state of a matrix differs from that of a vector; tensor ", tensor,
-                                   " is ", to_text(before), " and cannot become ", to_text(after)});
+      fail<std::invalid_argument>({"descent: tensor ", tensor, " is ", to_text(before), " and cannot become ",
+                                   to_text(after), ", because the state of a matrix differs from that of a vector"});
 
     auto state = memory.state;
     state.fill(optimizer.state_size() - state_size<R, Scalar>(before) + state_size<R, Scalar>(after),

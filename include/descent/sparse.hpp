@@ -23,7 +23,8 @@
 //     steps may take turns. (PyTorch: SparseAdam, which is Adam with epsilon_placement hat)
 //   - Moments do not decay, momentum does not move, weight decay and the other links of a chain do not act where there
 //     is no gradient. With SGD and AdaGrad, also behind GradientScale or ClipValue, that is no difference: a zero
-//     gradient changes no bit there. With all other rules it is one.
+//     gradient changes no bit there. With Ftrl without l2_shrinkage it changes what is rounded, with all other rules
+//     more.
 //   - At every 32nd step, tiny state becomes 0 where it is touched.
 //   - Gradients for the same column, row or element are added in the order in which they are given, and then stepped
 //     once.
