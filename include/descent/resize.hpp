@@ -105,9 +105,10 @@ struct Resize<Optimizer<R, Scalar, Size>> {
     optimizer.require_tensor(tensor);
     if (optimizer.steps() == 0) return;
     const Index count = count_of(optimizer, rows, tensor);
+    const auto length = static_cast<Index>(std::distance(std::begin(given), std::end(given)));
     Origins kept;
+    kept.reserve(static_cast<std::size_t>(length));
     if constexpr (std::same_as<std::remove_cvref_t<decltype(*std::begin(given))>, bool>) {
-      const auto length = static_cast<Index>(std::distance(std::begin(given), std::end(given)));
       if (length != count)
         fail<std::invalid_argument>({"descent: a mask of ", length, " for ", count, rows ? " rows" : " columns"});
       Index index = 0;
@@ -157,7 +158,7 @@ struct Resize<Optimizer<R, Scalar, Size>> {
       fail<std::invalid_argument>({"descent: tensor ", tensor, " is ", to_text(before), " and cannot become ",
                                    to_text(after), ", because the state of a matrix differs from that of a vector"});
 
-    auto state = memory.state;
+    std::remove_cvref_t<decltype(memory.state)> state;
     state.fill(optimizer.state_size() - state_size<R, Scalar>(before) + state_size<R, Scalar>(after),
                initial_state(optimizer.rule()));
     for (std::size_t slot = 0; slot < R::state_names.size(); ++slot) {
