@@ -446,6 +446,10 @@ TEST_CASE("NonFinite also concerns sparse gradients and their sums", "[sparse]")
   g(0, 0) = g(0, 2) = 9 * large;
   rejects([&] { optimizer.step_columns(x, columns, g); },
           "descent: the gradient is too large: the square of (0, 0) is inf; it is 1.8e+154");
+  Matrix<double> two_rows = Matrix<double>::Ones(2, 5);
+  two_rows(0, 3) = two_rows(1, 3) = 9 * large;
+  rejects([&] { optimizer.step_rows(x, std::vector{1, 1}, two_rows); },
+          "descent: the gradient is too large: the square of (0, 3) is inf; it is 1.8e+154");
   Eigen::SparseMatrix<double> sparse(2, 5);
   sparse.insert(0, 1) = 1;
   sparse.insert(1, 3) = inf;

@@ -32,8 +32,8 @@
 //     finite and their sum is not. Threads are not used.
 //
 // Throws std::out_of_range for an index that does not exist, and otherwise like `step`; whenever it throws, nothing has
-// changed. The optimizer keeps the memory that a step needs besides the state of all parameters, which the first step
-// makes: it allocates again only if a step names more than twice as much as those before it.
+// changed. The first step allocates the state of all parameters. What a step needs besides is kept, in powers of two: a
+// later step allocates only if it names more than all before it, and seldom then.
 //
 // Three kinds of rules take no sparse steps, and say so at compile time: those with norms of tensors (ClipNorm,
 // ClipTensorNorm, TrustRatio, LAMB, LARS), those that step matrices as a whole (Muon, Adafactor), and those that follow
