@@ -124,6 +124,11 @@ inline constexpr Eigen::Index tensor_elements = tensor_count * 16 * 16;
 inline constexpr Eigen::Index model_count = 100'000;
 inline constexpr int model_parameters = 8;
 
+/// An embedding table: how many columns or rows, of how many elements each, and how many of them a sparse step touches.
+inline constexpr Eigen::Index table_slices = 60'000, slice_length = 32, touched_slices = 200;
+inline constexpr Eigen::Index table_elements = table_slices * slice_length;
+inline constexpr std::string_view sparse_rules[] = {"Adam", "AdaGrad"};
+
 /// The side of the matrices in two storage orders, and the size of a small vector.
 inline constexpr Eigen::Index layout_sides[] = {64, 1'000};
 inline constexpr int small_vector = 6;
@@ -150,6 +155,11 @@ inline constexpr std::string_view rows_together = "descent-rows-together";
 inline constexpr std::string_view avx2_rows = "avx2-100000-rows";
 inline constexpr std::string_view one_layout = "descent-row-major";
 inline constexpr std::string_view two_layouts = "descent-row-and-column-major";
+inline constexpr std::string_view sparse_columns = "descent-sparse-columns";
+inline constexpr std::string_view sparse_rows = "descent-sparse-rows";
+inline constexpr std::string_view eigen_columns = "eigen-sparse-columns";
+inline constexpr std::string_view eigen_rows = "eigen-sparse-rows";
+inline constexpr std::string_view whole_table = "descent-whole-table";
 inline constexpr std::string_view vector = "descent-vector";
 inline constexpr std::string_view map = "descent-map";
 inline constexpr std::string_view fixed_vector = "descent-fixed-vector";
@@ -181,5 +191,9 @@ void add_newer_benchmarks(const Coverage& coverage);
 /// The same for matrices, of both scalars.
 void check_matrix_steppers();
 void add_matrix_benchmarks(const Coverage& coverage);
+
+/// The same for sparse steps.
+void check_sparse_steppers();
+void add_sparse_benchmarks();
 
 }  // namespace bench

@@ -43,6 +43,7 @@ class Goals {
     print_long_vectors();
     print_newer_rules();
     print_matrices();
+    print_sparse();
     print_recipes();
     print_small_vectors();
     print_tensors();
@@ -140,6 +141,15 @@ class Goals {
                            only({"Muon"}, to_eigen));
     print_goal<OfMatrices>("matrices of Adafactor: descent/Eigen", at_most, 1, {small, medium, large},
                            only({"Adafactor"}, to_eigen));
+  }
+
+  void print_sparse() const {
+    print_goal("sparse steps of columns: descent/Eigen", at_most, 1, {table_elements},
+               ratio(who::sparse_columns, who::eigen_columns));
+    print_goal("sparse steps of rows: descent/Eigen", at_most, 1, {table_elements},
+               ratio(who::sparse_rows, who::eigen_rows));
+    print_goal("a step of the whole table/a sparse step", at_least, 20, {table_elements},
+               ratio(who::whole_table, who::sparse_columns));
   }
 
   void print_recipes() const {

@@ -82,11 +82,13 @@ int main(int argc, char** argv) try {
     bench::check_newer_steppers<Scalar>();
   });
   bench::check_matrix_steppers();
+  bench::check_sparse_steppers();
   bench::for_each_scalar([&]<class Scalar>() {
     bench::add_benchmarks<Scalar>(coverage);
     bench::add_newer_benchmarks<Scalar>(coverage);
   });
   bench::add_matrix_benchmarks(coverage);
+  bench::add_sparse_benchmarks();
   if (!tables) {
     benchmark::RunSpecifiedBenchmarks();
     return 0;

@@ -32,6 +32,7 @@ class Report {
     print_rules();
     print_newer_rules();
     print_matrices();
+    print_sparse();
     print_native();
     print_recipes();
     print_small();
@@ -85,6 +86,23 @@ class Report {
                     cell(cpu(rule, scalar, side * side, who::eigen) / ns, 15, 2).c_str());
       }
     });
+  }
+
+  void print_sparse() const {
+    std::printf(
+        "\nSparse steps of %d of %d columns or rows of %d elements, in float; Eigen: expressions for each of them\n\n"
+        "%-9s %-8s %13s %15s %21s\n",
+        static_cast<int>(touched_slices), static_cast<int>(table_slices), static_cast<int>(slice_length), "rule", "of",
+        "us", "Eigen/descent", "whole table/descent");
+    for (const std::string_view rule : sparse_rules)
+      for (const bool columns : {true, false}) {
+        const auto time = [&](std::string_view by) { return cpu(rule, "float", table_elements, by); };
+        const double ns = time(columns ? who::sparse_columns : who::sparse_rows);
+        if (std::isnan(ns)) continue;
+        std::printf("%-9s %-8s %s %s %s\n", rule.data(), columns ? "columns" : "rows", cell(ns / 1e3, 13, 1).c_str(),
+                    cell(time(columns ? who::eigen_columns : who::eigen_rows) / ns, 15, 2).c_str(),
+                    cell(time(who::whole_table) / ns, 21, 1).c_str());
+      }
   }
 
   template <class Rules>

@@ -2,14 +2,19 @@
 //
 // No allocation after the first step, and none at all with a fixed size; the first test checks that the count works. A
 // program of its own, because it replaces malloc.
+#include <array>
 #include <new>
 #include <span>
 #include <tuple>
 #include <type_traits>
 #include <vector>
 
+#include <Eigen/SparseCore>
+
+#include <descent/resize.hpp>
 #include <descent/rules/adafactor.hpp>
 #include <descent/rules/muon.hpp>
+#include <descent/sparse.hpp>
 
 #include "catch.hpp"
 #include "counted_heap.hpp"
@@ -167,6 +172,63 @@ TEST_CASE("a gradient expression costs memory once, not at every step", "[alloca
   CHECK(allocations_of([&] {
     for (int t = 0; t < 50; ++t) step_all();
   }) == 0);
+}
+
+TEST_CASE("only the first sparse steps allocate", "[allocation]") {
+  Adam<double> by_columns, by_rows, by_elements;
+  Eigen::MatrixXd x = Eigen::MatrixXd::Ones(20, 30), y = x, z = x;
+  Eigen::SparseMatrix<double> sparse(20, 30);
+  for (int k = 0; k < 20; ++k) sparse.insert(k, k) = 1;
+  const auto step_all = [&](std::size_t touched) {
+    std::array<int, 9> which{7, 3, 7, 19, 0, 3, 3, 5, 1};
+    const std::span columns(which.data(), touched);
+    const auto n = static_cast<Eigen::Index>(touched);
+    by_columns.step_columns(x, columns, 2 * y.leftCols(n));
+    by_rows.step_rows(y, columns, x.topRows(n));
+    by_elements.step_sparse(z, sparse);
+  };
+  step_all(9);
+  CHECK(allocations_of([&] {
+    for (int t = 0; t < 50; ++t) step_all(static_cast<std::size_t>(t % 10));
+  }) == 0);
+}
+
+TEST_CASE("a sparse step or a change of columns that finds no memory leaves all as before", "[allocation]") {
+  const Eigen::MatrixXd start = Eigen::MatrixXd::Ones(5, 7), g = Eigen::MatrixXd::Constant(5, 3, 0.5);
+  const auto check = [&](bool first, int expected, const auto& change) {
+    Adam<double> before;
+    Eigen::MatrixXd x = start;
+    if (!first) before.step(x, x);
+    const Eigen::MatrixXd x_before = x;
+    int failures = 0;
+    for (bool failed = true; failed;) {
+      Adam<double> optimizer = before;
+      heap::first_failing = heap::last_failing = failures + 1;
+      failed = false;
+      allocations_of([&] {
+        try {
+          change(optimizer, x);
+        } catch (const std::bad_alloc&) {
+          failed = true;
+        }
+      });
+      heap::first_failing = heap::last_failing = 0;
+      if (!failed) break;
+      ++failures;
+      CHECK(x == x_before);
+      CHECK(same_state(optimizer, before));
+      Eigen::MatrixXd y = x;
+      optimizer.step(y, y);
+      CHECK(optimizer.steps() == before.steps() + 1);
+    }
+    CHECK(failures == expected);
+  };
+  const std::array<int, 3> columns{4, 1, 4};
+  const auto step = [&](auto& optimizer, auto& x) { optimizer.step_columns(x, columns, 2 * g); };
+  check(true, 8, step);  // what is kept, indices, slices, expression, sums and hash table, and two for the state
+  check(false, 6, step);
+  check(false, 3, [&](auto& optimizer, auto&) { optimizer.keep_columns(std::array{4, 1}); });
+  check(false, 2, [&](auto& optimizer, auto&) { optimizer.append_rows(2); });
 }
 
 TEST_CASE("only the first cycle of an accumulator allocates", "[allocation]") {

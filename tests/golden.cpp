@@ -23,39 +23,6 @@ using transforms::L2Penalty;
 using transforms::MomentumOfSteps;
 using transforms::WeightDecay;
 
-/// How far the framework's parameters may differ. Not a template, because it is the same for all rules.
-///
-/// The bound counts roundings of u, half an ulp of 1. Framework and library each compute a step in at most 16
-/// (formulas.cpp), and pass on to the next one at most 5 in the state and 1 in x: 32 and 12 t for both, and for Adam
-/// those of the bias corrections. They are relative to the running magnitude: how far x has been, and how far it went
-/// or would have gone without any cancellation, as shown by a twin that gets the absolute values of the gradients. In
-/// double that is less than 1e-12 of the magnitude in all.
-class Bound {
- public:
-  /// The bound itself must be less than `share` of the magnitude.
-  Bound(const Vector<double>& start, double share) : farthest_(start.cwiseAbs()), share_(share) {}
-
-  void step(const Vector<double>& x_step, const Vector<double>& twin_step, const Vector<double>& x, double roundings) {
-    const Vector<double> step = x_step.cwiseAbs().cwiseMax(twin_step.cwiseAbs());
-    way_ += step;
-    corrections_ += roundings * step;
-    farthest_ = farthest_.cwiseMax(x.cwiseAbs());
-  }
-
-  void check(const Vector<double>& x, const Vector<double>& expected, int t, double u) const {
-    for (Eigen::Index i = 0; i < x.size(); ++i) {
-      INFO("t = " << t << ", i = " << i << ", u = " << u);
-      const double bound = u * ((32 + 12 * t) * (farthest_[i] + way_[i]) + corrections_[i]);
-      REQUIRE(std::abs(x[i] - expected[i]) <= bound);
-      REQUIRE(bound <= share_ * (farthest_[i] + way_[i]));
-    }
-  }
-
- private:
-  Vector<double> farthest_, way_ = Vector<double>::Zero(8), corrections_ = way_;
-  double share_;
-};
-
 /// Takes the 100 steps and compares.
 template <class Scalar, class R>
 void follow(const Trajectory& golden, const R& rule) {

@@ -516,6 +516,7 @@ struct Chain : Links... {
   static constexpr auto state_powers = detail::joined(detail::state_powers_of<Links>()...);
   static_assert(detail::all_differ(state_names), "descent: two parts of a Chain have state of the same name");
   static constexpr bool rescales_gradient = (detail::rescales_gradient<Links>() || ...);
+  static constexpr bool starts_at_parameters = (StartsAtParameters<Links> || ...);
 
   static constexpr auto hyperparameters(const auto& list) { return detail::list_from<0, Links...>(list); }
   void validate(const auto& expect) const { detail::expect_gradient_at_parameters(*this, expect); }

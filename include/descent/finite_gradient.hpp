@@ -68,20 +68,23 @@ bool all_finite(const View<const Scalar>& tensor) {
   return true;
 }
 
-/// Throws std::domain_error for a gradient that is not finite, or whose square is not.
+/// Throws std::domain_error for a gradient that is not finite, or whose square is not. If it is a row of elements of a
+/// sparse matrix, `positions` has the row and the column of each.
 template <class Scalar>
 [[noreturn, gnu::cold, gnu::noinline]] void fail_not_finite(const View<const Scalar>& gradient, Index tensor,
-                                                            Index count, std::int64_t skipped_in_a_row) {
+                                                            Index count, std::int64_t skipped_in_a_row,
+                                                            const Index* positions = nullptr) {
   Text what{"descent: the gradient", place(tensor, count)};
   if (skipped_in_a_row > 0) what.add({", after ", skipped_in_a_row, " skipped steps in a row,"});
   for (const bool overflows : {false, true})  // first look for numbers that are not finite
     for (Index col = 0; col < gradient.shape.cols; ++col)
       for (Index row = 0; row < gradient.shape.rows; ++row) {
         const Scalar g = gradient.data[row * gradient.row_stride + col * gradient.col_stride];
-        if (!overflows && !std::isfinite(g))
-          fail<std::domain_error>({what, " is not finite: ", to_text(row, col), " is ", g});
-        if (overflows && !std::isfinite(g * g))
-          fail<std::domain_error>({what, " is too large: the square of ", to_text(row, col), " is inf; it is ", g});
+        if (std::isfinite(overflows ? g * g : g)) continue;
+        const Text where =
+            positions == nullptr ? to_text(row, col) : to_text(positions[2 * col], positions[2 * col + 1]);
+        if (!overflows) fail<std::domain_error>({what, " is not finite: ", where, " is ", g});
+        fail<std::domain_error>({what, " is too large: the square of ", where, " is inf; it is ", g});
       }
   std::abort();
 }
@@ -95,11 +98,12 @@ struct Skips {
 /// Whether the gradient of tensors that are not frozen is accepted. If it is not, the step is skipped and counted, or
 /// an error is thrown.
 template <bool squared, class Scalar, class IsFrozen>
-bool accepts(Views<const Scalar> gradient, const IsFrozen& is_frozen, const Settings& settings, Skips& skips) {
+bool accepts(Views<const Scalar> gradient, const IsFrozen& is_frozen, const Settings& settings, Skips& skips,
+             const Index* positions = nullptr) {
   const bool may_skip = settings.nonfinite == NonFinite::skip && skips.in_a_row < settings.most_in_a_row;
   for (Index i = 0; i < gradient.count; ++i) {
     if (is_frozen(i) || all_finite<squared>(gradient[i])) continue;
-    if (!may_skip) fail_not_finite(gradient[i], i, gradient.count, skips.in_a_row);
+    if (!may_skip) fail_not_finite(gradient[i], i, gradient.count, skips.in_a_row, positions);
     ++skips.total;
     ++skips.in_a_row;
     return false;

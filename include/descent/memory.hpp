@@ -106,6 +106,12 @@ struct StepMemory {
   }
 };
 
+/// A column, a row or an element that a sparse gradient names: how far its first element lies from the first of the
+/// parameters, of the tensor's state and of the gradient.
+struct Slice {
+  Index x, state, gradient;
+};
+
 /// `state_count` arrays of n scalars on the heap, each aligned to a cache line.
 template <class Scalar, std::size_t state_count, int Size>
 class StateArrays {
@@ -168,8 +174,8 @@ class StateArrays<Scalar, state_count, Size> {
 };
 
 /// The shape of each tensor, in order, and memory that steps reuse: for the views of ranges, for sorting many tensors
-/// by address, for the copy of a gradient, and for the step of a matrix. Copies of the optimizer do not include the
-/// reused memory.
+/// by address, for the copy of a gradient, for the step of a matrix, and for sparse steps. Copies of the optimizer do
+/// not include the reused memory.
 template <class Scalar, int Size>
 class TensorShapes {
  public:
@@ -212,6 +218,20 @@ class TensorShapes {
   }
   void reserve_work(Eigen::Index n) { more().work.of(n); }
 
+  /// For sparse steps (sparse.hpp).
+  struct Sparse {
+    ReusedArray<Index> indices;
+    ReusedArray<Slice> slices;
+    ReusedArray<Index> table;
+  };
+  Sparse& sparse() { return more().sparse; }
+
+  /// Changes the shape of one tensor (resize.hpp).
+  void reshape(Eigen::Index tensor, const Shape& shape) {
+    (tensor == 0 ? storage_->first : storage_->more->others.template array<Shape>()[tensor - 1]) = shape;
+    if (storage_->more != nullptr) storage_->more->step.disjoint = false;
+  }
+
  private:
   /// What one tensor that is stepped element by element does not need.
   struct More {
@@ -220,6 +240,7 @@ class TensorShapes {
     StepMemory<Scalar> step;
     ReusedArray<AddressRange> address_ranges;
     ReusedArray<Scalar> work;
+    Sparse sparse;
   };
   struct Storage {
     Shape first;

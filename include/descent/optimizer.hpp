@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -56,6 +57,12 @@ struct MemoryAccess;
 /// An optimizer behind an AnyOptimizer (any/typed_model.hpp).
 template <class R, class Scalar>
 class TypedModel;
+
+/// Members of Optimizer in optional headers: sparse.hpp and resize.hpp.
+template <class O>
+struct SparseStep;
+template <class O>
+struct Resize;
 
 }  // namespace DESCENT_FLAGS
 }  // namespace detail
@@ -128,6 +135,8 @@ class Optimizer : public R {
   friend struct detail::MemoryAccess;
   template <class, class>
   friend class detail::TypedModel;
+  friend struct detail::SparseStep<Optimizer>;
+  friend struct detail::Resize<Optimizer>;
 
  public:
   /// Takes a rule, by default one with its default hyperparameters. Throws std::invalid_argument if a hyperparameter,
@@ -181,6 +190,43 @@ class Optimizer : public R {
     detail::with_views<Scalar>(params, gradient, memory_.shapes, [this](const auto& x, const auto& g, bool disjoint) {
       return checked_step(x, g, disjoint);
     });
+  }
+
+  /// A step of some columns, or rows, of one tensor: the one number columns[k] moves by the rule's step for number k of
+  /// the gradient, and no other parameter or state is touched. <descent/sparse.hpp> defines and describes them.
+  template <class Params, Indices Columns, class Gradient>
+  requires ParametersOf<Params, Scalar, Size> && DenseTensor<Params> && GradientOf<Gradient, Params, Scalar>
+  DESCENT_TAGGED void step_columns(Params&& params, const Columns& columns, const Gradient& gradient) {
+    detail::SparseStep<Optimizer>::columns(*this, params, columns, gradient);  // needs <descent/sparse.hpp>
+  }
+  template <class Params, Indices Rows, class Gradient>
+  requires ParametersOf<Params, Scalar, Size> && DenseTensor<Params> && GradientOf<Gradient, Params, Scalar>
+  DESCENT_TAGGED void step_rows(Params&& params, const Rows& rows, const Gradient& gradient) {
+    detail::SparseStep<Optimizer>::rows(*this, params, rows, gradient);  // needs <descent/sparse.hpp>
+  }
+  /// The same for the elements that a sparse gradient, of the shape of params, stores.
+  template <class Params, SparseTensor Gradient>
+  requires ParametersOf<Params, Scalar, Size> && DenseTensor<Params> && OfScalar<Params, typename Gradient::Scalar>
+  DESCENT_TAGGED void step_sparse(Params&& params, const Gradient& gradient) {
+    detail::SparseStep<Optimizer>::elements(*this, params, gradient);  // needs <descent/sparse.hpp>
+  }
+
+  /// Changes the state of one tensor as its parameters change: those of the columns, or rows, with these numbers stay,
+  /// in this order. Or gives as many new ones behind the last a state as before the first step. <descent/resize.hpp>
+  /// defines and describes them.
+  template <Indices Columns>
+  DESCENT_TAGGED void keep_columns(const Columns& columns, Eigen::Index tensor = 0) {
+    detail::Resize<Optimizer>::keep_columns(*this, columns, tensor);  // needs <descent/resize.hpp>
+  }
+  template <Indices Rows>
+  DESCENT_TAGGED void keep_rows(const Rows& rows, Eigen::Index tensor = 0) {
+    detail::Resize<Optimizer>::keep_rows(*this, rows, tensor);  // needs <descent/resize.hpp>
+  }
+  DESCENT_TAGGED void append_columns(std::integral auto count, Eigen::Index tensor = 0) {
+    detail::Resize<Optimizer>::append_columns(*this, count, tensor);  // needs <descent/resize.hpp>
+  }
+  DESCENT_TAGGED void append_rows(std::integral auto count, Eigen::Index tensor = 0) {
+    detail::Resize<Optimizer>::append_rows(*this, count, tensor);  // needs <descent/resize.hpp>
   }
 
   /// The number of steps taken since construction or `reset`.
@@ -405,8 +451,12 @@ class Optimizer : public R {
   DESCENT_TAGGED bool accepts(Gradient gradient, const detail::TensorFacts<R>& facts) {
     if constexpr (requires { requires R::norm_shows_nonfinite; })
       if (std::isfinite(facts.norms[0])) return true;
+    return all_accepted(gradient);
+  }
+  /// `positions` is described in finite_gradient.hpp.
+  DESCENT_TAGGED bool all_accepted(Gradient gradient, const Eigen::Index* positions = nullptr) {
     return detail::accepts<detail::squares_gradient<R>>(
-        gradient, [this](Eigen::Index tensor) { return is_frozen(tensor); }, settings_, memory_.skips);
+        gradient, [this](Eigen::Index tensor) { return is_frozen(tensor); }, settings_, memory_.skips, positions);
   }
 
   /// `facts` has the norms over all tensors. `copy`, unless null, is memory for a copy of the gradient, which is then

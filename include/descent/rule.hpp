@@ -505,6 +505,12 @@ concept HasStatePowers = requires {
   requires std::same_as<std::remove_cvref_t<decltype(R::state_powers)>, std::array<int, R::state_names.size()>>;
 };
 
+/// `static constexpr bool starts_at_parameters = true`, for a rule of which some state is, from the first step on, a
+/// copy of the parameters. Such state cannot be made for parameters that a step does not see, so there are no sparse
+/// steps of the rule (sparse.hpp), and no parameters are appended (resize.hpp).
+template <class R>
+concept StartsAtParameters = requires { requires R::starts_at_parameters; };
+
 /// A rule may omit any of these members, but it must not have one in another form, which would be ignored silently.
 template <class R>
 concept RunningFactorsIfAny =

@@ -186,6 +186,22 @@ template <class Gradient, class Params, class Scalar>
 concept GradientOf =
     Tensors<Gradient> && ReadableWhenConst<Gradient> && OfScalar<Gradient, Scalar> && PairsUpWith<Gradient, Params>;
 
+/// A sparse matrix or vector whose stored elements lie in memory: Eigen::SparseMatrix, SparseVector, or a Map of one.
+template <class T>
+concept SparseTensor = requires(const T& t) {
+  typename T::StorageIndex;
+  t.valuePtr();
+  t.innerIndexPtr();
+  t.outerIndexPtr();
+};
+
+/// Integers, such as a std::vector<int> or an Eigen::VectorXi, which number columns or rows from 0.
+template <class T>
+concept Indices = requires(const T& t) {
+  std::end(t);
+  requires std::integral<std::remove_cvref_t<decltype(*std::begin(t))>>;
+};
+
 /// `optimizer.step(params, gradient)` is valid for an lvalue of type Params.
 template <class O, class Params, class Gradient>
 concept OptimizerFor =
@@ -290,6 +306,12 @@ template <class Scalar>
 View<Scalar> contiguous_view(Scalar* data, const Shape& shape) {
   if (shape.row_major) return {data, shape, shape.cols, 1};
   return {data, shape, 1, shape.rows};
+}
+
+/// The same tensor with rows for columns.
+template <class Scalar>
+View<Scalar> transposed(const View<Scalar>& view) {
+  return {view.data, {view.shape.cols, view.shape.rows, !view.shape.row_major}, view.col_stride, view.row_stride};
 }
 
 template <class Scalar>

@@ -4,8 +4,8 @@ halved on the way, and the format of the files.
 
     pip install torch==2.15.0 keras==3.15.1 optax==0.2.8 jax==0.10.2
     python golden.py          writes gradients.txt
-    python make_pytorch.py    writes pytorch.txt; make_keras.py, make_optax.py, make_paper.py, make_chains.py and
-                              make_schedules.py likewise
+    python make_pytorch.py    writes pytorch.txt; make_keras.py, make_optax.py, make_paper.py, make_chains.py,
+                              make_schedules.py and make_sparse.py likewise
 
 A line of a golden file is `case scalar t x...`: the parameters after step t, as the shortest decimals
 that are read back as the same numbers. Line 0 is the start. The frameworks' last digits depend on the CPU as well.

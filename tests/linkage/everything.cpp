@@ -5,12 +5,16 @@
 #include <descent/curvature/preconditioned_descent.hpp>
 #include <descent/curvature/steepest_descent.hpp>
 #include <descent/descent.hpp>
+#include <descent/resize.hpp>
+#include <descent/sparse.hpp>
 
 #include <cstdint>
 #include <sstream>
 #include <tuple>
 #include <utility>
 #include <vector>
+
+#include <Eigen/SparseCore>
 
 namespace {
 
@@ -121,6 +125,11 @@ void use_everything(Eigen::MatrixXd& W, Eigen::VectorXd& b, std::vector<Eigen::M
   descent::make_optimizer<float, 8>(descent::rules::CenteredRMSProp{}).step(tensors, tensors);
   use_arrays(descent::Chain{descent::rules::Adam{}, descent::transforms::MomentumOfSteps{0.9}}, b);
   b = descent::Nesterov<double>().lookahead(b);
+  descent::RAdam<double> radam;
+  radam.step_columns(W, std::vector{0}, b);
+  radam.step_sparse(W, Eigen::SparseMatrix<double>(W.sparseView()));
+  radam.keep_rows(std::vector{true});
+  radam.append_columns(1);
   b = descent::ScheduleFreeAdamW<double>().averaged(b);
   descent::Adam<float>().step(tensors, tensors);
 

@@ -7,6 +7,8 @@
 #include <descent/curvature/preconditioned_descent.hpp>
 #include <descent/curvature/steepest_descent.hpp>
 #include <descent/descent.hpp>
+#include <descent/resize.hpp>
+#include <descent/sparse.hpp>
 
 #include <Eigen/Eigen>
 #include <unsupported/Eigen/AlignedVector3>
@@ -44,6 +46,7 @@ static_assert(Link<transforms::ClipNorm> && !Link<rules::Adam> && KeepsAverage<C
 static_assert(DenseTensor<MatrixXd> && Tensors<MatrixXd> && Writable<MatrixXd&> && OfScalar<MatrixXd, double>);
 static_assert(OfSize<Vector3d, 3> && PairsUpWith<VectorXd, VectorXd> && ReadableWhenConst<VectorXd>);
 static_assert(ParametersOf<VectorXd&, double, Dynamic> && GradientOf<VectorXd, VectorXd&, double>);
+static_assert(SparseTensor<SparseMatrix<double>> && Indices<VectorXi> && StartsAtParameters<rules::ScheduleFreeSGD>);
 static_assert(OptimizerFor<Adam<double>, VectorXd, VectorXd> && OneTensorStep<VectorXd&, VectorXd, double>);
 static_assert(HessianOf<MatrixXd, double> && MatrixProduct<VectorXd (*)(const VectorXd&), double>);
 static_assert(Schedule<schedules::Cosine>);

@@ -62,6 +62,14 @@ DESCENT_TAGGED constexpr rules::Adam adam() {
           .epsilon = 1e-8,
           .epsilon_placement = EpsilonPlacement::outside};
 }
+/// For step_columns, step_rows and step_sparse (sparse.hpp).
+DESCENT_TAGGED constexpr rules::Adam sparse_adam() {
+  return {.learning_rate = 0.001,
+          .beta1 = 0.9,
+          .beta2 = 0.999,
+          .epsilon = 1e-8,
+          .epsilon_placement = EpsilonPlacement::hat};
+}
 DESCENT_TAGGED constexpr rules::AdamW adamw() {
   return {.learning_rate = 0.001, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = 0.01};
 }

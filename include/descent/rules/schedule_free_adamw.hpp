@@ -39,6 +39,7 @@ struct ScheduleFreeAdamW {
   static constexpr std::string_view name = "descent::ScheduleFreeAdamW";
   static constexpr std::array<std::string_view, 2> state_names{"second_moment", "z"};
   static constexpr std::array<int, 2> state_powers{2, 1};
+  static constexpr bool starts_at_parameters = true;
   static constexpr auto hyperparameters(const auto& list) {
     return list(Hyperparameter{"learning_rate", &ScheduleFreeAdamW::learning_rate, nonnegative},
                 Hyperparameter{"beta1", &ScheduleFreeAdamW::beta1, above_zero},

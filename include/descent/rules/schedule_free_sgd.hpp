@@ -38,6 +38,7 @@ struct ScheduleFreeSGD {
   static constexpr std::string_view name = "descent::ScheduleFreeSGD";
   static constexpr std::array<std::string_view, 1> state_names{"z"};
   static constexpr std::array<int, 1> state_powers{1};
+  static constexpr bool starts_at_parameters = true;
   static constexpr auto hyperparameters(const auto& list) {
     return list(Hyperparameter{"learning_rate", &ScheduleFreeSGD::learning_rate, nonnegative},
                 Hyperparameter{"momentum", &ScheduleFreeSGD::momentum, above_zero},

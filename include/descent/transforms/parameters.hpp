@@ -72,6 +72,7 @@ struct Average {
   static constexpr auto place = Place::parameters;
   static constexpr std::array<std::string_view, 1> state_names{"average"};
   static constexpr std::array<int, 1> state_powers{1};
+  static constexpr bool starts_at_parameters = true;
   static constexpr auto hyperparameters(const auto& list) {
     return list(Hyperparameter{"decay", &Average::decay, unit_interval});
   }
@@ -102,6 +103,7 @@ struct EqualAverage {
   static constexpr auto place = Place::parameters;
   static constexpr std::array<std::string_view, 1> state_names{"average"};
   static constexpr std::array<int, 1> state_powers{1};
+  static constexpr bool starts_at_parameters = true;
   static constexpr auto hyperparameters(const auto& list) {
     return list(Hyperparameter{"start", &EqualAverage::start, nonnegative});
   }
@@ -131,6 +133,7 @@ struct Lookahead {
   static constexpr auto place = Place::parameters;
   static constexpr std::array<std::string_view, 1> state_names{"slow"};
   static constexpr std::array<int, 1> state_powers{1};
+  static constexpr bool starts_at_parameters = true;
   static constexpr auto hyperparameters(const auto& list) {
     return list(Hyperparameter{"period", &Lookahead::period, at_least_one},
                 Hyperparameter{"alpha", &Lookahead::alpha, unit_interval});
