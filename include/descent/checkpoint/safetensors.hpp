@@ -12,6 +12,7 @@
 #include <cstring>
 #include <istream>
 #include <map>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -216,11 +217,40 @@ class SafetensorsReader {
   /// The metadata's texts by name, to be taken out.
   Members& metadata() { return metadata_; }
 
-  /// Fills the tensors, which must be those of the file, and leaves the stream just after the file.
-  void read_into(const SavedTensors<char>& tensors) {
+  /// The texts of the tensors' entries.
+  const Members& entries() const { return entries_; }
+
+  /// The shape of a tensor that may have any, with elements of `item` bytes. Checks that the stream is long enough for
+  /// all that were asked for, so that it is safe to allocate them.
+  std::vector<Index> shape_of(const std::string& name, std::size_t item) {
+    const auto entry = entries_.find(name);
+    if (entry == entries_.end()) refuse("it has no " + in_quotes(name));
+    const std::string what = in_quotes(name);
+    Members members = members_in(entry->second, what);
+    std::vector<Index> shape;
+    if (!unclaimed_) unclaimed_ = bytes_left();
+    std::uint64_t size_so_far = 1;
+    for (const std::string& text : elements_in(taken(members, "shape", what), "the shape of " + what)) {
+      const auto size = value_as<std::int64_t>(text, "a size of " + what);
+      const std::uint64_t most = *unclaimed_ / item / (std::max)(size_so_far, std::uint64_t{1});
+      if (size < 0 || static_cast<std::uint64_t>(size) > most) refuse("it ends within " + what);
+      size_so_far *= static_cast<std::uint64_t>(size);
+      shape.push_back(static_cast<Index>(size));
+    }
+    *unclaimed_ -= size_so_far * item;
+    return shape;
+  }
+
+  /// Fills the tensors, and leaves the stream just after the file. The file must have no others than them and those
+  /// whose names it is to pass over.
+  void read_into(const SavedTensors<char>& tensors, const auto& passes_over) {
     std::vector<char> buffer;
-    for (const std::string& name : in_order_of_data(tensors)) {
+    for (const auto& [name, bytes] : in_order_of_data(tensors, passes_over)) {
       if (name == "crc32") continue;  // the last
+      if (!tensors.contains(name)) {
+        pass_over(bytes, buffer, shown(in_quotes(name)));
+        continue;
+      }
       const Elements<char>& elements = tensors.at(name).elements;
       const std::string what = in_quotes(name);
       if (elements.by_rows())
@@ -259,50 +289,76 @@ class SafetensorsReader {
     return text;
   }
 
-  /// The names in the order of their data. Checks that the header has exactly the expected tensors, and that their data
-  /// leave no gap.
-  std::vector<std::string> in_order_of_data(const SavedTensors<char>& expected) {
+  void pass_over(std::int64_t bytes, std::vector<char>& buffer, const std::string& what) {
+    buffer.resize(1 << 20);
+    for (std::size_t size = 0; bytes > 0; bytes -= static_cast<std::int64_t>(size)) {
+      size = (std::min)(buffer.size(), static_cast<std::size_t>(bytes));
+      read(buffer.data(), size, what);
+    }
+  }
+
+  /// What follows in the stream.
+  std::uint64_t bytes_left() {
+    const auto here = in_.tellg();
+    if (here == std::istream::pos_type(-1) || !in_.seekg(0, std::ios::end)) refuse("its stream cannot tell its length");
+    const auto end = in_.tellg();
+    in_.seekg(here);
+    return static_cast<std::uint64_t>(end - here);
+  }
+
+  /// The names and sizes of the tensors, in the order of their data. Checks that the header has exactly the expected
+  /// tensors, beside those that are passed over, and that their data leave no gap.
+  std::vector<std::pair<std::string, std::int64_t>> in_order_of_data(const SavedTensors<char>& expected,
+                                                                     const auto& passes_over) {
     std::multimap<Offsets, std::string> by_offsets;
-    for (const auto& [name, tensor] : expected) by_offsets.emplace(taken_offsets(name, tensor.entry), name);
-    by_offsets.emplace(taken_offsets("crc32", entry_of_checksum()), "crc32");
+    for (const auto& [name, tensor] : expected) by_offsets.emplace(taken_offsets(name, &tensor.entry), name);
+    const Entry checksum = entry_of_checksum();
+    by_offsets.emplace(taken_offsets("crc32", &checksum), "crc32");
+    for (auto entry = entries_.begin(); entry != entries_.end();) {
+      const std::string name = (entry++)->first;
+      if (passes_over(name)) by_offsets.emplace(taken_offsets(name, nullptr), name);
+    }
     require_none_left(entries_, "it");
 
-    std::vector<std::string> names;
+    std::vector<std::pair<std::string, std::int64_t>> names;
     std::int64_t so_far = 0;
     for (auto& [offsets, name] : by_offsets) {
       if (offsets.first != so_far)
-        refuse("the data_offsets of " + in_quotes(name) + " begin at " + std::to_string(offsets.first) + ", expected " +
-               std::to_string(so_far));
+        refuse("the data_offsets of " + shown(in_quotes(name)) + " begin at " + std::to_string(offsets.first) +
+               ", expected " + std::to_string(so_far));
       so_far = offsets.second;
-      names.push_back(std::move(name));
+      names.emplace_back(std::move(name), offsets.second - offsets.first);
     }
-    if (names.back() != "crc32") refuse("its checksum is not at its end");
+    if (names.back().first != "crc32") refuse("its checksum is not at its end");
     return names;
   }
 
-  /// Where the data of a tensor begin and end. Checks that its entry is the expected one.
-  Offsets taken_offsets(const std::string& name, const Entry& expected) {
-    const std::string what = in_quotes(name);
+  /// Where the data of a tensor begin and end. Checks that its entry is the expected one, unless any will do.
+  Offsets taken_offsets(const std::string& name, const Entry* expected) {
+    const std::string what = shown(in_quotes(name));
     Members entry = members_in(taken(entries_, name, "it"), what);
     const auto take = [&](const std::string& property, const std::string& value) {
-      if (const std::string found = taken(entry, property, what); found != value)
+      if (const std::string found = taken(entry, property, what); expected != nullptr && found != value)
         refuse(what + " has the " + property + " " + shown(found) + ", expected " + value);
     };
-    take("dtype", in_quotes(expected.dtype));
-    take("shape", array_of(expected.shape));
+    take("dtype", expected == nullptr ? "" : in_quotes(expected->dtype));
+    take("shape", expected == nullptr ? "" : array_of(expected->shape));
     const std::string named = "the data_offsets of " + what;
     const std::vector<std::string> ends = elements_in(taken(entry, "data_offsets", what), named);
     require_none_left(entry, what);
     if (ends.size() != 2) refuse(named + " are not two");
     const Offsets offsets(value_as<std::int64_t>(ends[0], named), value_as<std::int64_t>(ends[1], named));
-    if (offsets.first < 0 || offsets.second < offsets.first ||
-        static_cast<std::size_t>(offsets.second - offsets.first) != expected.bytes)
-      refuse(named + ", " + std::to_string(offsets.first) + " and " + std::to_string(offsets.second) + ", are not " +
-             std::to_string(expected.bytes) + " bytes apart");
+    const auto& [begin, end] = offsets;
+    const bool in_order = 0 <= begin && begin <= end;
+    const std::string both = named + ", " + std::to_string(begin) + " and " + std::to_string(end);
+    if (expected == nullptr && !in_order) refuse(both + ", are in the wrong order");
+    if (expected != nullptr && (!in_order || static_cast<std::size_t>(end - begin) != expected->bytes))
+      refuse(both + ", are not " + std::to_string(expected->bytes) + " bytes apart");
     return offsets;
   }
 
   std::istream& in_;
+  std::optional<std::uint64_t> unclaimed_;  ///< bytes of the stream for which shape_of was not asked yet
   Crc32 checksum_;
   Members entries_;
   Members metadata_;

@@ -30,6 +30,21 @@ inline Names numbered(std::size_t count) {
   return names;
 }
 
+template <class Scalar>
+Scalar scalar_of(const SavedOptimizer<Scalar>&);
+/// The scalar of an optimizer of any type.
+template <class O>
+using ScalarOf = decltype(scalar_of(*saved_optimizer(std::declval<O&>())));
+
+/// What is out of range in a file is wrong with it.
+void refuse_out_of_range(const auto& check) {
+  try {
+    check();
+  } catch (const std::invalid_argument& out_of_range) {
+    refuse(out_of_range.what());
+  }
+}
+
 /// A tensor of parameters, and its shape in a file: that of a vector is its size alone.
 template <class Scalar>
 struct Parameter {
@@ -129,11 +144,7 @@ class LoadedOptimizer {
   void prepare(Members& metadata, SavedTensors<char>& tensors, const std::string& prefix, const Names& names,
                bool keeps_hyperparameters) {
     const Record record = taken_record(metadata, prefix, names);
-    try {
-      optimizer_->prepare(record, static_cast<Index>(names.size()), keeps_hyperparameters);
-    } catch (const std::invalid_argument& out_of_range) {
-      refuse(out_of_range.what());
-    }
+    refuse_out_of_range([&] { optimizer_->prepare(record, static_cast<Index>(names.size()), keeps_hyperparameters); });
     const std::vector<View<const Scalar>> views = views_to_read(*params_);
     add_arrays(tensors, prefix, names, optimizer_->allocate({views.data(), static_cast<Index>(views.size())}),
                *params_);
