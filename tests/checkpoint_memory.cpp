@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
-// Saving and loading without memory, at every allocation: an exception is thrown, and nothing has changed. A program of
-// its own, because it replaces malloc.
+// Saving and loading without memory, at every allocation: an exception is thrown, and nothing has changed. And how much
+// memory they take. A program of its own, because it replaces malloc.
 #include <limits>
 #include <new>
+#include <sstream>
 #include <stdexcept>
 #include <streambuf>
 #include <string>
 #include <tuple>
+#include <vector>
 
 #include <descent/checkpoint.hpp>
 
@@ -126,6 +128,80 @@ TEST_CASE("loading without memory", "[memory]") {
     bytes.replace(bytes.find("\"second_moment.1\""), 17, "[[[[[[[[[[[[[[[[[");
     fail_at_every_allocation(load_bytes, Outcome::other_error, is_untouched);
   }
+}
+
+/// A whole run.
+struct Run {
+  Training training;
+  Minibatches batches{5, 2, 1};
+  GradientAccumulator<double> sums;
+  ReduceOnPlateau plateau;
+  std::string note = "a note that is too long to be held without memory";
+  Eigen::VectorXd losses = Eigen::VectorXd::Ones(3);
+  Checkpoint checkpoint;
+
+  explicit Run(int steps) : training(steps) {
+    checkpoint.add("net", training.adam, training.params(), {"A", "B"});
+    checkpoint.add("batches", batches);
+    checkpoint.add("sums", sums);
+    checkpoint.add("plateau", plateau);
+    checkpoint.add("note", note);
+    checkpoint.add("losses", losses);
+    for (int step = 0; step < steps; ++step) {
+      batches.epoch();
+      sums.add(training.A);
+      note += " that goes on";
+      losses.conservativeResize(losses.size() + 1);
+      losses[losses.size() - 1] = step;
+    }
+  }
+  std::string bytes() const {
+    std::ostringstream out;
+    checkpoint.save(out);
+    return out.str();
+  }
+};
+
+TEST_CASE("saving and loading a run without memory", "[memory]") {
+  const Folder folder;
+  const auto path = folder / "run.safetensors";
+  Run source(3), target(1);
+  const std::string before = target.bytes();
+  target.checkpoint.save(path);
+  fail_at_every_allocation([&] { source.checkpoint.save(path); }, Outcome::done,
+                           [&] { return content(path) == before && folder.count() == 1; });
+  fail_at_every_allocation([&] { target.checkpoint.load(path); }, Outcome::done,
+                           [&] { return target.bytes() == before; });
+  CHECK(target.bytes() == source.bytes());
+}
+
+TEST_CASE("loading takes no more memory than what lives, and saving hardly any", "[memory]") {
+  const Folder folder;
+  const auto path = folder / "run.safetensors";
+  constexpr Eigen::Index n = 1000;
+  const auto check = [&](auto optimizer, auto& params) {
+    optimizer.step(params, params);
+    const double lives = static_cast<double>(n * n * 8 * (1 + optimizer.state_names.size()));
+    const auto shares = [&](const auto& call) { return static_cast<double>(heap::use_of(call).peak) / lives; };
+    constexpr double buffer = 0.15;  // 1 MiB of at least 8 MB, and a little for the header
+    CHECK(shares([&] { save(path, optimizer, params); }) < buffer);
+    CHECK(shares([&] { load(path, optimizer, params); }) < 1 + buffer);
+    CHECK(shares([&] { load_params(path, params); }) < 1 + buffer);
+    Checkpoint checkpoint;
+    checkpoint.add("all", optimizer, params);
+    CHECK(shares([&] { checkpoint.save(path); }) < buffer);
+    CHECK(shares([&] { checkpoint.load(path); }) < 1 + buffer);
+    CHECK(shares([&] { list_checkpoint(path); }) < buffer);
+  };
+  Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::ColMajor> columns(n, n);
+  Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> rows(n, n);
+  std::vector<Eigen::VectorXd> vectors(4, Eigen::VectorXd::Ones(n * n / 4));
+  columns.setOnes();
+  rows.setOnes();
+  check(SGD<double>(), columns);
+  check(Momentum<double>(), rows);
+  check(Adam<double>(), columns);
+  check(Adam<double>(), vectors);
 }
 
 }  // namespace
