@@ -65,11 +65,11 @@ Outcome outcome_of(Call&& call, long first, long last) {
   return outcome;
 }
 
-/// Lets every allocation of the call fail, once alone and once with all that follow it, until none is left: then the
-/// call must end as given.
+/// Lets every allocation of the call, or every few of them, fail, once alone and once with all that follow it, until
+/// none is left: then the call must end as given.
 template <class Call, class IsUntouched>
-void fail_at_every_allocation(Call&& call, Outcome end, IsUntouched&& is_untouched) {
-  for (long first = 1;; ++first)
+void fail_at_every_allocation(Call&& call, Outcome end, IsUntouched&& is_untouched, long every = 1) {
+  for (long first = 1;; first += every)
     for (const long last : {first, std::numeric_limits<long>::max()}) {
       const Outcome outcome = outcome_of(call, first, last);
       INFO("allocation " << first << (first == last ? "" : " and all behind it"));
@@ -169,29 +169,29 @@ TEST_CASE("saving and loading a run without memory", "[memory]") {
   const std::string before = target.bytes();
   target.checkpoint.save(path);
   fail_at_every_allocation([&] { source.checkpoint.save(path); }, Outcome::done,
-                           [&] { return content(path) == before && folder.count() == 1; });
+                           [&] { return content(path) == before && folder.count() == 1; }, 5);
   fail_at_every_allocation([&] { target.checkpoint.load(path); }, Outcome::done,
-                           [&] { return target.bytes() == before; });
+                           [&] { return target.bytes() == before; }, 5);
   CHECK(target.bytes() == source.bytes());
 }
 
 TEST_CASE("loading takes no more memory than what lives, and saving hardly any", "[memory]") {
   const Folder folder;
   const auto path = folder / "run.safetensors";
-  constexpr Eigen::Index n = 1000;
+  constexpr Eigen::Index n = 500;
   const auto check = [&](auto optimizer, auto& params) {
     optimizer.step(params, params);
-    const double lives = static_cast<double>(n * n * 8 * (1 + optimizer.state_names.size()));
-    const auto shares = [&](const auto& call) { return static_cast<double>(heap::use_of(call).peak) / lives; };
-    constexpr double buffer = 0.15;  // 1 MiB of at least 8 MB, and a little for the header
-    CHECK(shares([&] { save(path, optimizer, params); }) < buffer);
-    CHECK(shares([&] { load(path, optimizer, params); }) < 1 + buffer);
-    CHECK(shares([&] { load_params(path, params); }) < 1 + buffer);
+    const auto peak = [](const auto& call) { return heap::use_of(call).peak; };
+    const auto lives = static_cast<std::ptrdiff_t>(n * n * 8 * (1 + optimizer.state_names.size()));
+    constexpr std::ptrdiff_t buffer = (1 << 20) + 100'000;  // and the header
+    CHECK(peak([&] { save(path, optimizer, params); }) < buffer);
+    CHECK(peak([&] { load(path, optimizer, params); }) < lives + buffer);
+    CHECK(peak([&] { load_params(path, params); }) < n * n * 8 + buffer);
     Checkpoint checkpoint;
     checkpoint.add("all", optimizer, params);
-    CHECK(shares([&] { checkpoint.save(path); }) < buffer);
-    CHECK(shares([&] { checkpoint.load(path); }) < 1 + buffer);
-    CHECK(shares([&] { list_checkpoint(path); }) < buffer);
+    CHECK(peak([&] { checkpoint.save(path); }) < buffer);
+    CHECK(peak([&] { checkpoint.load(path); }) < lives + buffer);
+    CHECK(peak([&] { list_checkpoint(path); }) < buffer);
   };
   Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::ColMajor> columns(n, n);
   Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> rows(n, n);
