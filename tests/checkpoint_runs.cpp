@@ -135,9 +135,9 @@ TEST_CASE("a run stopped at any batch goes on as if it had never stopped", "[run
     first.go(stop);
     second.go(5);  // what it had is forgotten
     second.load(first.bytes());
-    CHECK(second.bytes() == first.bytes());
+    CHECK((second.bytes() == first.bytes()));
     second.go(batches - stop);
-    CHECK(second.bytes() == whole.bytes());
+    CHECK((second.bytes() == whole.bytes()));
     CHECK(same_bits(second.W, whole.W));
     CHECK(same_bits(second.x, whole.x));
     CHECK(same_bits(second.losses, whole.losses));
@@ -151,10 +151,10 @@ TEST_CASE("a run goes on from a file", "[runs]") {
   Training first, second;
   first.go(7);
   first.checkpoint.save(path);
-  CHECK(content(path) == first.bytes());
+  CHECK((content(path) == first.bytes()));
   CHECK(folder.count() == 1);
   second.checkpoint.load(path);
-  CHECK(second.bytes() == first.bytes());
+  CHECK((second.bytes() == first.bytes()));
   CHECK(same_bits(second.mean.leftCols(2), first.mean.leftCols(2)));
   std::ofstream(path, std::ios::app) << '\0';
   CHECK(complaint<std::runtime_error>([&] { second.checkpoint.load(path); }) ==
@@ -544,7 +544,7 @@ TEST_CASE("what cannot be saved names its entry, and leaves the file", "[runs]")
   std::vector<Vector<float>> two{again, again};
   training.checkpoint.add("twice", sgd, two, {"x", "x"});
   CHECK(complaint_of_saving() == "descent: \"twice\": a checkpoint cannot have two tensors \"twice.params.x\"");
-  CHECK(content(path) == before);
+  CHECK((content(path) == before));
   CHECK(folder.count() == 1);
 }
 
@@ -564,7 +564,7 @@ TEST_CASE("the program's hyperparameters win if it wants that", "[runs]") {
   CHECK(training.plateau.state.best == saved_run.plateau.state.best);
   CHECK(training.batches.last_epoch().size() == 2);
   training.load(saved_run.bytes());
-  CHECK(training.bytes() == saved_run.bytes());
+  CHECK((training.bytes() == saved_run.bytes()));
 }
 
 TEST_CASE("hyperparameters of single tensors stay with them, or with the program", "[runs]") {
@@ -727,9 +727,9 @@ TEST_CASE("a stream holds several runs", "[runs]") {
   one.checkpoint.save(stream);
   two.checkpoint.save(stream);
   loaded.checkpoint.load(stream);
-  CHECK(loaded.bytes() == one.bytes());
+  CHECK((loaded.bytes() == one.bytes()));
   loaded.checkpoint.load(stream);
-  CHECK(loaded.bytes() == two.bytes());
+  CHECK((loaded.bytes() == two.bytes()));
 }
 
 }  // namespace

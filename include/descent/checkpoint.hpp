@@ -202,15 +202,15 @@ struct Source {
   }
 
   /// prepare(file, tensors) takes all that it expects out of the metadata, and adds memory for the tensors, which is
-  /// filled if all is right. Others are refused unless passes_over(name) holds. check() comes last.
-  void read(const auto& prepare, const auto& passes_over, const auto& check) const {
+  /// filled if all is right. Others are refused unless passes_over(name) holds. last() comes last.
+  void read(const auto& prepare, const auto& passes_over, const auto& last) const {
     guard([&] {
       SafetensorsReader file(in);
       SavedTensors<char> tensors;
       prepare(file, tensors);
       file.read_into(tensors, passes_over);
       if (is_file && in.peek() != std::istream::traits_type::eof()) refuse("it does not end with its checksum");
-      check();
+      last();
     });
   }
 };

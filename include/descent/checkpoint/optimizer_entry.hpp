@@ -37,9 +37,9 @@ template <class O>
 using ScalarOf = decltype(scalar_of(*saved_optimizer(std::declval<O&>())));
 
 /// What is out of range in a file is wrong with it.
-void refuse_out_of_range(const auto& check) {
+void refuse_out_of_range(const auto& validated) {
   try {
-    check();
+    validated();
   } catch (const std::invalid_argument& out_of_range) {
     refuse(out_of_range.what());
   }
