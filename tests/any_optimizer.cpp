@@ -15,7 +15,7 @@
 #include <variant>
 #include <vector>
 
-#include <descent/any/by_name.hpp>
+#include <descent/by_name.hpp>
 #include <descent/any/names.hpp>
 
 #include "catch.hpp"

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
-// Saving and loading without memory, at every allocation: an exception is thrown, and nothing has changed. A program of
-// its own, because it replaces malloc.
+// Saving and loading without memory, at every allocation: an exception is thrown, and nothing has changed. And how much
+// memory they take. A program of its own, because it replaces malloc.
 #include <limits>
 #include <new>
+#include <sstream>
 #include <stdexcept>
 #include <streambuf>
 #include <string>
 #include <tuple>
+#include <vector>
 
 #include <descent/checkpoint.hpp>
 
@@ -63,11 +65,11 @@ Outcome outcome_of(Call&& call, long first, long last) {
   return outcome;
 }
 
-/// Lets every allocation of the call fail, once alone and once with all that follow it, until none is left: then the
-/// call must end as given.
+/// Lets every allocation of the call, or every few of them, fail, once alone and once with all that follow it, until
+/// none is left: then the call must end as given.
 template <class Call, class IsUntouched>
-void fail_at_every_allocation(Call&& call, Outcome end, IsUntouched&& is_untouched) {
-  for (long first = 1;; ++first)
+void fail_at_every_allocation(Call&& call, Outcome end, IsUntouched&& is_untouched, long every = 1) {
+  for (long first = 1;; first += every)
     for (const long last : {first, std::numeric_limits<long>::max()}) {
       const Outcome outcome = outcome_of(call, first, last);
       INFO("allocation " << first << (first == last ? "" : " and all behind it"));
@@ -126,6 +128,80 @@ TEST_CASE("loading without memory", "[memory]") {
     bytes.replace(bytes.find("\"second_moment.1\""), 17, "[[[[[[[[[[[[[[[[[");
     fail_at_every_allocation(load_bytes, Outcome::other_error, is_untouched);
   }
+}
+
+/// A whole run.
+struct Run {
+  Training training;
+  Minibatches batches{5, 2, 1};
+  GradientAccumulator<double> sums;
+  ReduceOnPlateau plateau;
+  std::string note = "a note that is too long to be held without memory";
+  Eigen::VectorXd losses = Eigen::VectorXd::Ones(3);
+  Checkpoint checkpoint;
+
+  explicit Run(int steps) : training(steps) {
+    checkpoint.add("net", training.adam, training.params(), {"A", "B"});
+    checkpoint.add("batches", batches);
+    checkpoint.add("sums", sums);
+    checkpoint.add("plateau", plateau);
+    checkpoint.add("note", note);
+    checkpoint.add("losses", losses);
+    for (int step = 0; step < steps; ++step) {
+      batches.epoch();
+      sums.add(training.A);
+      note += " that goes on";
+      losses.conservativeResize(losses.size() + 1);
+      losses[losses.size() - 1] = step;
+    }
+  }
+  std::string bytes() const {
+    std::ostringstream out;
+    checkpoint.save(out);
+    return out.str();
+  }
+};
+
+TEST_CASE("saving and loading a run without memory", "[memory]") {
+  const Folder folder;
+  const auto path = folder / "run.safetensors";
+  Run source(3), target(1);
+  const std::string before = target.bytes();
+  target.checkpoint.save(path);
+  fail_at_every_allocation([&] { source.checkpoint.save(path); }, Outcome::done,
+                           [&] { return content(path) == before && folder.count() == 1; }, 5);
+  fail_at_every_allocation([&] { target.checkpoint.load(path); }, Outcome::done,
+                           [&] { return target.bytes() == before; }, 5);
+  CHECK(target.bytes() == source.bytes());
+}
+
+TEST_CASE("loading takes no more memory than what lives, and saving hardly any", "[memory]") {
+  const Folder folder;
+  const auto path = folder / "run.safetensors";
+  constexpr Eigen::Index n = 500;
+  const auto check = [&](auto optimizer, auto& params) {
+    optimizer.step(params, params);
+    const auto peak = [](const auto& call) { return heap::use_of(call).peak; };
+    const auto lives = static_cast<std::ptrdiff_t>(n * n * 8 * (1 + optimizer.state_names.size()));
+    constexpr std::ptrdiff_t buffer = (1 << 20) + 100'000;  // and the header
+    CHECK(peak([&] { save(path, optimizer, params); }) < buffer);
+    CHECK(peak([&] { load(path, optimizer, params); }) < lives + buffer);
+    CHECK(peak([&] { load_params(path, params); }) < n * n * 8 + buffer);
+    Checkpoint checkpoint;
+    checkpoint.add("all", optimizer, params);
+    CHECK(peak([&] { checkpoint.save(path); }) < buffer);
+    CHECK(peak([&] { checkpoint.load(path); }) < lives + buffer);
+    CHECK(peak([&] { list_checkpoint(path); }) < buffer);
+  };
+  Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::ColMajor> columns(n, n);
+  Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> rows(n, n);
+  std::vector<Eigen::VectorXd> vectors(4, Eigen::VectorXd::Ones(n * n / 4));
+  columns.setOnes();
+  rows.setOnes();
+  check(SGD<double>(), columns);
+  check(Momentum<double>(), rows);
+  check(Adam<double>(), columns);
+  check(Adam<double>(), vectors);
 }
 
 }  // namespace

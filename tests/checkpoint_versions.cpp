@@ -2,11 +2,13 @@
 //
 // Checkpoints written by earlier versions, and what they hold. Compiled so that a matrix without a storage order is
 // row-major, which no file depends on.
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <limits>
 #include <map>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include <descent/checkpoint.hpp>
@@ -14,6 +16,7 @@
 #include "catch.hpp"
 #include "checkpoint_files.hpp"
 #include "checkpoints/runs.hpp"
+#include "checkpoints/whole_run.hpp"
 #include "variants.hpp"
 
 namespace {
@@ -38,7 +41,7 @@ const std::map<std::string, Known> known{
     {"adam", {-3.62561631, 0.0766416267, {-0.0305143222, 0.00192558987}}}};
 
 TEST_CASE("checkpoints of every version are what they were", "[checkpoint]") {
-  for (const std::string version : {"first", "second"})
+  for (const std::string version : {"first", "second", "0.2.0"})
     for_each_small_run([&]<class R, class Scalar>(const std::string& name, const R& rule, Scalar) {
       INFO(name << " of the version " << version);
       const auto path = std::filesystem::path(DESCENT_CHECKPOINTS) / version / (name + ".safetensors");
@@ -58,6 +61,36 @@ TEST_CASE("checkpoints of every version are what they were", "[checkpoint]") {
         CHECK(is(run.optimizer.state(slot)[7], known.at(name).state.at(slot)));
       CHECK_NOTHROW(run.step());
     });
+}
+
+TEST_CASE("checkpoints of whole runs are what they were", "[checkpoint]") {
+  for (const std::string version : {"0.2.0"}) {
+    WholeRun run;
+    run.checkpoint.load(std::filesystem::path(DESCENT_CHECKPOINTS) / version / "run.safetensors");
+    CHECK(run.net.steps() == 2);
+    CHECK(run.net.frozen(0));
+    CHECK(run.net.learning_rate == 0.125);
+    CHECK(run.net.tensor_rule(1).learning_rate == 0.25);
+    CHECK(std::abs(run.W(1, 0) - 0.875f) <= 1e-6f);
+    CHECK(std::abs(run.b[1] - 0.167515f) <=
+          1e-5f);  // a step of 0.25, and 0.25 (0.09 / 0.19) / sqrt(0.000999 / 0.001999)
+    CHECK(run.x == Eigen::Vector3d(0.5, 1, 1.5));
+    CHECK(run.plateau.factor == 0.25);
+    CHECK(run.plateau.state.best == 0.5);
+    CHECK(run.plateau.state.bad_values == 1);
+    CHECK(run.sums.count() == 1);
+    CHECK(std::get<1>(run.sums.take_sum(std::tie(run.W, run.b))) == run.b);
+    CHECK(run.epoch == 3);
+    CHECK(run.best == 0.1);
+    CHECK(run.warm);
+    CHECK(run.note == "\u03b2\u2081 = 0.9");
+    CHECK(run.losses == Eigen::Vector3d(3, 2, 1));
+    CHECK(run.counts == Eigen::Matrix2i{{1, 2}, {3, 4}});
+    Minibatches batches(7, 3, 1);  // shuffled for the second time
+    batches.epoch();
+    const auto here = run.batches.epoch(), there = batches.epoch();
+    CHECK(std::equal(here.begin(), here.end(), there.begin(), there.end(), std::ranges::equal));
+  }
 }
 
 TEST_CASE("matrices of either storage order by default", "[checkpoint]") {

@@ -22,11 +22,11 @@
 #include <Eigen/Core>
 
 #include <descent/any/model.hpp>
-#include <descent/any/value.hpp>
 #include <descent/errors.hpp>
 #include <descent/memory.hpp>
 #include <descent/nonfinite.hpp>
 #include <descent/tensors.hpp>
+#include <descent/value.hpp>
 
 namespace descent {
 
@@ -150,6 +150,15 @@ class AnyOptimizer {
     detail::fail_no_hyperparameter(its_rule, name, all);
   }
 
+  /// For checkpoints (checkpoint/record.hpp).
+  DESCENT_TAGGED friend std::unique_ptr<detail::SavedOptimizer<Scalar>> saved_optimizer(AnyOptimizer& optimizer) {
+    return optimizer.model().saved();
+  }
+  DESCENT_TAGGED friend std::unique_ptr<const detail::SavedOptimizer<Scalar>> saved_optimizer(
+      const AnyOptimizer& optimizer) {
+    return optimizer.model().saved();
+  }
+
   std::unique_ptr<detail::AnyModel<Scalar>> model_;
   detail::StepMemory<Scalar> views_;
 };
@@ -164,7 +173,8 @@ class AnyOptimizer {
 /// those that there are, and for hyperparameters as AnyOptimizer::set does.
 template <class Scalar>
 DESCENT_TAGGED AnyOptimizer<Scalar> make_optimizer(std::string_view name, const std::vector<Setting>& values = {}) {
-  return AnyOptimizer<Scalar>(detail::make_model<Scalar>({Component{std::string(name), values}}));
+  const Component component{std::string(name), values};
+  return AnyOptimizer<Scalar>(detail::make_model<Scalar>({&component, 1}));
 }
 
 /// The same with links of a chain around the rule, in their order, as in Chain (chain.hpp). Links have the names of
@@ -172,8 +182,8 @@ DESCENT_TAGGED AnyOptimizer<Scalar> make_optimizer(std::string_view name, const 
 ///
 ///     make_optimizer<float>({{"clip_norm", {{"max_norm", 1.0}}}, {"adamw"}, {"average", {{"decay", 0.999}}}});
 template <class Scalar>
-DESCENT_TAGGED AnyOptimizer<Scalar> make_optimizer(const std::vector<Component>& parts) {
-  return AnyOptimizer<Scalar>(detail::make_model<Scalar>(parts));
+DESCENT_TAGGED AnyOptimizer<Scalar> make_optimizer(const std::vector<Component>& components) {
+  return AnyOptimizer<Scalar>(detail::make_model<Scalar>({components.data(), components.size()}));
 }
 
 }  // namespace descent

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: MIT
 //
-// Checkpoints: save(path, optimizer, params) and load(path, optimizer, params). A run that goes on from a checkpoint
-// gives the same bits as one that never stopped.
+// Checkpoints. A run that goes on from one gives the same bits as one that never stopped.
+//
+//     save(path, optimizer, params), load(path, optimizer, params)      one optimizer
+//     Checkpoint                                                        all that a run has, in one file
+//     load_params(path, params)                                         parameters alone, whatever stepped them
+//     list_checkpoint(path)                                             what is in a file
 //
 // An optional header that descent.hpp does not include: it needs nlohmann-json (Debian: nlohmann-json3-dev; CMake:
 // nlohmann_json::nlohmann_json) and POSIX.
 //
-// The file is a safetensors file, which NumPy, PyTorch, JAX and Rust read. Its tensors are of type F32 or F64:
+// The file is a safetensors file, which NumPy, PyTorch, JAX and Rust read. One of a single optimizer has tensors of
+// type F32 or F64:
 //
 //     params.0, params.1 …    the parameters, tensor after tensor
 //     velocity.0 …            each array of the optimizer's state, in the parameters' shapes, or
@@ -19,8 +24,8 @@
 //
 //     descent_checkpoint      the version of this format: 1
 //     rule                    the rule's name, such as descent::Adam
-//     hyperparameters         JSON: {"beta1":0.9, …, "epsilon_placement":"outside"}; a missing one has
-//                             the rule's default
+//     hyperparameters         JSON: {"beta1":0.9, …, "epsilon_placement":"outside"}; a missing one stays
+//                             what it is in the loading program
 //     steps                   the number of steps taken, in [0, 2^62) like the two below
 //     skipped_steps           the number of steps that NonFinite::skip skipped; 0 if missing
 //     skipped_in_a_row        how many of them since the last step that was taken; 0 if missing
@@ -36,9 +41,24 @@
 //     tensor.1.hyperparameters    its own, or missing
 //
 // and whatever others add to them, under names that do not begin with "tensor.". No name occurs twice in an object.
-// Tensors and hyperparameters that the loading optimizer does not have are refused. The header is JSON of at most
-// 100,000,000 bytes, as in safetensors, and its brackets are nested three deep. save writes nothing beyond these
-// limits.
+// Tensors and hyperparameters that the loading optimizer does not have are refused.
+//
+// A file of a Checkpoint has the version 2, and an entry for each of its names, here net:
+//
+//     entries                 JSON: the kind of each entry: {"epoch":"value","net":"optimizer"}
+//     net.rule, net.steps …   metadata and tensors of an optimizer as above: net.params.0, net.velocity.0 …
+//     net.tensors             JSON: the names of its tensors, if the user chose them; they stand in the place of the
+//                             numbers, as in net.params.W and net.tensor.W.steps
+//     epoch                   a number, truth value or text: JSON
+//     mean                    an array: a tensor of that name; integers are of type I32, I64, U8 …
+//     batches.order           Minibatches: the indices in their present order, I64; and batches.batch_size,
+//                             .shuffle, .drop_last and .random, the state of the generator, in the metadata
+//     plateau.best            ReduceOnPlateau: its state .best, .bad_values and .cooldown_left, and .hyperparameters
+//     sums.0, sums.1 …        GradientAccumulator: the sums, [rows, columns]; in the metadata .count, how many
+//                             gradients they are of, and .row_major, JSON: "10" if the first lies row by row
+//
+// The header is JSON of at most 100,000,000 bytes, as in safetensors, and its brackets are nested three deep. save
+// writes nothing beyond these limits.
 #pragma once
 
 #include <array>
@@ -49,12 +69,13 @@
 #include <filesystem>
 #include <fstream>
 #include <istream>
-#include <limits>
+#include <map>
+#include <memory>
 #include <ostream>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -62,12 +83,20 @@
 #include <Eigen/Core>
 
 #include <descent/checkpoint/atomic_file.hpp>
+#include <descent/checkpoint/entries.hpp>
+#include <descent/checkpoint/metadata.hpp>
+#include <descent/checkpoint/optimizer_entry.hpp>
+#include <descent/checkpoint/optimizer_record.hpp>
+#include <descent/checkpoint/record.hpp>
 #include <descent/checkpoint/safetensors.hpp>
 #include <descent/checkpoint/values.hpp>
 #include <descent/errors.hpp>
 #include <descent/optimizer.hpp>
 #include <descent/rule.hpp>
 #include <descent/tensors.hpp>
+#include <descent/training/gradient_accumulator.hpp>
+#include <descent/training/minibatches.hpp>
+#include <descent/training/reduce_on_plateau.hpp>
 
 namespace descent {
 
@@ -75,322 +104,250 @@ namespace descent {
 template <class Scalar>
 concept SavedScalar = std::same_as<Scalar, float> || std::same_as<Scalar, double>;
 
+/// An optimizer of any type that checkpoints know how to save and load (checkpoint/record.hpp).
+template <class O>
+concept SavableOptimizer = requires(O& optimizer) { saved_optimizer(optimizer)->arrays(); };
+
+inline namespace DESCENT_FLAGS {
+
+/// What loading does other than restoring all that was saved.
+struct LoadOptions {
+  /// Hyperparameters stay those of the program, whatever the file has: those of optimizers and single tensors, of
+  /// ReduceOnPlateau and of Minibatches.
+  bool keep_hyperparameters = false;
+  /// For a Checkpoint: the file must have the entries of the program, and no others. If false, entries that the file
+  /// lacks stay as they are, and others in the file are passed over.
+  bool strict = true;
+};
+
+/// Which parameters of a file `load_params` loads.
+struct ParamsOf {
+  std::string entry = {};               ///< the optimizer's name in a file of a Checkpoint
+  std::vector<std::string> names = {};  ///< those of the tensors, in the order of params; if empty, all, in the file's
+};
+
+/// A tensor in a file.
+struct ListedTensor {
+  std::string name;
+  std::string dtype;  ///< as safetensors calls it: F32, F64, I64 …
+  std::vector<Eigen::Index> shape;
+};
+
+/// An entry of a file, as the top of this header describes it.
+struct ListedEntry {
+  std::string name;                             ///< empty in a file of one optimizer
+  std::string kind;                             ///< optimizer, value, array, Minibatches …
+  std::map<std::string, std::string> metadata;  ///< such as "steps": "7"; of a value, only "value"
+  std::vector<ListedTensor> tensors;            ///< with their whole names
+};
+
+}  // namespace DESCENT_FLAGS
+
 namespace detail {
 inline namespace DESCENT_FLAGS {
 
-struct MemoryAccess {
-  static auto& memory(auto& optimizer) { return optimizer.memory_; }
-  static auto& own_tensors(auto& optimizer) { return optimizer.own_; }
+template <class O>
+inline constexpr int size_of_optimizer = Eigen::Dynamic;
+template <class R, class Scalar, int Size>
+inline constexpr int size_of_optimizer<Optimizer<R, Scalar, Size>> = Size;
 
-  /// Throws as a step would: for bad hyperparameters, shapes other than those so far, or tensors of their own that do
-  /// not exist.
-  template <class R, class Scalar, int Size>
-  static void throw_unless_it_steps(const Optimizer<R, Scalar, Size>& optimizer, Views<const Scalar> params) {
-    optimizer.validate_all();
-    optimizer.require_own_tensors(params.count);
-    if (optimizer.steps() > 0) require_shapes(params, optimizer.memory_.shapes);
+// ---- Files -----------------------------------------------------------------------------------------
+
+inline constexpr std::string_view version_of_one = "1";  ///< of a file of one optimizer
+inline constexpr std::string_view version_of_run = "2";  ///< of a file of a Checkpoint
+
+inline void require_version(Members& metadata, std::string_view version) {
+  const std::string found = taken_text(metadata, "descent_checkpoint");
+  if (found == version) return;
+  refuse("its descent_checkpoint is " + shown(in_quotes(found)) + ", expected " + in_quotes(version) +
+         (found == version_of_run   ? ": it holds a run, which a Checkpoint loads"
+          : found == version_of_one ? ": it holds one optimizer, which load(path, optimizer, params) loads"
+                                    : ""));
+}
+
+/// Writes what add_all(metadata, tensors) adds, by calls of write(data, size).
+void write_file(const auto& write, const auto& add_all) {
+  try {
+    Members metadata;
+    SavedTensors<const char> tensors;
+    add_all(metadata, tensors);
+    write_safetensors(write, tensors, metadata);
+  } catch (const InvalidCheckpoint& error) {
+    fail<std::invalid_argument>({"descent: load would refuse this checkpoint: ", error.what()});
+  }
+}
+void write_to(const std::filesystem::path& path, const auto& add_all) {
+  AtomicFile file(path);
+  write_file([&](const char* data, std::size_t size) { file.write(data, size); }, add_all);
+  file.commit();
+}
+void write_to(std::ostream& out, const auto& add_all) {
+  write_file([&](const char* data, std::size_t size) { out.write(data, static_cast<std::streamsize>(size)); }, add_all);
+  if (!out.flush()) fail<std::runtime_error>("descent: the checkpoint cannot be written to its stream");
+}
+
+/// Where a checkpoint is read from.
+struct Source {
+  std::istream& in;
+  const char* name;  ///< for errors
+  bool is_file;      ///< ends with the checkpoint
+
+  /// The error of what is wrong with it names it.
+  void guard(const auto& use) const {
+    try {
+      use();
+    } catch (const InvalidCheckpoint& error) {
+      fail<std::runtime_error>({"descent: ", name, ": ", error.what()});
+    }
   }
 
-  static void validate_all(const auto& optimizer) { optimizer.validate_all(); }
-
-  /// Creates the state for these parameters.
-  template <class R, class Scalar, int Size>
-  static void remember(Optimizer<R, Scalar, Size>& optimizer, Views<const Scalar> params) {
-    optimizer.remember(params);
+  /// prepare(file, tensors) takes all that it expects out of the metadata, and adds memory for the tensors, which is
+  /// filled if all is right. Others are refused unless passes_over(name) holds. last() comes last.
+  void read(const auto& prepare, const auto& passes_over, const auto& last) const {
+    guard([&] {
+      SafetensorsReader file(in);
+      SavedTensors<char> tensors;
+      prepare(file, tensors);
+      file.read_into(tensors, passes_over);
+      if (is_file && in.peek() != std::istream::traits_type::eof()) refuse("it does not end with its checksum");
+      last();
+    });
   }
 };
+inline bool none(const std::string&) { return false; }
+inline void nothing() {}
 
-/// Read-only views of the tensors.
-template <class Scalar, class Params>
-std::vector<View<const Scalar>> views_to_read(const Params& params) {
-  std::vector<View<const Scalar>> views(static_cast<std::size_t>(count_tensors(params)));
-  place_views(params, views.data());
-  return views;
+inline void with_file(const std::filesystem::path& path, const auto& use) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) fail_on_system(errno, "open", path);
+  use(Source{in, path.c_str(), true});
 }
-template <class Scalar>
-Views<const Scalar> views_in(const std::vector<View<const Scalar>>& views) {
-  return {views.data(), static_cast<Index>(views.size())};
-}
+inline Source source_of(std::istream& in) { return {in, "the checkpoint", false}; }
 
-template <class Tensor>
-std::vector<Index> saved_shape(const Tensor& tensor) {
-  if constexpr (Tensor::IsVectorAtCompileTime)
-    return {tensor.size()};
-  else
-    return {tensor.rows(), tensor.cols()};
-}
+// ---- One optimizer ---------------------------------------------------------------------------------
 
-/// The parameters and the state, as they lie in memory; Scalar is const if they are.
-template <class R, class Scalar, class Memory, class Params>
-SavedTensors<Scalar> tensors_of(Memory& memory, Params& params) {
-  using Strides = typename SavedTensor<Scalar>::Strides;
-  SavedTensors<Scalar> tensors;
-  Index tensor = 0;
-  Index offset = 0;
-  for_each_tensor(params, [&](auto& p) {
-    const auto add = [&](std::string_view array, const std::vector<Index>& shape, Scalar* data, Index rows, Index cols,
-                         const Strides& strides) {
-      const std::string name = std::string(array) + "." + std::to_string(tensor);
-      if (!tensors.try_emplace(name, shape, data, rows, cols, strides).second)
-        fail<std::invalid_argument>({"descent: a checkpoint cannot have two tensors \"", name, "\""});
-    };
-    add("params", saved_shape(p), p.data(), p.rows(), p.cols(), {p.colStride(), p.rowStride()});
-    if (memory.counter.t == 0) return ++tensor;
-    const Shape shape = memory.shapes[tensor];
-    const bool is_factored = factors_state<R, std::remove_const_t<Scalar>>(shape);
-    const Index size = state_size<R, std::remove_const_t<Scalar>>(shape);
-    for (std::size_t slot = 0; slot < R::state_names.size(); ++slot) {
-      Scalar* const data = memory.state.array(slot) + offset;
-      if (is_factored)
-        add(R::state_names[slot], {size}, data, size, 1, {size, 1});
-      else
-        add(R::state_names[slot], saved_shape(p), data, p.rows(), p.cols(),
-            shape.row_major ? Strides(1, p.cols()) : Strides(p.rows(), 1));
-    }
-    offset += size;
-    return ++tensor;
-  });
-  return tensors;
-}
-
-/// Calls visit(name, value) for each hyperparameter of a rule.
-template <class R, class Visit>
-void for_each_hyperparameter(R& rule, Visit&& visit) {
-  R::hyperparameters([&](const auto&... each) { (visit(std::string(each.name), rule.*each.member), ...); });
-}
-
-template <class R>
-Members hyperparameters_of(const R& rule) {
-  Members values;
-  for_each_hyperparameter(rule, [&](const std::string& name, const auto& value) {
-    if (!values.emplace(name, text_of(json_of(value))).second)
-      fail<std::invalid_argument>({"descent: a checkpoint cannot have two hyperparameters \"", name, "\""});
-  });
-  return values;
-}
-
-template <std::size_t count, class Kind>
-std::string array_of(const Numbers<count, Kind>& numbers) {
-  std::vector<double> values;
-  if constexpr (count > 0) values.assign(numbers.begin(), numbers.end());
-  return array_of(values);
-}
-
-/// What the names in the metadata of one tensor begin with.
-inline std::string prefix_of(Index tensor) { return "tensor." + std::to_string(tensor) + "."; }
-
-template <class R, class Memory>
-Members metadata_of(const R& rule, const Memory& memory, const OwnTensors<R>& own_tensors) {
-  Members metadata{{"descent_checkpoint", "1"},
-                   {"rule", std::string(R::name)},
-                   {"hyperparameters", object_of(hyperparameters_of(rule))},
-                   {"steps", std::to_string(memory.counter.t)},
-                   {"skipped_steps", std::to_string(memory.skips.total)},
-                   {"skipped_in_a_row", std::to_string(memory.skips.in_a_row)},
-                   {"running_products", array_of(memory.counter.products)}};
-  if (count_running_numbers<R>() > 0) metadata.emplace("running_numbers", array_of(memory.counter.numbers));
-  own_tensors.for_each([&](Index tensor, const OwnTensor<R>& own) {
-    const std::string prefix = prefix_of(tensor);
-    metadata.emplace(prefix + "steps", std::to_string(own.counter.t));
-    metadata.emplace(prefix + "running_products", array_of(own.counter.products));
-    if (count_running_numbers<R>() > 0) metadata.emplace(prefix + "running_numbers", array_of(own.counter.numbers));
-    if (own.frozen) metadata.emplace(prefix + "frozen", "true");
-    if (own.has_rule) metadata.emplace(prefix + "hyperparameters", object_of(hyperparameters_of(own.rule)));
-  });
-  return metadata;
-}
-
-inline void require_count(const std::string& name, std::int64_t count) {
-  constexpr std::int64_t most = (std::numeric_limits<std::int64_t>::max)() / 2;  // far from overflow
-  if (count < 0 || count > most) refuse(name + " = " + std::to_string(count) + "; it must be in [0, 2^62)");
-}
-
-/// Throws InvalidCheckpoint unless steps could have produced this counter; its parts' names begin with `prefix`.
-template <class R>
-void require_sound(const R& rule, const StepCounter<R>& counter, const std::string& prefix) {
-  require_count(prefix + "steps", counter.t);
-  if constexpr (count_running_factors<R>() > 0) {
-    const auto fail_products = [&](const std::string& must_be) {
-      refuse(prefix + "running_products = " + array_of(counter.products) + "; " + must_be);
-    };
-    const RunningFactors<R> factors = running_factors_of(rule);
-    for (std::size_t i = 0; i < factors.size(); ++i) {
-      const double product = counter.products[i];
-      if (counter.t == 0 && product != 1) fail_products("before the first step each must be 1");
-      // Only rules of a user have factors outside [0, 1); their products may be anything.
-      if (counter.t > 0 && interval::below_one.contains(factors[i]) && !interval::below_one.contains(product))
-        fail_products("after a step each must be " + std::string(interval::below_one.text));
-    }
-  }
-  if constexpr (count_running_numbers<R>() > 0)
-    for (const double number : counter.numbers)
-      if (!interval::any_finite.contains(number))
-        refuse(prefix + "running_numbers = " + array_of(counter.numbers) + "; each must be " +
-               std::string(interval::any_finite.text));
-}
-
-/// The same for all that is counted.
-template <class R, class Memory>
-void require_sound(const R& rule, const Memory& memory, const OwnTensors<R>& own_tensors) {
-  require_sound(rule, memory.counter, "");
-  require_count("skipped_steps", memory.skips.total);
-  require_count("skipped_in_a_row", memory.skips.in_a_row);
-  if (memory.skips.in_a_row > memory.skips.total)
-    refuse("skipped_in_a_row = " + std::to_string(memory.skips.in_a_row) +
-           ", but skipped_steps = " + std::to_string(memory.skips.total));
-  own_tensors.for_each([&](Index tensor, const OwnTensor<R>& own) {
-    require_sound(own.has_rule ? own.rule : rule, own.counter, prefix_of(tensor));
-    if (own.counter.t > memory.counter.t)
-      refuse(prefix_of(tensor) + "steps = " + std::to_string(own.counter.t) +
-             ", but steps = " + std::to_string(memory.counter.t));
-  });
-}
-
-/// Calls write(data, size) for each part of the file.
-template <class Write, class R, class Scalar, int Size, class Params>
-void write_checkpoint(Write&& write, const Optimizer<R, Scalar, Size>& optimizer, const Params& params) {
+template <class O, class Params>
+void save_one(auto&& to, const O& optimizer, const Params& params) {
   if constexpr (!in_memory<Params>) {
-    write_checkpoint(write, optimizer, copies_of(params));
+    save_one(to, optimizer, copies_of(params));
   } else {
-    MemoryAccess::throw_unless_it_steps(optimizer, views_in(views_to_read<Scalar>(params)));
-    const auto& memory = MemoryAccess::memory(optimizer);
-    const auto& own_tensors = MemoryAccess::own_tensors(optimizer);
-    try {
-      require_sound<R>(optimizer, memory, own_tensors);
-      write_safetensors(write, tensors_of<R, const Scalar>(memory, params),
-                        metadata_of<R>(optimizer, memory, own_tensors));
-    } catch (const InvalidCheckpoint& error) {
-      fail<std::invalid_argument>({"descent: load would refuse this checkpoint: ", error.what()});
-    }
+    write_to(to, [&](Members& metadata, SavedTensors<const char>& tensors) {
+      const auto parameters = parameters_of<const ScalarOf<O>>(params);
+      metadata.emplace("descent_checkpoint", version_of_one);
+      add_optimizer(metadata, tensors, "", numbered(parameters.size()), *saved_optimizer(optimizer), parameters);
+    });
   }
 }
 
-/// Sets the hyperparameters to those in the text, and to their defaults if they are missing from it.
-template <class R>
-void read_hyperparameters(R& rule, const std::string& text, const std::string& what) {
-  Members values = members_in(text, what);
-  values.merge(hyperparameters_of(R{}));
-  for_each_hyperparameter(rule, [&](const std::string& name, auto& value) {
-    value = value_of<std::remove_cvref_t<decltype(value)>>(taken(values, name, what), name);
-  });
-  require_none_left(values, what);
+template <class O>
+void load_one(const Source& from, O& optimizer, auto& params, const LoadOptions& options) {
+  using Scalar = ScalarOf<O>;
+  LoadedOptimizer<Scalar> loaded(saved_optimizer(optimizer), parameters_of<Scalar>(params));
+  const Names names = numbered(static_cast<std::size_t>(count_tensors(params)));
+  from.read([&](SafetensorsReader& file, SavedTensors<char>& tensors) {
+    require_version(file.metadata(), version_of_one);
+    loaded.prepare(file.metadata(), tensors, "", names, options.keep_hyperparameters);
+  }, none, nothing);
+  loaded.commit();
 }
 
-/// The rule that the metadata describe.
-template <class R>
-R rule_of(Members& metadata, R rule) {
-  const auto expect = [&](const std::string& name, std::string_view value) {
-    if (const std::string found = taken(metadata, name, "its metadata"); found != value)
-      refuse("its " + name + " is " + shown(in_quotes(found)) + ", expected " + in_quotes(value));
-  };
-  expect("descent_checkpoint", "1");
-  expect("rule", R::name);
-  read_hyperparameters(rule, taken(metadata, "hyperparameters", "its metadata"), "hyperparameters");
-  return rule;
+// ---- Parameters alone ------------------------------------------------------------------------------
+
+template <class T>
+auto scalar_of_tensors() {
+  using All = std::remove_cvref_t<T>;
+  if constexpr (DenseTensor<All>)
+    return typename All::Scalar();
+  else if constexpr (TensorTuple<All>)
+    return typename std::remove_cvref_t<TupleElement<All, 0>>::Scalar();
+  else
+    return typename std::remove_cvref_t<RangeElement<All>>::Scalar();
+}
+template <class T>
+using ScalarOfTensors = decltype(scalar_of_tensors<T>());
+
+/// Takes the names of an entry's tensors, if they were chosen, out of the metadata.
+inline Names taken_names(Members& metadata, const std::string& name) {
+  Names names;
+  if (metadata.contains(name))
+    for (const std::string& text : elements_in(taken_text(metadata, name), name))
+      names.push_back(value_as<std::string>(text, "a name of a tensor"));
+  return names;
 }
 
-inline std::int64_t counter_of(Members& metadata, const std::string& name) {
-  return value_of<std::int64_t>(value_in(taken(metadata, name, "its metadata"), name), name);
+template <class Scalar>
+void load_params_of(const Source& from, Parameters<Scalar> params, const ParamsOf& which) {
+  const std::size_t count = params.size();
+  if (!which.names.empty() && which.names.size() != count)
+    fail<std::invalid_argument>({"descent::load_params: ", which.names.size(), " names for ", count, " tensors"});
+  const std::string prefix = which.entry.empty() ? "" : which.entry + ".", begin = prefix + "params.";
+  LoadedParameters<Scalar> loaded(std::move(params));
+  from.read([&](SafetensorsReader& file, SavedTensors<char>& tensors) {
+    require_version(file.metadata(), which.entry.empty() ? version_of_one : version_of_run);
+    Names names = which.names.empty() ? taken_names(file.metadata(), prefix + "tensors") : which.names;
+    if (names.empty()) names = numbered(count);
+    if (names.size() != count)
+      refuse("it has " + std::to_string(names.size()) + " tensors of parameters, but the program has " +
+             std::to_string(count));
+    loaded.allocate(tensors, begin, names);
+  }, [&](const std::string& name) { return !name.starts_with(begin) || !which.names.empty(); }, nothing);
+  loaded.commit();
 }
 
-template <std::size_t count, class Kind>
-void read_numbers(Numbers<count, Kind>& numbers, Members& metadata, const std::string& name, const char* what) {
-  const std::string text = taken(metadata, name, "its metadata");
-  const std::vector<std::string> values = elements_in(text, name);
-  if (values.size() != count) refuse(name + " = " + shown(text) + "; there must be " + std::to_string(count));
-  if constexpr (count > 0)
-    for (std::size_t i = 0; i < count; ++i) numbers[i] = value_of<double>(values[i], what);
+// ---- Lists -----------------------------------------------------------------------------------------
+
+inline ListedTensor listed_tensor(const std::string& name, const std::string& text) {
+  const std::string what = shown(in_quotes(name));
+  Members members = members_in(text, what);
+  ListedTensor tensor{name, value_as<std::string>(taken(members, "dtype", what), what), {}};
+  for (const std::string& size : elements_in(taken(members, "shape", what), what))
+    tensor.shape.push_back(static_cast<Index>(value_as<std::int64_t>(size, what)));
+  return tensor;
 }
 
-/// The counter whose parts' names begin with `prefix`.
-template <class R>
-StepCounter<R> step_counter_of(Members& metadata, const std::string& prefix) {
-  StepCounter<R> counter;
-  counter.t = counter_of(metadata, prefix + "steps");
-  read_numbers(counter.products, metadata, prefix + "running_products", "a running product");
-  if constexpr (count_running_numbers<R>() > 0)
-    read_numbers(counter.numbers, metadata, prefix + "running_numbers", "a running number");
-  return counter;
+/// The kind of each entry of a run.
+inline Members taken_kinds(Members& metadata) {
+  Members kinds = members_in(taken_text(metadata, "entries"), "entries");
+  for (auto& [name, kind] : kinds) kind = value_as<std::string>(kind, "the kind of " + shown(in_quotes(name)));
+  return kinds;
 }
 
-/// Takes what concerns single tensors, of which there are `count`, out of the metadata.
-template <class R>
-OwnTensors<R> own_tensors_of(Members& metadata, const R& rule, Index count) {
-  OwnTensors<R> own_tensors;
-  for (Index tensor = 0; tensor < count; ++tensor) {
-    const std::string prefix = prefix_of(tensor);
-    if (!metadata.contains(prefix + "steps")) continue;
-    OwnTensor<R>& own = own_tensors.make(tensor, {}, rule);
-    own.counter = step_counter_of<R>(metadata, prefix);
-    const std::string frozen = prefix + "frozen", hyperparameters = prefix + "hyperparameters";
-    if (metadata.contains(frozen))
-      own.frozen = value_of<bool>(value_in(taken(metadata, frozen, "its metadata"), frozen), frozen);
-    if (metadata.contains(hyperparameters)) {
-      own.has_rule = true;
-      read_hyperparameters(own.rule, taken(metadata, hyperparameters, "its metadata"), hyperparameters);
-    }
-  }
-  if (const auto left = metadata.lower_bound("tensor."); left != metadata.end() && left->first.starts_with("tensor."))
-    refuse("its metadata have " + shown(in_quotes(left->first)) + ", which does not belong to one of the " +
-           std::to_string(count) + " tensors");
-  return own_tensors;
-}
+/// What comes before the first dot.
+inline std::string entry_of(const std::string& name) { return name.substr(0, name.find('.')); }
 
-/// Reads everything into other memory and checks it there; what follows then cannot fail.
-template <class R, class Scalar, int Size, class Params>
-void read_checkpoint(std::istream& in, bool to_its_end, Optimizer<R, Scalar, Size>& optimizer, Params& params) {
+inline std::vector<ListedEntry> listed_in(std::istream& in) {
   SafetensorsReader file(in);
-  const auto refuse_what_is_out_of_range = [](const auto& make) {
-    try {
-      return make();
-    } catch (const std::invalid_argument& out_of_range) {
-      refuse(out_of_range.what());
-    }
-  };
-  Optimizer<R, Scalar, Size> loaded = refuse_what_is_out_of_range(
-      [rule = rule_of<R>(file.metadata(), optimizer)] { return Optimizer<R, Scalar, Size>(rule); });
-  auto& memory = MemoryAccess::memory(loaded);
-  memory.counter = step_counter_of<R>(file.metadata(), "");
-  for (const char* younger : {"skipped_steps", "skipped_in_a_row"}) file.metadata().try_emplace(younger, "0");
-  memory.skips.total = counter_of(file.metadata(), "skipped_steps");
-  memory.skips.in_a_row = counter_of(file.metadata(), "skipped_in_a_row");
-  auto& own_tensors = MemoryAccess::own_tensors(loaded);
-  own_tensors = own_tensors_of<R>(file.metadata(), loaded, count_tensors(params));
-  refuse_what_is_out_of_range([&] { MemoryAccess::validate_all(loaded); });
-  require_sound<R>(loaded, memory, own_tensors);
-
-  auto values = copies_of(params);  // in the storage order of params
-  if (memory.counter.t > 0) MemoryAccess::remember(loaded, views_in(views_to_read<Scalar>(values)));
-  SavedTensors<Scalar> tensors = tensors_of<R, Scalar>(memory, values);
-  file.read_into(tensors);
-  if (to_its_end && in.peek() != std::istream::traits_type::eof()) refuse("it does not end with its checksum");
-
-  static_cast<R&>(optimizer) = static_cast<R&&>(loaded);
-  MemoryAccess::memory(optimizer) = std::move(memory);
-  MemoryAccess::own_tensors(optimizer) = std::move(own_tensors);
-  for_each_pair(params, values, [](auto& p, const auto& value) { p = value; });
-}
-
-template <class... Arguments>
-void load_from(const std::string& name, Arguments&&... arguments) {
-  try {
-    read_checkpoint(arguments...);
-  } catch (const InvalidCheckpoint& error) {
-    fail<std::runtime_error>({"descent: ", name, ": ", error.what()});
+  Members& metadata = file.metadata();
+  const bool is_run = metadata.contains("entries");
+  require_version(metadata, is_run ? version_of_run : version_of_one);
+  std::vector<ListedEntry> listed;
+  for (const auto& [name, kind] : is_run ? taken_kinds(metadata) : Members{{"", "optimizer"}}) {
+    ListedEntry& entry = listed.emplace_back();
+    entry.name = name;
+    entry.kind = kind;
+    const auto belongs = [&](const std::string& whole) { return !is_run || entry_of(whole) == entry.name; };
+    for (const auto& [whole, text] : metadata)
+      if (belongs(whole))
+        entry.metadata.emplace(!is_run ? whole : whole == name ? "value" : whole.substr(name.size() + 1), text);
+    for (const auto& [whole, text] : file.entries())
+      if (whole != "crc32" && belongs(whole)) entry.tensors.push_back(listed_tensor(whole, text));
   }
+  return listed;
 }
 
 }  // namespace DESCENT_FLAGS
 }  // namespace detail
 
 /// What can be saved and loaded along with an optimizer: what its `step` takes, or a read-only version of it.
-template <class Params, class Scalar, int Size>
-concept SavedParametersOf = Tensors<Params> && SavedScalar<Scalar> && OfScalar<Params, Scalar> && OfSize<Params, Size>;
+template <class Params, class O>
+concept SavedParametersOf = Tensors<Params> && SavedScalar<detail::ScalarOf<O>> &&
+                            OfScalar<Params, detail::ScalarOf<O>> && OfSize<Params, detail::size_of_optimizer<O>>;
 
 /// Writes optimizer and params to a file of that name, replacing any file that is there. They are first written to a
-/// temporary file in the same folder, `descent-<process>-<number>.tmp`, which is flushed to disk and then renamed.
-/// A crash, a full disk or a power cut at any moment leaves the whole old file or the whole new one; a process that is
-/// killed may also leave its temporary file behind.
+/// temporary file in the same folder, named descent-<checksum of the file's name>-<number>.tmp, which is flushed to
+/// disk and then renamed. A crash, a full disk or a power cut at any moment leaves the whole old file or the whole new
+/// one. A process that is killed may also leave its temporary file behind; the next one that saves to this path removes
+/// it. Several processes may save to one path at the same time: the last one to finish wins.
 ///
 /// A symbolic link is followed, even if it leads to no file yet. A replaced file passes on its mode, and its owner and
 /// group if the process may set them (if it may not set the group, the new group gets the permissions of all others).
@@ -404,32 +361,27 @@ concept SavedParametersOf = Tensors<Params> && SavedScalar<Scalar> && OfScalar<P
 /// reason, if the file cannot be written, for example because it is read-only; std::runtime_error if the path is
 /// something other than a file; std::bad_alloc if memory runs out. The old file is then unchanged. (Only if the folder
 /// cannot be flushed at the very end, the new file is already in place.)
-template <ListsHyperparameters R, class Scalar, int Size, class Params>
-requires SavedParametersOf<Params, Scalar, Size>
-DESCENT_TAGGED void save(const std::filesystem::path& path, const Optimizer<R, Scalar, Size>& optimizer,
-                         const Params& params) {
-  detail::AtomicFile file(path);
-  detail::write_checkpoint([&](const char* data, std::size_t size) { file.write(data, size); }, optimizer, params);
-  file.commit();
+template <SavableOptimizer O, class Params>
+requires SavedParametersOf<Params, O>
+DESCENT_TAGGED void save(const std::filesystem::path& path, const O& optimizer, const Params& params) {
+  detail::save_one(path, optimizer, params);
 }
 
 /// The same, to a binary stream. Throws std::runtime_error if it cannot be written.
-template <ListsHyperparameters R, class Scalar, int Size, class Params>
-requires SavedParametersOf<Params, Scalar, Size>
-DESCENT_TAGGED void save(std::ostream& out, const Optimizer<R, Scalar, Size>& optimizer, const Params& params) {
-  detail::write_checkpoint([&](const char* data, std::size_t size) {
-    out.write(data, static_cast<std::streamsize>(size));
-  }, optimizer, params);
-  if (!out.flush()) detail::fail<std::runtime_error>("descent: the checkpoint cannot be written to its stream");
+template <SavableOptimizer O, class Params>
+requires SavedParametersOf<Params, O>
+DESCENT_TAGGED void save(std::ostream& out, const O& optimizer, const Params& params) {
+  detail::save_one(out, optimizer, params);
 }
 
 /// Restores optimizer and params to what they were when the file was saved: hyperparameters, state, running products,
 /// the counters of steps taken and skipped, which tensors are frozen or have hyperparameters of their own, and the
 /// values of params, which must have the saved shapes. What the optimizer did before is forgotten. The next steps give
-/// the same bits as those of the saved optimizer. The state takes the storage order that params have here.
+/// the same bits as those of the saved optimizer. The state takes the storage order that params have here. Until all
+/// has been read and checked, it is held in other memory, as much as that of params and state together.
 ///
-/// Files of every version since the first can be loaded: hyperparameters and counters missing from a file take their
-/// defaults, whatever this optimizer has.
+/// Files of every version since the first can be loaded: hyperparameters missing from a file stay what they are here,
+/// and counters missing from it are 0.
 ///
 /// What set_threads and set_nonfinite set is not part of a run's state but the program's choice: it is not saved, and
 /// loading does not change it.
@@ -439,19 +391,213 @@ DESCENT_TAGGED void save(std::ostream& out, const Optimizer<R, Scalar, Size>& op
 /// shape, has a hyperparameter out of range, or otherwise differs from the description at the top of this header;
 /// std::invalid_argument if params do not fit a fixed Size; std::bad_alloc if memory runs out. Optimizer and params are
 /// then unchanged.
-template <ListsHyperparameters R, class Scalar, int Size, class Params>
-requires SavedParametersOf<Params, Scalar, Size> && Writable<Params>
-DESCENT_TAGGED void load(const std::filesystem::path& path, Optimizer<R, Scalar, Size>& optimizer, Params&& params) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) detail::fail_on_system(errno, "open", path);
-  detail::load_from(path.string(), in, true, optimizer, params);
+template <SavableOptimizer O, class Params>
+requires(!std::is_const_v<O>) && SavedParametersOf<Params, O> && Writable<Params>
+DESCENT_TAGGED void load(const std::filesystem::path& path, O& optimizer, Params&& params,
+                         const LoadOptions& options = {}) {
+  detail::with_file(path, [&](const detail::Source& from) { detail::load_one(from, optimizer, params, options); });
 }
 
 /// The same, from a binary stream, which may go on: it is left just after the checkpoint.
-template <ListsHyperparameters R, class Scalar, int Size, class Params>
-requires SavedParametersOf<Params, Scalar, Size> && Writable<Params>
-DESCENT_TAGGED void load(std::istream& in, Optimizer<R, Scalar, Size>& optimizer, Params&& params) {
-  detail::load_from("the checkpoint", in, false, optimizer, params);
+template <SavableOptimizer O, class Params>
+requires(!std::is_const_v<O>) && SavedParametersOf<Params, O> && Writable<Params>
+DESCENT_TAGGED void load(std::istream& in, O& optimizer, Params&& params, const LoadOptions& options = {}) {
+  detail::load_one(detail::source_of(in), optimizer, params, options);
 }
+
+/// Loads parameters alone, whichever rule stepped them: of a file of one optimizer, or of an entry of a Checkpoint,
+///
+///     descent::load_params("run.safetensors", std::tie(W, b), {.entry = "net"});
+///
+/// and of all tensors there, or of those with the given names alone. Shapes and scalar must be the saved ones. An
+/// optimizer that has stepped other values keeps its state: `reset` it, unless that is meant. Throws like `load`, and
+/// std::invalid_argument if there are names for other tensors than params has.
+template <class Params>
+requires Tensors<Params> && SavedScalar<detail::ScalarOfTensors<Params>> &&
+         OfScalar<Params, detail::ScalarOfTensors<Params>> && Writable<Params>
+DESCENT_TAGGED void load_params(const std::filesystem::path& path, Params&& params, const ParamsOf& which = {}) {
+  detail::with_file(path, [&](const detail::Source& from) {
+    using Scalar = detail::ScalarOfTensors<Params>;
+    detail::load_params_of<Scalar>(from, detail::parameters_of<Scalar>(params), which);
+  });
+}
+
+inline namespace DESCENT_FLAGS {
+
+/// What is in a file, without loading it: its entries in the order of their names. Reads only the header, so it takes
+/// no time, and does not check the checksum. Throws like `load`.
+inline std::vector<ListedEntry> list_checkpoint(const std::filesystem::path& path) {
+  std::vector<ListedEntry> listed;
+  detail::with_file(path,
+                    [&](const detail::Source& from) { from.guard([&] { listed = detail::listed_in(from.in); }); });
+  return listed;
+}
+
+/// All that a run has, under names, in one file: any number of optimizers with their parameters, what the training loop
+/// has, and numbers, texts and arrays of your own. The same list serves for saving and loading:
+///
+///     descent::Checkpoint checkpoint;
+///     checkpoint.add("net", optimizer, std::tie(W, b), {"W", "b"});   // without names, the tensors have numbers
+///     checkpoint.add("batches", batches);
+///     checkpoint.add("epoch", epoch);
+///     if (std::filesystem::exists(path)) checkpoint.load(path);
+///     for (; epoch < 20; ++epoch) {
+///       ...
+///       checkpoint.save(path);
+///     }
+///
+/// It holds references, so everything must stay where it is as long as the Checkpoint is used; temporaries do not
+/// compile. (A tuple of references and a view such as a Map are copied, but not what they refer to.) Everything is read
+/// when `save` is called and written when `load` is; nothing may use it in another thread then.
+///
+/// A name is not empty, has no dot, and differs from the others, from "entries", "descent_checkpoint", "format" and
+/// "crc32", and from "__metadata__". `add` throws std::invalid_argument otherwise.
+///
+/// `load` restores all entries or, if it throws, none. By default, the file must have exactly the entries of the
+/// program, of the same kinds: a run that lacks one would not go on as it was. LoadOptions::strict = false loads those
+/// that both have. To load one optimizer of a run into a program without the others, add that one alone.
+class Checkpoint {
+ public:
+  /// An optimizer with its parameters, as for `descent::save`. `names`, one for each tensor, stand in the place of the
+  /// tensors' numbers: a tensor of the file is "net.params.W". They may have dots.
+  template <SavableOptimizer O, class Params>
+  requires(!std::is_const_v<O>) && SavedParametersOf<Params, O> && Writable<Params>
+  void add(const std::string& name, O& optimizer, Params&& params, std::vector<std::string> names = {}) {
+    add_entry<detail::OptimizerEntry<O, Params>>(name, optimizer, std::forward<Params>(params), std::move(names));
+  }
+
+  /// The order of the indices and the generator. The program's must have the same indices, in any order. Between
+  /// epochs, that is all; for a stop within an epoch, add the number of batches that it has used, too, and go on from
+  /// there with Minibatches::last_epoch.
+  void add(const std::string& name, Minibatches& batches) { add_entry<detail::MinibatchesEntry>(name, batches); }
+
+  /// Hyperparameters and state.
+  void add(const std::string& name, ReduceOnPlateau& plateau) {
+    add_entry<detail::ReduceOnPlateauEntry>(name, plateau);
+  }
+
+  /// What has been added so far. The program's may have other shapes, which are forgotten.
+  template <SavedScalar Scalar>
+  void add(const std::string& name, GradientAccumulator<Scalar>& accumulator) {
+    add_entry<detail::AccumulatorEntry<Scalar>>(name, accumulator);
+  }
+
+  /// An integer, float, double or bool, an enum with enumerator_names, or a std::string in UTF-8.
+  template <class T>
+  requires(!std::is_const_v<T>) && (HyperparameterValue<T> || std::same_as<T, std::string>)
+  void add(const std::string& name, T& value) {
+    add_entry<detail::ValueEntry<T>>(name, value);
+  }
+
+  /// A dense array of float, double or integers. One that owns its numbers takes the shape that it has in the file,
+  /// as far as its type allows; a view must have that shape.
+  template <DenseTensor Array>
+  requires Writable<Array> && SavedElement<typename std::remove_cvref_t<Array>::Scalar>
+  void add(const std::string& name, Array&& array) {
+    add_entry<detail::ArrayEntry<Array>>(name, std::forward<Array>(array));
+  }
+
+  /// Writes a file like `descent::save`, and throws like it. The error names the entry.
+  void save(const std::filesystem::path& path) const { save_to(path); }
+  /// The same, to a binary stream.
+  void save(std::ostream& out) const { save_to(out); }
+
+  /// Restores all entries. Throws like `descent::load`; then none has changed. The error names the entry.
+  void load(const std::filesystem::path& path, const LoadOptions& options = {}) {
+    detail::with_file(path, [&](const detail::Source& from) { load_from(from, options); });
+  }
+  /// The same, from a binary stream that can tell its length, as files and string streams can.
+  void load(std::istream& in, const LoadOptions& options = {}) { load_from(detail::source_of(in), options); }
+
+ private:
+  template <class Entry, class... Arguments>
+  void add_entry(const std::string& name, Arguments&&... arguments) {
+    constexpr std::array<std::string_view, 5> others{"entries", "descent_checkpoint", "format", "crc32",
+                                                     "__metadata__"};
+    for (const std::string_view other : others)
+      if (name == other) fail_name(name, "is a name of the file's own");
+    if (name.empty() || name.find('.') != std::string::npos) fail_name(name, "must have a letter, and no dot");
+    if (entries_.contains(name)) fail_name(name, "was added before");
+    auto entry = naming_it(name, [&] { return std::make_unique<Entry>(std::forward<Arguments>(arguments)...); });
+    entries_.emplace(name, std::move(entry));
+  }
+  [[noreturn]] static void fail_name(const std::string& name, const char* why) {
+    detail::fail<std::invalid_argument>({"descent::Checkpoint: the name \"", name, "\" ", why});
+  }
+
+  /// Lets an error name the entry.
+  static auto naming_it(const std::string& name, const auto& call) {
+    const auto text = [&](const std::exception& error) {
+      constexpr std::string_view ours = "descent: ";
+      std::string_view what = error.what();
+      if (what.starts_with(ours)) what.remove_prefix(ours.size());
+      return detail::shown(detail::quoted_text(name)) + ": " + std::string(what);
+    };
+    try {
+      return call();
+    } catch (const detail::InvalidCheckpoint& error) {
+      detail::refuse(text(error));
+    } catch (const std::invalid_argument& error) {
+      throw std::invalid_argument("descent: " + text(error));
+    } catch (const std::out_of_range& error) {
+      throw std::out_of_range("descent: " + text(error));
+    }
+  }
+
+  void save_to(auto&& to) const {
+    detail::write_to(to, [&](detail::Members& metadata, detail::SavedTensors<const char>& tensors) {
+      detail::Members kinds;
+      for (const auto& [name, entry] : entries_) {
+        kinds.emplace(name, detail::in_quotes(entry->kind()));
+        naming_it(name, [&, &its = *entry, &whose = name] { its.add_to(metadata, tensors, whose); });
+      }
+      metadata.emplace("descent_checkpoint", detail::version_of_run);
+      metadata.emplace("entries", detail::object_of(kinds));
+    });
+  }
+
+  /// The entries to be loaded. Those that only the file has are added to `others`.
+  std::set<std::string> entries_in(detail::Members& metadata, bool strict, std::set<std::string>& others) const {
+    const detail::Members kinds = detail::taken_kinds(metadata);
+    std::set<std::string> common, missing;
+    for (const auto& [name, entry] : entries_) {
+      const auto found = kinds.find(name);
+      (found == kinds.end() ? missing : common).insert(name);
+      if (found != kinds.end() && found->second != entry->kind())
+        detail::refuse("its entry " + detail::in_quotes(name) + " is of the kind " +
+                       detail::shown(detail::in_quotes(found->second)) + ", expected " +
+                       detail::in_quotes(entry->kind()));
+    }
+    for (const auto& [name, kind] : kinds)
+      if (!common.contains(name)) others.insert(name);
+    if (strict && !missing.empty()) detail::refuse("it lacks the entries" + list_of(missing));
+    if (strict && !others.empty()) detail::refuse("it has entries that the program has not:" + list_of(others));
+    return common;
+  }
+  static std::string list_of(const std::set<std::string>& names) {
+    std::string text;
+    for (const std::string& name : names) text += (text.empty() ? " " : ", ") + detail::in_quotes(name);
+    return detail::shown(text);
+  }
+
+  void load_from(const detail::Source& from, const LoadOptions& options) {
+    std::map<std::string, std::unique_ptr<detail::LoadedEntry>> loaded;
+    std::set<std::string> others;
+    from.read([&](detail::SafetensorsReader& file, detail::SavedTensors<char>& tensors) {
+      detail::require_version(file.metadata(), detail::version_of_run);
+      for (const std::string& name : entries_in(file.metadata(), options.strict, others))
+        loaded.emplace(name, naming_it(name, [&] {
+          return entries_.at(name)->load_from({file, tensors, options.keep_hyperparameters}, name);
+        }));
+    }, [&](const std::string& name) { return others.contains(detail::entry_of(name)); }, [&] {
+      for (const auto& [name, entry] : loaded) naming_it(name, [&its = *entry] { its.require_sound(); });
+    });
+    for (const auto& [name, entry] : loaded) entry->commit();
+  }
+
+  std::map<std::string, std::unique_ptr<detail::SavedEntry>> entries_;
+};
+
+}  // namespace DESCENT_FLAGS
 
 }  // namespace descent

@@ -42,6 +42,13 @@ void use(Eigen::MatrixXd& W, Eigen::VectorXd& b) {
   descent::save(stream, optimizer, std::tie(W, b));
   descent::load(stream, optimizer, std::tie(W, b));
   descent::save("everything.safetensors", optimizer, std::tie(W, b));
+  descent::Checkpoint checkpoint;
+  checkpoint.add("optimizer", optimizer, std::tie(W, b), {"W", "b"});
+  checkpoint.add("b", b);
+  checkpoint.save("everything.safetensors");
+  checkpoint.load("everything.safetensors", {.strict = false});
+  descent::load_params("everything.safetensors", std::tie(W, b), {.entry = "optimizer"});
+  b.setConstant(static_cast<double>(descent::list_checkpoint("everything.safetensors").size()));
   descent::load("everything.safetensors", optimizer, std::tie(W, b));
   b.array() += static_cast<double>(descent::minimize(objective, b, optimizer).message().size());
 }

@@ -50,7 +50,8 @@ static_assert(SparseTensor<SparseMatrix<double>> && Indices<VectorXi> && StartsA
 static_assert(OptimizerFor<Adam<double>, VectorXd, VectorXd> && OneTensorStep<VectorXd&, VectorXd, double>);
 static_assert(HessianOf<MatrixXd, double> && MatrixProduct<VectorXd (*)(const VectorXd&), double>);
 static_assert(Schedule<schedules::Cosine>);
-static_assert(SavedScalar<float> && SavedParametersOf<VectorXd, double, Dynamic>);
+static_assert(SavedScalar<float> && SavedElement<int> && SavableOptimizer<Adam<double>> &&
+              SavedParametersOf<VectorXd, Adam<double>>);
 
 // ---- Types and functions ---------------------------------------------------------------------------
 
@@ -134,5 +135,10 @@ void use_all(VectorXd& x, const MatrixXd& H) {
 
   std::stringstream stream;
   save(stream, adam, x);
-  load(stream, adam, x);
+  load(stream, adam, x, LoadOptions{});
+  Checkpoint checkpoint;
+  checkpoint.add("x", x);
+  checkpoint.save(stream);
+  load_params("file", x, ParamsOf{});
+  const std::vector<ListedEntry> entries = list_checkpoint("file");
 }

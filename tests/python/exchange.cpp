@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
 // The C++ half of exchange.py: `exchange write FILE` saves a checkpoint in which every number is known, and `exchange
-// check FILE` loads the one that Python has made from it.
+// check FILE` loads the one that Python has made from it. `write-run` and `check-run` do the same with a Checkpoint.
 #include <cmath>
 #include <iostream>
+#include <string>
 #include <string_view>
 #include <tuple>
 #include <vector>
@@ -38,6 +39,34 @@ int main(int argc, char** argv) {
   Eigen::VectorXf vector(4);
   Eigen::MatrixXf empty(0, 5);
   const auto params = std::tie(columns, rows, vector, empty);
+  if (std::string_view(argv[1]).ends_with("-run")) {
+    descent::Momentum<float> net;
+    descent::Minibatches batches(5, 2, 1, {.shuffle = false});
+    descent::GradientAccumulator<float> sums;
+    Eigen::Vector3i counts(1, 2, 3);
+    int epoch = 4;
+    std::string note = "from \"C++\"";
+    fill(columns, 0);
+    fill(rows, 1);
+    sums.add(std::tie(columns, rows));
+    descent::Checkpoint checkpoint;
+    checkpoint.add("net", net, std::tie(columns, rows), {"encoder.W", "decoder.W"});
+    checkpoint.add("batches", batches);
+    checkpoint.add("sums", sums);
+    checkpoint.add("counts", counts);
+    checkpoint.add("epoch", epoch);
+    checkpoint.add("note", note);
+    if (std::string_view(argv[1]) == "write-run") {
+      checkpoint.save(argv[2]);
+      return 0;
+    }
+    checkpoint.load(argv[2]);
+    // Python has doubled the second parameters, and set counts to 3, 2, 1, epoch to 5 and note to another text.
+    const bool as_expected = equals(columns, 0, 1) && equals(rows, 1, 2) && counts == Eigen::Vector3i(3, 2, 1) &&
+                             epoch == 5 && note == "from \"Python\"" && sums.count() == 1;
+    if (!as_expected) std::cerr << "the run differs from what Python wrote\n";
+    return as_expected ? 0 : 1;
+  }
 
   if (std::string_view(argv[1]) == "write") {
     // One step at the rate 0 without momentum: the parameters stay, and the velocity is the gradient.

@@ -58,3 +58,36 @@ subprocess.run([program, "check", folder / "python.safetensors"], check=True)
 (folder / "unsealed.safetensors").write_bytes(unsealed)
 refused = subprocess.run([program, "check", folder / "unsealed.safetensors"], stderr=subprocess.PIPE, text=True)
 assert refused.returncode != 0 and "its checksum differs" in refused.stderr, refused
+
+subprocess.run([program, "write-run", folder / "run.safetensors"], check=True)
+tensors = load_file(folder / "run.safetensors")
+with safe_open(folder / "run.safetensors", "numpy") as file:
+    metadata = file.metadata()
+expected = {
+    "net.params.encoder.W": known(0, 2, 3),
+    "net.params.decoder.W": known(1, 3, 2),
+    "sums.0": known(0, 2, 3),
+    "sums.1": known(1, 3, 2),
+    "batches.order": np.arange(5),
+    "counts": np.array([1, 2, 3], np.int32),
+}
+assert tensors.keys() == {*expected, "crc32"}, tensors.keys()
+for name, values in expected.items():
+    assert tensors[name].shape == values.shape and (tensors[name] == values).all(), (name, tensors[name])
+    assert tensors[name].dtype.kind == values.dtype.kind, (name, tensors[name].dtype)
+assert json.loads(metadata["epoch"]) == 4 and json.loads(metadata["note"]) == 'from "C++"', metadata
+assert json.loads(metadata["entries"]) == {
+    "net": "optimizer",
+    "batches": "Minibatches",
+    "sums": "GradientAccumulator",
+    "counts": "array",
+    "epoch": "value",
+    "note": "value",
+}, metadata
+assert json.loads(metadata["net.tensors"]) == ["encoder.W", "decoder.W"], metadata
+
+metadata |= {"epoch": "5", "note": json.dumps('from "Python"')}
+tensors["net.params.decoder.W"] *= 2
+tensors["counts"] = tensors["counts"][::-1].copy()
+(folder / "run_python.safetensors").write_bytes(sealed(save(tensors, metadata)))
+subprocess.run([program, "check-run", folder / "run_python.safetensors"], check=True)

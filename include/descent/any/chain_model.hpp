@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -21,6 +22,9 @@
 
 namespace descent::detail {
 inline namespace DESCENT_FLAGS {
+
+template <class Scalar>
+class SavedChain;
 
 template <class Scalar>
 class ChainModel final : public AnyModel<Scalar> {
@@ -49,6 +53,7 @@ class ChainModel final : public AnyModel<Scalar> {
     for (const auto& part : other.parts_) parts_.push_back(part->copy());
   }
   std::unique_ptr<AnyModel<Scalar>> copy() const override { return std::make_unique<ChainModel>(*this); }
+  std::unique_ptr<SavedOptimizer<Scalar>> saved() override { return std::make_unique<SavedChain<Scalar>>(*this); }
 
   bool step(Views<Scalar> params, Views<const Scalar> gradient, bool disjoint) override {
     validate();
@@ -143,6 +148,7 @@ class ChainModel final : public AnyModel<Scalar> {
   }
 
  private:
+  friend class SavedChain<Scalar>;
   using BlockOf = Block<Scalar>;
 
   static void require_order(const AnyLink<Scalar>& first, const AnyLink<Scalar>& second) {
@@ -181,8 +187,13 @@ class ChainModel final : public AnyModel<Scalar> {
     if (tensor < 0 || (steps_ > 0 && tensor >= shapes_.size()))
       fail_no_tensor(tensor, steps_ > 0 ? shapes_.size() : -1);
   }
-  void remember(Views<Scalar> params) {
-    if (const Index own = parts_[rule_]->own_tensors(); own > params.count) fail_no_tensor(own - 1, params.count);
+  void require_own_tensors(Index count) const {
+    for (Index i = count; i < parts_[rule_]->own_tensors(); ++i)
+      if (parts_[rule_]->has_own(i)) fail_no_tensor(i, count);
+  }
+  template <class S>
+  void remember(Views<S> params) {
+    require_own_tensors(params.count);
     shapes_.remember(params);
     for (const auto& part : parts_) part->remember(size_of(params));
   }
@@ -353,6 +364,141 @@ class ChainModel final : public AnyModel<Scalar> {
   Settings settings_;
   Skips skips_;
   std::int64_t steps_ = 0;
+};
+
+// ---- Checkpoints -----------------------------------------------------------------------------------
+
+/// The chain as checkpoints see it, as they see an Optimizer of a Chain (checkpoint/record.hpp).
+template <class Scalar>
+class SavedChain final : public SavedOptimizer<Scalar> {
+ public:
+  explicit SavedChain(ChainModel<Scalar>& chain) : chain_(chain) {}
+
+  Record record(Views<const Scalar> params) const override {
+    chain_.validate();
+    chain_.require_own_tensors(params.count);
+    if (chain_.steps_ > 0) require_shapes(params, chain_.shapes_);
+    Record record{std::string(chain_.rule()), values_of(-1),          counter_of(chain_, -1),
+                  chain_.skips_.total,        chain_.skips_.in_a_row, {}};
+    for (Index i = 0; i < rule_of(chain_).own_tensors(); ++i) {
+      if (!rule_of(chain_).has_own(i)) continue;
+      TensorRecord& its = record.tensors.emplace_back();
+      its.tensor = i;
+      its.counter = counter_of(chain_, i);
+      its.frozen = rule_of(chain_).frozen(i);
+      if (rule_of(chain_).has_own_rule(i)) its.hyperparameters = values_of(i);
+    }
+    require_sound(record, chain_);
+    return record;
+  }
+  std::vector<StateArray<const Scalar>> arrays() const override { return arrays_of<const Scalar>(chain_); }
+
+  void prepare(const Record& record, Index count, bool keeps_hyperparameters) override {
+    if (record.rule != chain_.rule())
+      refuse("its rule is " + shown(quoted_text(record.rule)) + ", expected " + quoted_text(chain_.rule()));
+    loaded_ = std::make_unique<ChainModel<Scalar>>(chain_);
+    loaded_->reset();
+    if (!keeps_hyperparameters) take_values(-1, record.hyperparameters);
+    for (Index i = 0; i < rule_of(chain_).own_tensors(); ++i) {
+      if (!keeps_hyperparameters) loaded_->own_rule(i, false);
+      loaded_->freeze(i, false);
+    }
+    for (const TensorRecord& its : record.tensors) {
+      if (its.tensor < 0 || its.tensor >= count)
+        refuse("it has values of tensor " + std::to_string(its.tensor) + ", but there are " + std::to_string(count));
+      if (!keeps_hyperparameters && its.hyperparameters) {
+        loaded_->own_rule(its.tensor, true);
+        take_values(its.tensor, *its.hyperparameters);
+      }
+      if (its.frozen) loaded_->freeze(its.tensor, true);
+    }
+    loaded_->validate();
+    require_sound(record, *loaded_);
+    set_counter(-1, record.counter);
+    for (Index i = 0; i < rule_of(*loaded_).own_tensors(); ++i)
+      if (rule_of(*loaded_).has_own(i)) set_counter(i, record.counter);
+    for (const TensorRecord& its : record.tensors) set_counter(its.tensor, its.counter);
+    loaded_->steps_ = record.counter.steps;
+    loaded_->skips_ = {record.skipped_steps, record.skipped_in_a_row};
+  }
+  std::vector<StateArray<Scalar>> allocate(Views<const Scalar> params) override {
+    if (loaded_->steps_ > 0) loaded_->remember(params);
+    return arrays_of<Scalar>(*loaded_);
+  }
+  void commit() noexcept override {
+    chain_.parts_.swap(loaded_->parts_);
+    chain_.shapes_ = std::move(loaded_->shapes_);
+    chain_.skips_ = loaded_->skips_;
+    chain_.steps_ = loaded_->steps_;
+  }
+
+ private:
+  using Chain = ChainModel<Scalar>;
+
+  static AnyLink<Scalar>& rule_of(const Chain& chain) { return *chain.parts_[chain.rule_]; }
+
+  Values values_of(Index tensor) const {
+    Values values;
+    for (const HyperparameterInfo& each : chain_.hyperparameters(tensor)) values.emplace(each.name, each.value);
+    return values;
+  }
+  void take_values(Index tensor, const Values& values) {
+    for (const auto& [name, value] : values) {
+      const std::optional<double> number = number_in(value);  // files have infinity as a text
+      loaded_->set(tensor, name, number ? Value(*number) : value);
+    }
+  }
+
+  /// What the parts count, one after the other.
+  static CounterRecord counter_of(const Chain& chain, Index tensor) {
+    CounterRecord all;
+    for (const auto& part : chain.parts_) {
+      const CounterRecord its = part->counter(tensor);
+      all.steps = its.steps;
+      all.products.insert(all.products.end(), its.products.begin(), its.products.end());
+      all.numbers.insert(all.numbers.end(), its.numbers.begin(), its.numbers.end());
+    }
+    return all;
+  }
+  void set_counter(Index tensor, const CounterRecord& record) {
+    const std::size_t expected = counter_of(chain_, -1).numbers.size();
+    if (record.numbers.size() != expected)
+      refuse("running_numbers = " + text_for_error(record.numbers) + "; there must be " + std::to_string(expected));
+    auto product = record.products.begin(), number = record.numbers.begin();
+    for (const auto& part : loaded_->parts_) {
+      CounterRecord its = part->counter(-1);
+      its.steps = record.steps;
+      for (double& each : its.products) each = *product++;
+      for (double& each : its.numbers) each = *number++;
+      part->set_counter(tensor, its);
+    }
+  }
+  static void require_sound(const Record& record, const Chain& chain) {
+    const auto factors_of = [&](Index tensor) {
+      std::vector<double> all;
+      for (const auto& part : chain.parts_)
+        for (const double factor : part->running_factors(tensor)) all.push_back(factor);
+      return all;
+    };
+    detail::require_sound(record, factors_of(-1));
+    for (const TensorRecord& its : record.tensors) detail::require_sound(its, record, factors_of(its.tensor));
+  }
+
+  template <class S>
+  static std::vector<StateArray<S>> arrays_of(const Chain& chain) {
+    std::vector<StateArray<S>> arrays;
+    if (chain.steps_ == 0) return arrays;
+    Index offset = 0;
+    for (Index tensor = 0; tensor < chain.shapes_.size(); offset += chain.shapes_[tensor++].size())
+      for (const auto& part : chain.parts_)
+        for (std::size_t slot = 0; slot < part->state_names().size(); ++slot)
+          arrays.push_back({part->state_names()[slot], tensor,
+                            contiguous_view<S>(part->state_to_fill(slot) + offset, chain.shapes_[tensor]), false});
+    return arrays;
+  }
+
+  Chain& chain_;
+  std::unique_ptr<Chain> loaded_;
 };
 
 }  // namespace DESCENT_FLAGS

@@ -12,9 +12,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include <descent/any/value.hpp>
 #include <descent/any_optimizer.hpp>
 #include <descent/errors.hpp>
+#include <descent/value.hpp>
 
 namespace descent {
 
@@ -25,9 +25,10 @@ inline namespace DESCENT_FLAGS {
 inline Component component_of(const nlohmann::json& json) {
   if (json.is_string()) return {json.get<std::string>(), {}};
   if (!json.is_object() || !json.contains("name") || !json["name"].is_string())
-    fail<std::invalid_argument>({"descent: an optimizer or a link is given as its name, or as an object that has a "
-                                 "\"name\", not as ",
-                                 json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)});
+    fail<std::invalid_argument>(
+        {"descent: an optimizer or a link is given as its name, or as an object that has a "
+         "\"name\", not as ",
+         json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)});
   Component component{json["name"].get<std::string>(), {}};
   for (const auto& [name, value] : json.items()) {
     if (name == "name") continue;

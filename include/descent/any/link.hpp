@@ -14,8 +14,9 @@
 #include <utility>
 #include <vector>
 
-#include <descent/any/by_name.hpp>
+#include <descent/by_name.hpp>
 #include <descent/chain.hpp>
+#include <descent/checkpoint/optimizer_record.hpp>
 #include <descent/kernel/norm.hpp>
 #include <descent/kernel/sweep.hpp>
 #include <descent/memory.hpp>
@@ -85,6 +86,14 @@ class AnyLink {
   virtual void remember(Index size) = 0;
   virtual void reset() = 0;
   virtual void end_step() = 0;  ///< of all tensors that are not frozen
+
+  // For checkpoints.
+  virtual bool has_own(Index tensor) const = 0;
+  virtual bool has_own_rule(Index tensor) const = 0;
+  virtual std::vector<double> running_factors(Index tensor) const = 0;
+  virtual CounterRecord counter(Index tensor) const = 0;
+  virtual void set_counter(Index tensor, const CounterRecord& its) = 0;
+  virtual Scalar* state_to_fill(std::size_t slot) = 0;
 
   virtual double learning_rate(Index tensor) const = 0;
   /// For all that stands before it.
@@ -173,6 +182,21 @@ class TypedLink final : public AnyLink<Scalar> {
     });
   }
 
+  bool has_own(Index tensor) const override { return own_.find(tensor) != nullptr; }
+  bool has_own_rule(Index tensor) const override {
+    const OwnTensor<L>* const its = own_.find(tensor);
+    return its != nullptr && its->has_rule;
+  }
+  std::vector<double> running_factors(Index tensor) const override {
+    const auto factors = running_factors_of(link_of(tensor));
+    return {factors.begin(), factors.end()};
+  }
+  CounterRecord counter(Index tensor) const override { return record_of(counter_of(tensor)); }
+  void set_counter(Index tensor, const CounterRecord& its) override {
+    (tensor < 0 ? counter_ : own(tensor).counter) = detail::counter_of<L>(its, "");
+  }
+  Scalar* state_to_fill(std::size_t slot) override { return state_.array(slot); }
+
   double learning_rate([[maybe_unused]] Index tensor) const override {
     if constexpr (requires(const L& rule) { rule.learning_rate; })
       return link_of(tensor).learning_rate;
@@ -238,7 +262,7 @@ class TypedLink final : public AnyLink<Scalar> {
     return its != nullptr && its->has_rule ? its->rule : link_;
   }
   const StepCounter<L>& counter_of(Index tensor) const {
-    const OwnTensor<L>* const its = own_.find(tensor);
+    const OwnTensor<L>* const its = tensor < 0 ? nullptr : own_.find(tensor);
     return its != nullptr ? its->counter : counter_;
   }
 

@@ -79,9 +79,10 @@ std::unique_ptr<AnyModel<Scalar>> make_rule(const Component& component) {
 }
 
 template <class Scalar>
-std::unique_ptr<AnyModel<Scalar>> make_chain(const std::vector<Component>& components) {
+std::unique_ptr<AnyModel<Scalar>> make_chain(Components components) {
   typename ChainModel<Scalar>::Parts parts;
-  for (const Component& each : components) {
+  for (std::size_t i = 0; i < components.count; ++i) {
+    const Component& each = components.first[i];
     const std::size_t before = parts.size();
     for_each_named_rule([&]<class R>(std::string_view name, const R& rule) {
       if (parts.size() == before && is_named(each.name, name))
@@ -99,9 +100,9 @@ std::unique_ptr<AnyModel<Scalar>> make_chain(const std::vector<Component>& compo
 }  // namespace DESCENT_FLAGS
 
 template <class Scalar>
-std::unique_ptr<AnyModel<Scalar>> make_model(const std::vector<Component>& components) {
+std::unique_ptr<AnyModel<Scalar>> make_model(Components components) {
   kernel::require_choice_of_isa();
-  return components.size() == 1 ? make_rule<Scalar>(components[0]) : make_chain<Scalar>(components);
+  return components.count == 1 ? make_rule<Scalar>(components.first[0]) : make_chain<Scalar>(components);
 }
 
 }  // namespace descent::detail

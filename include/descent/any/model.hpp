@@ -10,11 +10,16 @@
 #include <string_view>
 #include <vector>
 
-#include <descent/any/value.hpp>
 #include <descent/nonfinite.hpp>
 #include <descent/tensors.hpp>
+#include <descent/value.hpp>
 
 namespace descent::detail {
+
+inline namespace DESCENT_FLAGS {
+template <class Scalar>
+class SavedOptimizer;  // checkpoint/record.hpp
+}  // namespace DESCENT_FLAGS
 
 template <class Scalar>
 class AnyModel {
@@ -50,11 +55,20 @@ class AnyModel {
   virtual void move_to_lookahead(Views<Scalar> points) const = 0;
   virtual bool keeps_average() const = 0;
   virtual void move_to_average(Views<Scalar> points) const = 0;
+
+  virtual std::unique_ptr<SavedOptimizer<Scalar>> saved() = 0;
+};
+
+/// Refers to components by a type whose name does not tell the compiler's flags, because the caller of make_model may
+/// have others than any/source.hpp.
+struct Components {
+  const Component* first;
+  std::size_t count;
 };
 
 /// The optimizer of this rule or preset, among links of a chain in their order if there are several parts. Defined in
 /// any/source.hpp.
 template <class Scalar>
-std::unique_ptr<AnyModel<Scalar>> make_model(const std::vector<Component>& parts);
+std::unique_ptr<AnyModel<Scalar>> make_model(Components components);
 
 }  // namespace descent::detail

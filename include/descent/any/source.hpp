@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What AnyOptimizer needs once in each program: all rules, compiled for float and double. Include it in one source file,
-// which takes a minute or two to compile; or link the CMake target descent::any, which does the same.
+// What AnyOptimizer needs once in each program: all rules, compiled for float and double. Include it in one source
+// file, which takes a minute or two to compile; or link the CMake target descent::any, which does the same.
 #pragma once
 
 #include <memory>
@@ -10,6 +10,6 @@
 #include <descent/any/make.hpp>
 
 template std::unique_ptr<descent::detail::AnyModel<float>> descent::detail::make_model<float>(
-    const std::vector<descent::Component>& components);
+    descent::detail::Components components);
 template std::unique_ptr<descent::detail::AnyModel<double>> descent::detail::make_model<double>(
-    const std::vector<descent::Component>& components);
+    descent::detail::Components components);

@@ -10,8 +10,9 @@
 #include <utility>
 #include <vector>
 
-#include <descent/any/by_name.hpp>
 #include <descent/any/model.hpp>
+#include <descent/by_name.hpp>
+#include <descent/checkpoint/optimizer_record.hpp>
 #include <descent/optimizer.hpp>
 
 namespace descent::detail {
@@ -72,6 +73,8 @@ class TypedModel final : public AnyModel<Scalar> {
     if constexpr (KeepsAverage<R>)
       if (steps() > 0) optimizer_.move_to_average(points);
   }
+
+  std::unique_ptr<SavedOptimizer<Scalar>> saved() override { return saved_optimizer(optimizer_); }
 
  private:
   Optimizer<R, Scalar> optimizer_;

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
 // A file that appears under its name complete and flushed to disk, or not at all: it is written next to that name and
-// renamed once it is complete. Needs POSIX.
+// renamed once it is complete. Needs POSIX and flock.
+//
+// Until then its name is descent-<checksum of the final name>-<number>.tmp, and the process holds a lock on it. The
+// system releases the lock when the process ends, however it does. So a file of such a name that is not locked was left
+// by a process that was killed, and the next one that saves to the same name removes it; numbers are for those that
+// save at the same time. (A process's number would not do: numbers are used again, and mean nothing in another
+// container or on another machine that shares the folder.)
 #pragma once
 
 #if !defined(__unix__) && !defined(__APPLE__)
@@ -9,6 +15,7 @@
 #endif
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,6 +28,7 @@
 #include <system_error>
 #include <utility>
 
+#include <descent/checkpoint/crc32.hpp>
 #include <descent/errors.hpp>
 #include <descent/kernel/flags.hpp>
 
@@ -45,11 +53,12 @@ class OpenFile {
     std::swap(descriptor_, other.descriptor_);
     return *this;
   }
-  ~OpenFile() { close(); }
+  ~OpenFile() {
+    if (is_open()) ::close(descriptor_);
+  }
 
   bool is_open() const { return descriptor_ >= 0; }
   int descriptor() const { return descriptor_; }
-  bool close() { return descriptor_ < 0 || ::close(std::exchange(descriptor_, -1)) == 0; }
 
  private:
   int descriptor_ = -1;
@@ -68,13 +77,12 @@ class AtomicFile {
     follow_links();
     folder_ = OpenFile(folder(), O_RDONLY | O_DIRECTORY);
     throw_unless(folder_.is_open() || errno == EACCES, "open the folder of");  // EACCES: it may still be writable
-    // A short name, because the file's own may already be as long as names can be. It is unique among the processes of
-    // this machine, and differs from those that another machine or a crash has left.
-    for (int attempt = 0; !file_.is_open() && (attempt == 0 || errno == EEXIST); ++attempt) {
-      temporary_ = folder() / ("descent-" + std::to_string(::getpid()) + "-" + std::to_string(attempt) + ".tmp");
-      file_ = OpenFile(temporary_, O_WRONLY | O_CREAT | O_EXCL, replaces_ ? 0600 : 0666);
+    constexpr int numbers = 16;  // more processes that save at the same time leave their files if they are killed
+    for (int number = 0; number < numbers; ++number) remove_if_left(temporary_name(number));
+    for (int number = 0; !file_.is_open(); ++number) {
+      temporary_ = temporary_name(number);
+      create();
     }
-    throw_unless(file_.is_open(), "create a file beside");
   }
   AtomicFile(AtomicFile&&) = delete;
   ~AtomicFile() {
@@ -95,7 +103,6 @@ class AtomicFile {
   void commit() {
     if (replaces_) take_over_mode();
     throw_unless(::fsync(file_.descriptor()) == 0, "flush");
-    throw_unless(file_.close(), "close");
     throw_unless(::rename(temporary_.c_str(), path_.c_str()) == 0, "replace");
     committed_ = true;
     throw_unless(!folder_.is_open() || ::fsync(folder_.descriptor()) == 0 || errno == EINVAL,
@@ -103,6 +110,41 @@ class AtomicFile {
   }
 
  private:
+  /// A short name, because the file's own may already be as long as names can be.
+  std::filesystem::path temporary_name(int number) const {
+    const std::string name = path_.filename().string();
+    Crc32 checksum;
+    checksum.update(name.data(), name.size());
+    return folder() / ("descent-" + std::to_string(checksum.value()) + "-" + std::to_string(number) + ".tmp");
+  }
+
+  /// Whether the lock is this process's now.
+  static bool lock(const OpenFile& file) { return ::flock(file.descriptor(), LOCK_EX | LOCK_NB) == 0; }
+
+  /// Whether the name still leads to the open file.
+  static bool is_named(const OpenFile& file, const std::filesystem::path& name) {
+    struct stat opened{}, named{};
+    return ::fstat(file.descriptor(), &opened) == 0 && ::lstat(name.c_str(), &named) == 0 &&
+           opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
+  }
+
+  /// Removes a file that no living process writes. Whoever renames or removes such a file holds its lock, so between
+  /// this look at its name and its removal it stays where it is.
+  static void remove_if_left(const std::filesystem::path& name) {
+    const OpenFile left(name, O_WRONLY | O_NOFOLLOW | O_NONBLOCK);
+    if (left.is_open() && lock(left) && is_named(left, name)) ::unlink(name.c_str());
+  }
+
+  /// Creates and locks the temporary file, unless the name is taken. Where files cannot be locked, it stays if this
+  /// process is killed.
+  void create() {
+    OpenFile file(temporary_, O_WRONLY | O_CREAT | O_EXCL, replaces_ ? 0600 : 0666);
+    throw_unless(file.is_open() || errno == EEXIST, "create a file beside");
+    if (!file.is_open()) return;
+    const bool is_taken_for_left = (!lock(file) && errno == EWOULDBLOCK) || !is_named(file, temporary_);
+    if (!is_taken_for_left) file_ = std::move(file);  // otherwise, another process is removing it at this moment
+  }
+
   /// A rename needs no permission to write the file that it replaces, so this checks for it.
   bool may_be_written() const {
     errno = EACCES;  // for a file that nobody may write: root could open it

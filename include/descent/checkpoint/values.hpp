@@ -15,42 +15,27 @@
 #endif
 
 #include <cmath>
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <map>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
+#include <descent/checkpoint/record.hpp>
 #include <descent/errors.hpp>
 #include <descent/kernel/flags.hpp>
-#include <descent/rule.hpp>
 
 namespace descent::detail {
 inline namespace DESCENT_FLAGS {
 
 using nlohmann::json;
-
-/// What is wrong with a checkpoint; `load` adds which one.
-struct InvalidCheckpoint : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
-[[noreturn, gnu::cold]] inline void refuse(const std::string& problem) { throw InvalidCheckpoint(problem); }
-
-/// A text from a file, cut short for an error, because a file may hold anything.
-inline std::string shown(std::string_view text) {
-  std::size_t most = 200;
-  if (text.size() <= most) return std::string(text);
-  while (most > 0 && (text[most] & 0xc0) == 0x80) --most;  // do not cut a UTF-8 character
-  return std::string(text.substr(0, most)) + "...";
-}
 
 // ---- Writing -----------------------------------------------------------------------------------------
 
@@ -74,28 +59,25 @@ inline std::string object_of(const Members& members) {
   return text.empty() ? "{}" : text + "}";
 }
 
-/// Numbers stay as they are, because JSON's decimals are read back to the same bits; enums become their names.
-template <HyperparameterValue T>
-json json_of(T value) {
-  if constexpr (std::is_enum_v<T>) {
-    const auto names = enumerator_names(T{});
-    const auto index = static_cast<std::size_t>(value);
-    if (index >= names.size())
-      fail<std::invalid_argument>(
-          {"descent: a checkpoint cannot hold the enum value ", index, ", for which enumerator_names has no name"});
-    return names[index];
-  } else {
-    if constexpr (std::floating_point<T>) {  // JSON has neither
-      if (std::isnan(value)) return "nan";
-      if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
-    }
-    return value;
+/// Numbers stay as they are, because JSON's decimals are read back to the same bits. It has none for infinities and
+/// NaN.
+inline json json_of(const Value& value) {
+  if (const auto* const number = std::get_if<double>(&value)) {
+    if (std::isnan(*number)) return "nan";
+    if (std::isinf(*number)) return *number > 0 ? "inf" : "-inf";
   }
+  return std::visit([](const auto& given) { return json(given); }, value);
+}
+
+inline std::string object_of(const Values& values) {
+  Members members;
+  for (const auto& [name, value] : values) members.emplace(name, text_of(json_of(value)));
+  return object_of(members);
 }
 
 inline std::string array_of(const auto& numbers) {
   std::string text;
-  for (const auto number : numbers) text += (text.empty() ? "[" : ",") + text_of(json_of(number));
+  for (const auto& number : numbers) text += (text.empty() ? "[" : ",") + text_of(json_of(number));
   return text.empty() ? "[]" : text + "]";
 }
 
@@ -214,23 +196,34 @@ inline json scalar_of(std::string_view text) {
   return text.starts_with('[') || text.starts_with('{') ? json() : parts_in(text, Kind::value, "").single;
 }
 
-/// The value for which json_of gives that text; if there is none, the error calls it `what`.
-template <HyperparameterValue T>
-T value_of(const std::string& text, const std::string& what) {
+/// The value in such a text; if it has none, the error calls it `what`.
+inline Value value_of(const std::string& text, const std::string& what) {
   const json given = scalar_of(text);
-  if constexpr (std::is_enum_v<T>) {
-    for (std::size_t i = 0; i < enumerator_names(T{}).size(); ++i)
-      if (given == json_of(static_cast<T>(i))) return static_cast<T>(i);
-  } else if constexpr (std::floating_point<T>) {
-    using Limits = std::numeric_limits<T>;
-    for (const T special : {Limits::quiet_NaN(), Limits::infinity(), -Limits::infinity()})
-      if (given == json_of(special)) return special;
-    if (given.is_number() && given == json(given.get<T>())) return given.get<T>();
-  } else {
-    if (std::same_as<T, bool> ? given.is_boolean() : given.is_number_integer())
-      if (const T value = given.get<T>(); text_of(value) == text) return value;
-  }
+  if (given.is_boolean()) return given.get<bool>();
+  if (given.is_number_float()) return given.get<double>();
+  if (given.is_number_unsigned() && given.get<std::uint64_t>() > INT64_MAX) return given.get<std::uint64_t>();
+  if (given.is_number_integer()) return given.get<std::int64_t>();
+  if (given.is_string()) return given.get<std::string>();
   refuse(what + " cannot be " + shown(text));
+}
+
+/// The same, for a value of that type alone.
+template <class T>
+T value_as(const std::string& text, const std::string& what) {
+  const Value value = value_of(text, what);
+  if (const T* const found = std::get_if<T>(&value)) return *found;
+  refuse(what + " cannot be " + shown(text));
+}
+
+/// The numbers in an array; if one of the elements is none, the error calls it `each`.
+inline std::vector<double> numbers_in(const std::string& text, const std::string& what, const std::string& each) {
+  std::vector<double> numbers;
+  for (const std::string& element : elements_in(text, what)) {
+    const std::optional<double> number = number_in(value_of(element, each));
+    if (!number) refuse(each + " cannot be " + shown(element));
+    numbers.push_back(*number);
+  }
+  return numbers;
 }
 
 }  // namespace DESCENT_FLAGS

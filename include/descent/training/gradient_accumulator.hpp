@@ -26,6 +26,9 @@ namespace descent {
 namespace detail {
 inline namespace DESCENT_FLAGS {
 
+/// The only access to what training objects remember; checkpoints use it.
+struct TrainingAccess;
+
 /// A view as an object of Eigen's, of the type and storage order of Plain.
 template <class Plain>
 using StridedMap = Eigen::Map<const Plain, Eigen::Unaligned, Eigen::Stride<Eigen::Dynamic, Eigen::Dynamic>>;
@@ -154,6 +157,7 @@ class GradientAccumulator {
   void reset() { count_ = 0; }
 
  private:
+  friend struct detail::TrainingAccess;
   using Views = detail::Views<const Scalar>;
   using Index = Eigen::Index;
 

@@ -23,6 +23,14 @@
 #include <descent/kernel/flags.hpp>
 
 namespace descent {
+
+namespace detail {
+inline namespace DESCENT_FLAGS {
+/// The only access to what training objects remember; checkpoints use it.
+struct TrainingAccess;
+}  // namespace DESCENT_FLAGS
+}  // namespace detail
+
 inline namespace DESCENT_FLAGS {
 
 /// How Minibatches walks the indices.
@@ -123,12 +131,20 @@ class Minibatches {
     if (options_.shuffle)
       for (std::size_t i = order_.size(); i > 1; --i)
         std::swap(order_[i - 1], order_[static_cast<std::size_t>(random_.below(i))]);
+    return last_epoch();
+  }
+
+  /// The epoch that `epoch` returned last, once more: for a program that was stopped in the middle of one. (Before the
+  /// first, the indices as they were given.)
+  Epoch last_epoch() const& {
     const auto batch_size = static_cast<std::size_t>(batch_size_);
     const std::size_t left_out = options_.drop_last ? order_.size() % batch_size : 0;
     return {{order_.data(), order_.size() - left_out}, batch_size};
   }
 
  private:
+  friend struct detail::TrainingAccess;
+
   /// SplitMix64 (Steele, Lea & Flood 2014, Fast splittable pseudorandom number generators): the
   /// distributions of the standard library differ between platforms.
   struct Random {

@@ -15,8 +15,11 @@
 
 namespace descent {
 
-/// The value of a hyperparameter; an enumerator is given by its name, such as "outside".
-using Value = std::variant<bool, std::int64_t, double, std::string>;
+/// The value of a hyperparameter; an enumerator is given by its name, such as "outside". An integer is a uint64_t only
+/// where int64_t is too small.
+using Value = std::variant<bool, std::int64_t, std::uint64_t, double, std::string>;
+
+inline namespace DESCENT_FLAGS {
 
 /// A hyperparameter's name and its value.
 struct Setting {
@@ -41,6 +44,8 @@ struct HyperparameterInfo {
   bool includes_upper = false;
   std::vector<std::string_view> choices;  ///< of an enumerator, their names; otherwise empty
 };
+
+}  // namespace DESCENT_FLAGS
 
 namespace detail {
 inline namespace DESCENT_FLAGS {

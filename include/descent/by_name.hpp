@@ -15,9 +15,9 @@
 #include <variant>
 #include <vector>
 
-#include <descent/any/value.hpp>
 #include <descent/errors.hpp>
 #include <descent/rule.hpp>
+#include <descent/value.hpp>
 
 namespace descent::detail {
 inline namespace DESCENT_FLAGS {
@@ -28,10 +28,12 @@ Value value_of(T member) {
     return std::string(enumerator_names(T{})[static_cast<std::size_t>(member)]);
   else if constexpr (std::same_as<T, bool>)
     return member;
-  else if constexpr (std::integral<T>)
-    return static_cast<std::int64_t>(member);
-  else
+  else if constexpr (std::floating_point<T>)
     return static_cast<double>(member);
+  else if (member > T{} && static_cast<std::uint64_t>(member) > INT64_MAX)
+    return static_cast<std::uint64_t>(member);
+  else
+    return static_cast<std::int64_t>(member);
 }
 
 /// What a hyperparameter is and may be.
@@ -87,6 +89,8 @@ T value_as(const Value& value, std::string_view field, Owner owner) {
       number = *real;
     else if (const auto* const integer = std::get_if<std::int64_t>(&value))
       number = static_cast<double>(*integer);
+    else if (const auto* const natural = std::get_if<std::uint64_t>(&value))
+      number = static_cast<double>(*natural);
     else
       fail_kind({"a number, ", Range::text});
     if constexpr (!std::integral<T>) return static_cast<T>(number);
