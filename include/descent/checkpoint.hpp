@@ -232,7 +232,7 @@ void save_one(auto&& to, const O& optimizer, const Params& params) {
     save_one(to, optimizer, copies_of(params));
   } else {
     write_to(to, [&](Members& metadata, SavedTensors<const char>& tensors) {
-      const auto parameters = parameters_of<const ScalarOf<O>>(params);
+      const auto parameters = parameters_of<const SavedScalarOf<O>>(params);
       metadata.emplace("descent_checkpoint", version_of_one);
       add_optimizer(metadata, tensors, "", numbered(parameters.size()), *saved_optimizer(optimizer), parameters);
     });
@@ -241,7 +241,7 @@ void save_one(auto&& to, const O& optimizer, const Params& params) {
 
 template <class O>
 void load_one(const Source& from, O& optimizer, auto& params, const LoadOptions& options) {
-  using Scalar = ScalarOf<O>;
+  using Scalar = SavedScalarOf<O>;
   LoadedOptimizer<Scalar> loaded(saved_optimizer(optimizer), parameters_of<Scalar>(params));
   const Names names = numbered(static_cast<std::size_t>(count_tensors(params)));
   from.read([&](SafetensorsReader& file, SavedTensors<char>& tensors) {
@@ -340,8 +340,8 @@ inline std::vector<ListedEntry> listed_in(std::istream& in) {
 
 /// What can be saved and loaded along with an optimizer: what its `step` takes, or a read-only version of it.
 template <class Params, class O>
-concept SavedParametersOf = Tensors<Params> && SavedScalar<detail::ScalarOf<O>> &&
-                            OfScalar<Params, detail::ScalarOf<O>> && OfSize<Params, detail::size_of_optimizer<O>>;
+concept SavedParametersOf = Tensors<Params> && SavedScalar<detail::SavedScalarOf<O>> &&
+                            OfScalar<Params, detail::SavedScalarOf<O>> && OfSize<Params, detail::size_of_optimizer<O>>;
 
 /// Writes optimizer and params to a file of that name, replacing any file that is there. They are first written to a
 /// temporary file in the same folder, named descent-<checksum of the file's name>-<number>.tmp, which is flushed to

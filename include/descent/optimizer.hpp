@@ -605,23 +605,26 @@ class Optimizer : public R {
     }
   }
 
-  /// From the parameters to the point of `lookahead`, and to that of `averaged`.
-  DESCENT_TAGGED void move_to_lookahead(Params points) const {
-    for_each_with(points, memory_.state.array(0), [&](const auto& view, const auto& its, const auto* own) {
-      if (own == nullptr || !own->frozen)
-        move_by(view, its, own, [](const R& its_rule, const auto& step) { return its_rule.lookahead_kernel(step); });
-    });
+  /// From the parameters to the point of `lookahead`, and to that of `averaged`; nothing for rules that have none.
+  DESCENT_TAGGED void move_to_lookahead([[maybe_unused]] Params points) const {
+    if constexpr (LooksAhead<R>)
+      for_each_with(points, memory_.state.array(0), [&](const auto& view, const auto& its, const auto* own) {
+        if (own == nullptr || !own->frozen)
+          move_by(view, its, own, [](const R& its_rule, const auto& step) { return its_rule.lookahead_kernel(step); });
+      });
   }
-  DESCENT_TAGGED void move_to_average(Params points) const {
-    constexpr bool computes_average = !detail::has_state<R>("average");
-    for_each_with(points, state(computes_average ? "z" : "average").data(),
-                  [&](const auto& view, const auto& its, const auto* own) {
-      if (own != nullptr && own->counter.t == 0) return;
-      if constexpr (computes_average)
-        move_by(view, its, own, [](const R& its_rule, const auto& step) { return its_rule.averaged_kernel(step); });
-      else
-        detail::assign(view, its.data, its.shape.row_major);
-    });
+  DESCENT_TAGGED void move_to_average([[maybe_unused]] Params points) const {
+    if constexpr (KeepsAverage<R>) {
+      constexpr bool computes_average = !detail::has_state<R>("average");
+      for_each_with(points, state(computes_average ? "z" : "average").data(),
+                    [&](const auto& view, const auto& its, const auto* own) {
+        if (own != nullptr && own->counter.t == 0) return;
+        if constexpr (computes_average)
+          move_by(view, its, own, [](const R& its_rule, const auto& step) { return its_rule.averaged_kernel(step); });
+        else
+          detail::assign(view, its.data, its.shape.row_major);
+      });
+    }
   }
 
   /// x <- x - kernel(x, state), with the kernel that kernel_of(rule, step) gives for the last step.

@@ -62,16 +62,13 @@ class TypedModel final : public AnyModel<Scalar> {
   }
 
   bool looks_ahead() const override { return LooksAhead<R>; }
-  void move_to_lookahead([[maybe_unused]] Views<Scalar> points) const override {
-    if constexpr (LooksAhead<R>) {
-      optimizer_.validate_all();
-      if (steps() > 0) optimizer_.move_to_lookahead(points);
-    }
+  void move_to_lookahead(Views<Scalar> points) const override {
+    optimizer_.validate_all();
+    if (steps() > 0) optimizer_.move_to_lookahead(points);
   }
   bool keeps_average() const override { return KeepsAverage<R>; }
-  void move_to_average([[maybe_unused]] Views<Scalar> points) const override {
-    if constexpr (KeepsAverage<R>)
-      if (steps() > 0) optimizer_.move_to_average(points);
+  void move_to_average(Views<Scalar> points) const override {
+    if (steps() > 0) optimizer_.move_to_average(points);
   }
 
   std::unique_ptr<SavedOptimizer<Scalar>> saved() override { return saved_optimizer(optimizer_); }

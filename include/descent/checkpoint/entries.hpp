@@ -98,7 +98,7 @@ using Held = std::conditional_t<Writable<std::remove_cvref_t<T>>, std::remove_cv
 
 template <class O, class Params>
 class OptimizerEntry final : public SavedEntry {
-  using Scalar = ScalarOf<O>;
+  using Scalar = SavedScalarOf<O>;
 
  public:
   OptimizerEntry(O& optimizer, Params&& params, Names names)
@@ -157,7 +157,7 @@ class ValueEntry final : public SavedEntry {
     if constexpr (std::same_as<T, std::string>)
       add_value(metadata, name, value_);
     else
-      add_value(metadata, name, saved_value(value_));
+      add_value(metadata, name, value_of(value_));
   }
 
   std::unique_ptr<LoadedEntry> load_from(const Reading& reading, const std::string& name) override {
@@ -262,10 +262,10 @@ class MinibatchesEntry final : public SavedEntry {
 
   void add_to(Members& metadata, SavedTensors<const char>& tensors, const std::string& name) const override {
     const Minibatches& batches = batches_;
-    add_value(metadata, name + ".batch_size", saved_value(TrainingAccess::batch_size(batches)));
+    add_value(metadata, name + ".batch_size", value_of(TrainingAccess::batch_size(batches)));
     add_value(metadata, name + ".shuffle", TrainingAccess::options(batches).shuffle);
     add_value(metadata, name + ".drop_last", TrainingAccess::options(batches).drop_last);
-    add_value(metadata, name + ".random", saved_value(TrainingAccess::random(batches)));
+    add_value(metadata, name + ".random", value_of(TrainingAccess::random(batches)));
     add_order(tensors, name, TrainingAccess::order(batches));
   }
 

@@ -34,7 +34,7 @@ template <class Scalar>
 Scalar scalar_of(const SavedOptimizer<Scalar>&);
 /// The scalar of an optimizer of any type.
 template <class O>
-using ScalarOf = decltype(scalar_of(*saved_optimizer(std::declval<O&>())));
+using SavedScalarOf = decltype(scalar_of(*saved_optimizer(std::declval<O&>())));
 
 /// What is out of range in a file is wrong with it.
 void refuse_out_of_range(const auto& validated) {

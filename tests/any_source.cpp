@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: MIT
+// What each program that uses AnyOptimizer has once.
+#include <descent/any/source.hpp>
