@@ -54,6 +54,13 @@ class AnyOptimizer {
   requires ParametersOf<Params, Scalar, Eigen::Dynamic> && GradientOf<Gradient, Params, Scalar>
   DESCENT_TAGGED void step(Params&& params, const Gradient& gradient) {
     detail::AnyModel<Scalar>& its = model();
+    if constexpr (detail::contiguous_alike<Params, Gradient>) {
+      constexpr bool owners = detail::Plain<Params> && detail::Plain<Gradient>;  // share all of their memory or none
+      const detail::Shape shape = detail::shape_of(params);
+      if (detail::shape_of(gradient) == shape &&
+          its.try_fast_path(params.data(), gradient.data(), shape.size(), shape.layout(), !owners)) [[likely]]
+        return;
+    }
     detail::with_views<Scalar>(params, gradient, views_,
                                [&](const auto& x, const auto& g, bool disjoint) { return its.step(x, g, disjoint); });
   }

@@ -180,7 +180,7 @@ class Optimizer : public R {
   template <class Params, class Gradient>
   requires ParametersOf<Params, Scalar, Size> && GradientOf<Gradient, Params, Scalar>
   DESCENT_TAGGED void step(Params&& params, const Gradient& gradient) {
-    if constexpr (detail::are_contiguous_alike<Params, Gradient> && has_fast_path) {
+    if constexpr (detail::contiguous_alike<Params, Gradient> && has_fast_path) {
       constexpr bool owners = detail::Plain<Params> && detail::Plain<Gradient>;  // share all of their memory or none
       const detail::Shape shape = detail::shape_of(params);
       if (detail::shape_of(gradient) == shape &&
@@ -397,19 +397,6 @@ class Optimizer : public R {
                                 detail::facts_of<R>(n, layout));
       memory_.counter.advance_to(counter);
     }
-  }
-
-  /// A step of tensors whose types are not known any more.
-  DESCENT_TAGGED bool step_views(Params params, Gradient gradient, bool disjoint) {
-    if constexpr (has_fast_path)
-      if (params.count == 1 && gradient.count == 1) {
-        const detail::View<Scalar>& x = params[0];
-        const detail::View<const Scalar>& g = gradient[0];
-        if (detail::contiguous_alike(x, g) &&
-            try_fast_path(x.data, g.data, x.shape.size(), x.shape.layout(), !disjoint)) [[likely]]
-          return disjoint;
-      }
-    return checked_step(params, gradient, disjoint);
   }
 
   /// `disjoint`: whether it is already known that the step overwrites no gradient before reading it. Returns whether it

@@ -134,14 +134,29 @@ void sweep_view(const kernel::Pass<Scalar, state_count>& pass, const View<Scalar
     sweep_strided(pass, x, g, row_major, arrays);
 }
 
+/// Calls visit(data, stride, count, done) for each run, or part of one, among `count` elements of a tensor from number
+/// `begin` on, in the order given by row_major; `done` is the number of elements before it.
+template <class Scalar, class Visit>
+void for_each_run(const View<Scalar>& tensor, bool row_major, Index begin, Index count, const Visit& visit) {
+  const auto runs = tensor.runs(row_major);
+  if (runs.contiguous()) return visit(tensor.data + begin, Index{1}, count, Index{0});
+  Index run = begin / runs.inner, i = begin % runs.inner;
+  for (Index done = 0; done < count; ++run, i = 0) {
+    const Index in_run = (std::min)(runs.inner - i, count - done);
+    visit(tensor.data + run * runs.outer_stride + i * runs.inner_stride, runs.inner_stride, in_run, done);
+    done += in_run;
+  }
+}
+
 /// Copies contiguous elements to those of a tensor from number `begin` on, in the order given by row_major.
 template <class Scalar>
 void assign_part(const View<Scalar>& to, bool row_major, Index begin, Index count, const Scalar* from) {
-  const auto runs = to.runs(row_major);
-  Index run = begin / runs.inner, i = begin % runs.inner;
-  for (Index copied = 0; copied < count; ++run, i = 0)
-    for (; i < runs.inner && copied < count; ++i, ++copied)
-      to.data[run * runs.outer_stride + i * runs.inner_stride] = *from++;
+  for_each_run(to, row_major, begin, count, [&](Scalar* run, Index stride, Index in_run, Index done) {
+    if (stride == 1)
+      std::copy_n(from + done, in_run, run);
+    else
+      for (Index i = 0; i < in_run; ++i) run[i * stride] = from[done + i];
+  });
 }
 template <class Scalar>
 void assign(const View<Scalar>& to, const Scalar* from, bool row_major) {
@@ -151,11 +166,12 @@ void assign(const View<Scalar>& to, const Scalar* from, bool row_major) {
 /// Copies `count` elements from number `begin` on, in the order given by row_major, to `to`.
 template <class Scalar>
 [[gnu::noinline]] void copy_part(const View<const Scalar>& from, bool row_major, Index begin, Index count, Scalar* to) {
-  const auto runs = from.runs(row_major);
-  Index run = begin / runs.inner, i = begin % runs.inner;
-  for (Index copied = 0; copied < count; ++run, i = 0)
-    for (; i < runs.inner && copied < count; ++i, ++copied)
-      *to++ = from.data[run * runs.outer_stride + i * runs.inner_stride];
+  for_each_run(from, row_major, begin, count, [&](const Scalar* run, Index stride, Index in_run, Index done) {
+    if (stride == 1)
+      std::copy_n(run, in_run, to + done);
+    else
+      for (Index i = 0; i < in_run; ++i) to[done + i] = run[i * stride];
+  });
 }
 
 /// Adds the sums of one tensor to `sums`; block by block, what is not contiguous is copied first.

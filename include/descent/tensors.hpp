@@ -331,15 +331,8 @@ template <class T>
 concept Contiguous = TensorInMemory<T> && (Plain<T> || is_plain_map<T> ||
                                            bool(T::IsVectorAtCompileTime && T::InnerStrideAtCompileTime == 1));
 
-/// The same of two views, whose elements also lie in one order.
-template <class Scalar>
-bool contiguous_alike(const View<Scalar>& x, const View<const Scalar>& g) {
-  const bool row_major = x.shape.row_major;
-  return x.shape == g.shape && x.runs(row_major).contiguous() && g.runs(row_major).contiguous();
-}
-
 template <class P, class G>
-inline constexpr bool are_contiguous_alike = [] {
+inline constexpr bool contiguous_alike = [] {
   using A = std::remove_cvref_t<P>;
   using B = std::remove_cvref_t<G>;
   if constexpr (DenseTensor<A> && DenseTensor<B>)

@@ -32,6 +32,9 @@ class AnyModel {
   virtual ~AnyModel() = default;
   virtual std::unique_ptr<AnyModel> copy() const = 0;
 
+  /// Takes the step of n contiguous elements if it needs nothing but comparisons (Optimizer::step); returns whether it
+  /// has. `layout` as in Shape.
+  virtual bool try_fast_path(Scalar* x, const Scalar* g, Index n, Index layout, bool may_overlap) = 0;
   /// As `take` of with_views.
   virtual bool step(Views<Scalar> params, Views<const Scalar> gradient, bool disjoint) = 0;
   virtual std::int64_t steps() const = 0;

@@ -25,8 +25,11 @@ class TypedModel final : public AnyModel<Scalar> {
 
   std::unique_ptr<AnyModel<Scalar>> copy() const override { return std::make_unique<TypedModel>(*this); }
 
+  bool try_fast_path(Scalar* x, const Scalar* g, Index n, Index layout, bool may_overlap) override {
+    return optimizer_.try_fast_path(x, g, n, layout, may_overlap);
+  }
   bool step(Views<Scalar> params, Views<const Scalar> gradient, bool disjoint) override {
-    return optimizer_.step_views(params, gradient, disjoint);
+    return optimizer_.checked_step(params, gradient, disjoint);
   }
   std::int64_t steps() const override { return optimizer_.steps(); }
   std::int64_t skipped_steps() const override { return optimizer_.skipped_steps(); }
