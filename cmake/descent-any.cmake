@@ -10,7 +10,7 @@ foreach(scalar IN ITEMS float double)
   file(CONFIGURE OUTPUT ${source} @ONLY CONTENT [[
 #include <descent/any/make.hpp>
 
-template std::unique_ptr<descent::detail::AnyModel<@scalar@>> descent::detail::make_model<@scalar@>(descent::detail::Components components);
+template void* descent::detail::make_model<@scalar@>(descent::detail::Components components);
 ]])
   list(APPEND descent_any_sources ${source})
 endforeach()

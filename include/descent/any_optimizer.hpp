@@ -40,8 +40,9 @@ class AnyOptimizer {
                 "descent: the scalar of an AnyOptimizer is float or double");
 
  public:
-  /// Made by make_optimizer.
-  DESCENT_TAGGED explicit AnyOptimizer(std::unique_ptr<detail::AnyModel<Scalar>> model) : model_(std::move(model)) {}
+  /// For make_optimizer.
+  DESCENT_TAGGED explicit AnyOptimizer(detail::Components components)
+      : model_(static_cast<detail::AnyModel<Scalar>*>(detail::make_model<Scalar>(components))) {}
 
   DESCENT_TAGGED AnyOptimizer(const AnyOptimizer& other) : model_(other.model().copy()) {}
   DESCENT_TAGGED AnyOptimizer(AnyOptimizer&&) noexcept = default;
@@ -102,7 +103,7 @@ class AnyOptimizer {
 
    private:
     friend class AnyOptimizer;
-    TensorRule(detail::AnyModel<Scalar>& model, Eigen::Index tensor) : model_(&model), tensor_(tensor) {}
+    DESCENT_TAGGED TensorRule(detail::AnyModel<Scalar>& model, Eigen::Index tensor) : model_(&model), tensor_(tensor) {}
 
     detail::AnyModel<Scalar>* model_;
     Eigen::Index tensor_;
@@ -181,7 +182,7 @@ class AnyOptimizer {
 template <class Scalar>
 DESCENT_TAGGED AnyOptimizer<Scalar> make_optimizer(std::string_view name, const std::vector<Setting>& values = {}) {
   const Component component{std::string(name), values};
-  return AnyOptimizer<Scalar>(detail::make_model<Scalar>({&component, 1}));
+  return AnyOptimizer<Scalar>({&component, 1});
 }
 
 /// The same with links of a chain around the rule, in their order, as in Chain (chain.hpp). Links have the names of
@@ -190,7 +191,7 @@ DESCENT_TAGGED AnyOptimizer<Scalar> make_optimizer(std::string_view name, const 
 ///     make_optimizer<float>({{"clip_norm", {{"max_norm", 1.0}}}, {"adamw"}, {"average", {{"decay", 0.999}}}});
 template <class Scalar>
 DESCENT_TAGGED AnyOptimizer<Scalar> make_optimizer(const std::vector<Component>& components) {
-  return AnyOptimizer<Scalar>(detail::make_model<Scalar>({components.data(), components.size()}));
+  return AnyOptimizer<Scalar>({components.data(), components.size()});
 }
 
 }  // namespace descent

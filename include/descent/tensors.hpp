@@ -210,6 +210,7 @@ concept OptimizerFor =
 // ---- Views -----------------------------------------------------------------------------------------
 
 namespace detail {
+inline namespace DESCENT_FLAGS {
 
 using Eigen::Index;
 
@@ -220,11 +221,11 @@ struct Shape {
   Index cols = 0;
   bool row_major = false;
 
-  DESCENT_TAGGED Index size() const { return rows * cols; }
-  DESCENT_TAGGED bool is_matrix() const { return rows > 1 && cols > 1; }
+  Index size() const { return rows * cols; }
+  bool is_matrix() const { return rows > 1 && cols > 1; }
   /// Columns and order as one number, which together with a size above 0 determines the shape.
-  DESCENT_TAGGED Index layout() const { return 2 * cols + (row_major ? 1 : 0); }
-  DESCENT_TAGGED friend bool operator==(const Shape& a, const Shape& b) { return a.rows == b.rows && a.cols == b.cols; }
+  Index layout() const { return 2 * cols + (row_major ? 1 : 0); }
+  friend bool operator==(const Shape& a, const Shape& b) { return a.rows == b.rows && a.cols == b.cols; }
 };
 
 /// A tensor in memory.
@@ -239,9 +240,9 @@ struct View {
   struct Runs {
     Index inner, outer, inner_stride, outer_stride;
 
-    DESCENT_TAGGED bool contiguous() const { return inner_stride == 1 && (outer == 1 || outer_stride == inner); }
+    bool contiguous() const { return inner_stride == 1 && (outer == 1 || outer_stride == inner); }
   };
-  DESCENT_TAGGED Runs runs(bool row_major) const {
+  Runs runs(bool row_major) const {
     const Runs runs = row_major ? Runs{shape.cols, shape.rows, col_stride, row_stride}
                                 : Runs{shape.rows, shape.cols, row_stride, col_stride};
     if (runs.inner == 1) return {runs.outer, 1, runs.outer_stride, 1};  // one long run, not many of one element
@@ -250,7 +251,7 @@ struct View {
   }
 
   /// The lowest address, and the one past the highest.
-  DESCENT_TAGGED std::array<const Scalar*, 2> extent() const {
+  std::array<const Scalar*, 2> extent() const {
     if (shape.size() == 0) return {data, data};
     const Index down = (shape.rows - 1) * row_stride;
     const Index right = (shape.cols - 1) * col_stride;
@@ -258,10 +259,10 @@ struct View {
             data + (std::max<Index>)(0, down) + (std::max<Index>)(0, right) + 1};
   }
 
-  DESCENT_TAGGED operator View<const Scalar>() const {  // NOLINT(*-explicit-*)
+  operator View<const Scalar>() const {  // NOLINT(*-explicit-*)
     return {data, shape, row_stride, col_stride};
   }
-  DESCENT_TAGGED friend bool operator==(const View& a, const View& b) {
+  friend bool operator==(const View& a, const View& b) {
     return a.data == b.data && a.shape == b.shape && a.shape.row_major == b.shape.row_major &&
            a.row_stride == b.row_stride && a.col_stride == b.col_stride;
   }
@@ -273,12 +274,10 @@ struct Views {
   const View<Scalar>* first;
   Index count;
 
-  DESCENT_TAGGED const View<Scalar>* begin() const { return first; }
-  DESCENT_TAGGED const View<Scalar>* end() const { return first + count; }
-  DESCENT_TAGGED const View<Scalar>& operator[](Index tensor) const { return first[tensor]; }
+  const View<Scalar>* begin() const { return first; }
+  const View<Scalar>* end() const { return first + count; }
+  const View<Scalar>& operator[](Index tensor) const { return first[tensor]; }
 };
-
-inline namespace DESCENT_FLAGS {
 
 [[gnu::cold]] inline Text to_text(const Shape& shape) { return {shape.rows, "x", shape.cols}; }
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Uses everything that the library has, so that the object file holds all of its functions.
+#include <descent/any/chain_model.hpp>
+#include <descent/any_optimizer.hpp>
 #include <descent/checkpoint.hpp>
 #include <descent/curvature/natural_gradient.hpp>
 #include <descent/curvature/preconditioned_descent.hpp>
@@ -21,6 +23,19 @@ namespace {
 double objective(const Eigen::VectorXd& x, Eigen::VectorXd& gradient) {
   gradient = x;
   return x.squaredNorm() / 2;
+}
+
+void use_any(Eigen::MatrixXd& W, Eigen::VectorXd& b) {
+  auto any = descent::make_optimizer<double>({{"clip_norm"}, {"adam", {{"beta1", 0.5}}}});
+  any = descent::make_optimizer<double>("adam");
+  auto copy = any;
+  copy.step(std::tie(W, b), std::tie(W, b));
+  copy.set("learning_rate", copy.get("learning_rate"));
+  copy.tensor_rule(0).set("learning_rate", copy.tensor_rule(0).get("learning_rate"));
+  b = copy.lookahead(copy.averaged(b));
+  std::stringstream file;
+  descent::save(file, copy, b);
+  descent::load(file, copy, b);
 }
 
 template <class Optimizer>
@@ -140,6 +155,7 @@ void use_everything(Eigen::MatrixXd& W, Eigen::VectorXd& b, std::vector<Eigen::M
   b = descent::ScheduleFreeAdamW<double>().averaged(b);
   descent::Adam<float>().step(tensors, tensors);
 
+  use_any(W, b);
   descent::SteepestDescent<double>().step(b, b, W);
   descent::SteepestDescent<double>().step(b, b, [](const Eigen::VectorXd& v) { return v; });
   descent::Newton<double>().step(b, b, W);

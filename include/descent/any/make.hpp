@@ -82,7 +82,7 @@ template <class Scalar>
 std::unique_ptr<AnyModel<Scalar>> make_chain(Components components) {
   typename ChainModel<Scalar>::Parts parts;
   for (std::size_t i = 0; i < components.count; ++i) {
-    const Component& each = components.first[i];
+    const Component& each = static_cast<const Component*>(components.first)[i];
     const std::size_t before = parts.size();
     for_each_named_rule([&]<class R>(std::string_view name, const R& rule) {
       if (parts.size() == before && is_named(each.name, name))
@@ -100,9 +100,10 @@ std::unique_ptr<AnyModel<Scalar>> make_chain(Components components) {
 }  // namespace DESCENT_FLAGS
 
 template <class Scalar>
-std::unique_ptr<AnyModel<Scalar>> make_model(Components components) {
+void* make_model(Components components) {
   kernel::require_choice_of_isa();
-  return components.count == 1 ? make_rule<Scalar>(components.first[0]) : make_chain<Scalar>(components);
+  return components.count == 1 ? make_rule<Scalar>(*static_cast<const Component*>(components.first)).release()
+                               : make_chain<Scalar>(components).release();
 }
 
 }  // namespace descent::detail

@@ -15,11 +15,10 @@
 #include <descent/value.hpp>
 
 namespace descent::detail {
-
 inline namespace DESCENT_FLAGS {
+
 template <class Scalar>
 class SavedOptimizer;  // checkpoint/record.hpp
-}  // namespace DESCENT_FLAGS
 
 template <class Scalar>
 class AnyModel {
@@ -62,16 +61,18 @@ class AnyModel {
   virtual std::unique_ptr<SavedOptimizer<Scalar>> saved() = 0;
 };
 
-/// Refers to components by a type whose name does not tell the compiler's flags, because the caller of make_model may
-/// have others than any/source.hpp.
+}  // namespace DESCENT_FLAGS
+
+/// Refers to components by a type whose name does not tell the compiler's flags.
 struct Components {
-  const Component* first;
+  const void* first;  ///< a Component
   std::size_t count;
 };
 
-/// The optimizer of this rule or preset, among links of a chain in their order if there are several parts. Defined in
-/// any/source.hpp.
+/// A new AnyModel<Scalar>: the optimizer of this rule or preset, among links of a chain in their order if there are
+/// several components. any/source.hpp defines it, and may be compiled with other flags than its caller; no type in its
+/// signature tells of them.
 template <class Scalar>
-std::unique_ptr<AnyModel<Scalar>> make_model(Components components);
+void* make_model(Components components);
 
 }  // namespace descent::detail
