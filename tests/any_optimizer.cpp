@@ -15,11 +15,16 @@
 #include <variant>
 #include <vector>
 
-#include <descent/by_name.hpp>
 #include <descent/any/names.hpp>
+#include <descent/by_name.hpp>
 
 #include "catch.hpp"
 #include "steps.hpp"
+
+// With sanitizers or counters, only float, because the rules take minutes to compile.
+#if !defined(DESCENT_ANY_SCALARS)
+#define DESCENT_ANY_SCALARS float, double
+#endif
 
 using namespace descent;
 using namespace descent::test;
@@ -126,7 +131,7 @@ std::string complaint_of(const std::vector<Component>& components) {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("an optimizer chosen at run time has the bits of its rule", "[any]", float, double) {
+TEMPLATE_TEST_CASE("an optimizer chosen at run time has the bits of its rule", "[any]", DESCENT_ANY_SCALARS) {
   for_each_variant([]<class R>(const std::string& name, const R& rule) {
     INFO(name);
     Run<TestType, R> typed(rule);
@@ -146,7 +151,7 @@ TEMPLATE_TEST_CASE("an optimizer chosen at run time has the bits of its rule", "
   });
 }
 
-TEMPLATE_TEST_CASE("a chain put together at run time has the bits of its Chain", "[any]", float, double) {
+TEMPLATE_TEST_CASE("a chain put together at run time has the bits of its Chain", "[any]", DESCENT_ANY_SCALARS) {
   using namespace transforms;
   const rules::Adam adam{.learning_rate = 0.03, .beta1 = 0.8, .beta2 = 0.99, .epsilon = 1e-6};
   SECTION("all places") {
@@ -188,7 +193,7 @@ TEST_CASE("a preset that is a chain can stand among links", "[any]") {
 TEST_CASE("every rule and preset can be chosen by its name", "[any]") {
   int count = 0;
   detail::for_each_named_rule([&]<class R>(std::string_view name, const R& rule) {
-    const AnyOptimizer<double> any = make_optimizer<double>(name);
+    const AnyOptimizer<float> any = make_optimizer<float>(name);
     CHECK(any.rule() == R::name);
     const auto values = any.hyperparameters(), expected = detail::infos_of(rule);
     REQUIRE(values.size() == expected.size());
@@ -297,17 +302,17 @@ TEST_CASE("a chain whose parts cannot stand so is refused", "[any]") {
 }
 
 TEST_CASE("copies of an optimizer chosen at run time are independent, and moves take it along", "[any]") {
-  for (AnyOptimizer<double> any : {make_optimizer<double>("adam"), make_optimizer<double>({{"clip_norm"}, {"adam"}})}) {
-    Vector<double> x = start<double>(9);
-    any.step(x, mixed_gradient<double>(9, 1));
-    AnyOptimizer<double> copy = any;
-    Vector<double> y = x;
+  for (AnyOptimizer<float> any : {make_optimizer<float>("adam"), make_optimizer<float>({{"clip_norm"}, {"adam"}})}) {
+    Vector<float> x = start<float>(9);
+    any.step(x, mixed_gradient<float>(9, 1));
+    AnyOptimizer<float> copy = any;
+    Vector<float> y = x;
     any.set("learning_rate", 0.25);
     CHECK(copy.get("learning_rate") == Value(0.001));
     any.set("learning_rate", 0.001);
-    AnyOptimizer<double> moved = std::move(any);
-    moved.step(x, mixed_gradient<double>(9, 2));
-    copy.step(y, mixed_gradient<double>(9, 2));
+    AnyOptimizer<float> moved = std::move(any);
+    moved.step(x, mixed_gradient<float>(9, 2));
+    copy.step(y, mixed_gradient<float>(9, 2));
     CHECK(same_bits(x, y));
     CHECK(complaint<std::logic_error>([&] { any.steps(); }).find("was moved from") != std::string::npos);  // NOLINT
     any = copy;
@@ -342,17 +347,17 @@ TEST_CASE("a step of an optimizer chosen at run time that throws changes nothing
 
 TEST_CASE("a gradient that shares memory with parameters or state is read before it is overwritten", "[any]") {
   for (const auto& parts : {std::vector<Component>{{"adam"}}, std::vector<Component>{{"clip_norm"}, {"adam"}}}) {
-    AnyOptimizer<double> any = make_optimizer<double>(parts), other = any;
-    Vector<double> memory = start<double>(5000), x = memory.head(4999);
+    AnyOptimizer<float> any = make_optimizer<float>(parts), other = any;
+    Vector<float> memory = start<float>(5000), x = memory.head(4999);
     for (int t = 0; t < 3; ++t) {
-      const Vector<double> gradient = memory.tail(4999);
+      const Vector<float> gradient = memory.tail(4999);
       any.step(memory.head(4999), memory.tail(4999));
       other.step(x, gradient);
-      REQUIRE(same_bits(Vector<double>(memory.head(4999)), x));
+      REQUIRE(same_bits(Vector<float>(memory.head(4999)), x));
     }
-    const Vector<double> moment = any.state("first_moment");
+    const Vector<float> moment = any.state("first_moment");
     any.step(memory.head(4999), any.state("first_moment"));
     other.step(x, moment);
-    CHECK(same_bits(Vector<double>(memory.head(4999)), x));
+    CHECK(same_bits(Vector<float>(memory.head(4999)), x));
   }
 }

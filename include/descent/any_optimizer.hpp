@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -180,8 +181,13 @@ class AnyOptimizer {
 /// Upper and lower case, and underscores, make no difference. Throws std::invalid_argument for an unknown name, with
 /// those that there are, and for hyperparameters as AnyOptimizer::set does.
 template <class Scalar>
-DESCENT_TAGGED AnyOptimizer<Scalar> make_optimizer(std::string_view name, const std::vector<Setting>& values = {}) {
-  const Component component{std::string(name), values};
+DESCENT_TAGGED AnyOptimizer<Scalar> make_optimizer(std::string_view name, std::initializer_list<Setting> values = {}) {
+  const detail::ComponentView component{name, values.begin(), values.size()};
+  return AnyOptimizer<Scalar>({&component, 1});
+}
+template <class Scalar>
+DESCENT_TAGGED AnyOptimizer<Scalar> make_optimizer(std::string_view name, const std::vector<Setting>& values) {
+  const detail::ComponentView component{name, values.data(), values.size()};
   return AnyOptimizer<Scalar>({&component, 1});
 }
 
@@ -191,7 +197,9 @@ DESCENT_TAGGED AnyOptimizer<Scalar> make_optimizer(std::string_view name, const 
 ///     make_optimizer<float>({{"clip_norm", {{"max_norm", 1.0}}}, {"adamw"}, {"average", {{"decay", 0.999}}}});
 template <class Scalar>
 DESCENT_TAGGED AnyOptimizer<Scalar> make_optimizer(const std::vector<Component>& components) {
-  return AnyOptimizer<Scalar>({components.data(), components.size()});
+  std::vector<detail::ComponentView> views;
+  for (const Component& each : components) views.push_back({each.name, each.values.data(), each.values.size()});
+  return AnyOptimizer<Scalar>({views.data(), views.size()});
 }
 
 }  // namespace descent

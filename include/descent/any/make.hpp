@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -43,8 +44,8 @@ void append_rule(typename ChainModel<Scalar>::Parts& parts, const R& rule) {
 
 /// Sets the hyperparameters that are given.
 template <class Scalar, class R>
-R with_values(R rule, const std::vector<Setting>& values) {
-  for (const Setting& each : values)
+R with_values(R rule, const ComponentView& component) {
+  for (const Setting& each : std::span(component.first, component.count))
     if (!set_if_listed<Scalar>(rule, each.name, each.value, -1))
       fail_no_hyperparameter(R::name, each.name, infos_of(rule));
   return rule;
@@ -68,11 +69,11 @@ R with_values(R rule, const std::vector<Setting>& values) {
 }
 
 template <class Scalar>
-std::unique_ptr<AnyModel<Scalar>> make_rule(const Component& component) {
+std::unique_ptr<AnyModel<Scalar>> make_rule(const ComponentView& component) {
   std::unique_ptr<AnyModel<Scalar>> made;
   for_each_named_rule([&]<class R>(std::string_view name, const R& rule) {
     if (made == nullptr && is_named(component.name, name))
-      made = std::make_unique<TypedModel<R, Scalar>>(with_values<Scalar>(rule, component.values));
+      made = std::make_unique<TypedModel<R, Scalar>>(with_values<Scalar>(rule, component));
   });
   if (made == nullptr) fail_no_name(component.name, false);
   return made;
@@ -82,15 +83,15 @@ template <class Scalar>
 std::unique_ptr<AnyModel<Scalar>> make_chain(Components components) {
   typename ChainModel<Scalar>::Parts parts;
   for (std::size_t i = 0; i < components.count; ++i) {
-    const Component& each = static_cast<const Component*>(components.first)[i];
+    const ComponentView& each = static_cast<const ComponentView*>(components.first)[i];
     const std::size_t before = parts.size();
     for_each_named_rule([&]<class R>(std::string_view name, const R& rule) {
       if (parts.size() == before && is_named(each.name, name))
-        append_rule<R, Scalar>(parts, with_values<Scalar>(rule, each.values));
+        append_rule<R, Scalar>(parts, with_values<Scalar>(rule, each));
     });
     for_each_named_link([&]<class L>(std::string_view name, const L& link) {
       if (parts.size() == before && is_named(each.name, name))
-        parts.push_back(std::make_unique<TypedLink<L, Scalar>>(with_values<Scalar>(link, each.values)));
+        parts.push_back(std::make_unique<TypedLink<L, Scalar>>(with_values<Scalar>(link, each)));
     });
     if (parts.size() == before) fail_no_name(each.name, true);
   }
@@ -102,7 +103,7 @@ std::unique_ptr<AnyModel<Scalar>> make_chain(Components components) {
 template <class Scalar>
 void* make_model(Components components) {
   kernel::require_choice_of_isa();
-  return components.count == 1 ? make_rule<Scalar>(*static_cast<const Component*>(components.first)).release()
+  return components.count == 1 ? make_rule<Scalar>(*static_cast<const ComponentView*>(components.first)).release()
                                : make_chain<Scalar>(components).release();
 }
 

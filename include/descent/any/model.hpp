@@ -61,11 +61,18 @@ class AnyModel {
   virtual std::unique_ptr<SavedOptimizer<Scalar>> saved() = 0;
 };
 
+/// A Component, whose values stand elsewhere.
+struct ComponentView {
+  std::string_view name;
+  const Setting* first;
+  std::size_t count;
+};
+
 }  // namespace DESCENT_FLAGS
 
 /// Refers to components by a type whose name does not tell the compiler's flags.
 struct Components {
-  const void* first;  ///< a Component
+  const void* first;  ///< a ComponentView
   std::size_t count;
 };
 
