@@ -348,16 +348,16 @@ TEST_CASE("a step of an optimizer chosen at run time that throws changes nothing
 TEST_CASE("a gradient that shares memory with parameters or state is read before it is overwritten", "[any]") {
   for (const auto& parts : {std::vector<Component>{{"adam"}}, std::vector<Component>{{"clip_norm"}, {"adam"}}}) {
     AnyOptimizer<float> any = make_optimizer<float>(parts), other = any;
-    Vector<float> memory = start<float>(5000), x = memory.head(4999);
+    Vector<float> memory = start<float>(5000), x = memory.tail(4999);  // each element is a gradient after it has moved
     for (int t = 0; t < 3; ++t) {
-      const Vector<float> gradient = memory.tail(4999);
-      any.step(memory.head(4999), memory.tail(4999));
+      const Vector<float> gradient = memory.head(4999);
+      any.step(memory.tail(4999), memory.head(4999));
       other.step(x, gradient);
-      REQUIRE(same_bits(Vector<float>(memory.head(4999)), x));
+      REQUIRE(same_bits(Vector<float>(memory.tail(4999)), x));
     }
     const Vector<float> moment = any.state("first_moment");
-    any.step(memory.head(4999), any.state("first_moment"));
+    any.step(memory.tail(4999), any.state("first_moment"));
     other.step(x, moment);
-    CHECK(same_bits(Vector<float>(memory.head(4999)), x));
+    CHECK(same_bits(Vector<float>(memory.tail(4999)), x));
   }
 }

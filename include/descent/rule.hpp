@@ -43,15 +43,17 @@ namespace descent {
 
 // ---- Hyperparameters -------------------------------------------------------------------------------
 
+namespace detail {
+inline constexpr double unbounded = std::numeric_limits<double>::infinity();
+}
+
 /// The ranges. Each is a type of its own, so that a check is two comparisons with constants.
 namespace interval {
 inline namespace DESCENT_FLAGS {
 
-inline constexpr double infinity = std::numeric_limits<double>::infinity();
-
 /// [0, infinity)
 inline constexpr struct Nonnegative {
-  static constexpr double lower = 0, upper = infinity;
+  static constexpr double lower = 0, upper = detail::unbounded;
   static constexpr std::string_view text = "finite and >= 0";
   static constexpr bool contains(auto value) {
     return value >= 0 && value <= (std::numeric_limits<decltype(value)>::max)();
@@ -60,35 +62,35 @@ inline constexpr struct Nonnegative {
 
 /// (0, infinity)
 inline constexpr struct Positive {
-  static constexpr double lower = 0, upper = infinity;
+  static constexpr double lower = 0, upper = detail::unbounded;
   static constexpr std::string_view text = "finite and > 0";
   static constexpr bool contains(auto value) { return value > 0 && Nonnegative::contains(value); }
 } positive;
 
 /// (-infinity, infinity)
 inline constexpr struct AnyFinite {
-  static constexpr double lower = -infinity, upper = infinity;
+  static constexpr double lower = -detail::unbounded, upper = detail::unbounded;
   static constexpr std::string_view text = "finite";
   static constexpr bool contains(auto value) { return Nonnegative::contains(value < 0 ? -value : value); }
 } any_finite;
 
 /// (0, infinity]
 inline constexpr struct PositiveOrInfinite {
-  static constexpr double lower = 0, upper = infinity;
+  static constexpr double lower = 0, upper = detail::unbounded;
   static constexpr std::string_view text = "> 0";
   static constexpr bool contains(auto value) { return value > 0; }
 } positive_or_infinite;
 
 /// [-infinity, infinity]
 inline constexpr struct NotNaN {
-  static constexpr double lower = -infinity, upper = infinity;
+  static constexpr double lower = -detail::unbounded, upper = detail::unbounded;
   static constexpr std::string_view text = "a number, not NaN";
   static constexpr bool contains(auto value) { return value <= std::numeric_limits<decltype(value)>::infinity(); }
 } not_nan;
 
 /// [1, infinity)
 inline constexpr struct AtLeastOne {
-  static constexpr double lower = 1, upper = infinity;
+  static constexpr double lower = 1, upper = detail::unbounded;
   static constexpr std::string_view text = "finite and >= 1";
   static constexpr bool contains(auto value) { return value >= 1 && Nonnegative::contains(value); }
 } at_least_one;
