@@ -22,6 +22,7 @@
 #include <iterator>
 #include <stdexcept>
 #include <string>
+#include <variant>
 
 #include <CLI/CLI.hpp>
 #include <Eigen/Core>
@@ -167,13 +168,13 @@ struct Run {
       : optimizer(config.optimizer),
         batches(count, config.batch_size, static_cast<std::uint64_t>(config.seed)),
         history(Eigen::MatrixXd::Zero(2, config.epochs)),
-        config(config.run.dump()) {
+        begun_with(config.run.dump()) {
     checkpoint.add("network", optimizer, network.parameters(), {"W1", "b1", "W2", "b2"});
     checkpoint.add("batches", batches);
     checkpoint.add("epoch", epoch);
     checkpoint.add("batch", batch);
     checkpoint.add("history", history);
-    checkpoint.add("config", this->config);
+    checkpoint.add("config", begun_with);
   }
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
@@ -183,7 +184,7 @@ struct Run {
   descent::Minibatches batches;
   std::int64_t epoch = 0, batch = 0;  ///< how many epochs are done, and batches of the next one
   Eigen::MatrixXd history;            ///< a column for each epoch: the training loss and the test accuracy after it
-  std::string config;
+  std::string begun_with;             ///< the configuration
   descent::Checkpoint checkpoint;
 };
 

@@ -9,12 +9,16 @@ trainer=$1 folder=$2
 rm -rf "$folder"
 mkdir -p "$folder"
 
+# Long enough that no signal comes too late.
+sed 's/"epochs": 40/"epochs": 400/' "$(dirname "$0")/data/trainer.json" > "$folder/trainer.json"
+train() { "$trainer" --config "$folder/trainer.json" --output "$folder/$1"; }
+
 fail() { printf '%s\n' "$1" >&2; exit 1; }
 
 # interrupt SIGNAL STATUS EPOCH: sends the signal when that epoch is done; the program must end with that status.
 interrupt() {
   mkfifo "$folder/progress"
-  "$trainer" --output "$folder/stopped" > "$folder/progress" &
+  "$trainer" --config "$folder/trainer.json" --output "$folder/stopped" > "$folder/progress" &
   exec 3< "$folder/progress"
   while read -r epoch _ <&3 && [ "$epoch" != "$3" ]; do :; done
   kill -s "$1" $!
@@ -25,11 +29,11 @@ interrupt() {
   rm "$folder/progress"
 }
 
-"$trainer" --output "$folder/whole" | tail -n 1 > "$folder/whole.txt"
+train whole | tail -n 1 > "$folder/whole.txt"
 interrupt INT 130 3
 interrupt TERM 143 8
 interrupt KILL 137 13
-"$trainer" --output "$folder/stopped" > "$folder/stopped.log"
+train stopped > "$folder/stopped.log"
 grep -q "goes on after step" "$folder/stopped.log" || fail "the last run began anew"
 tail -n 1 "$folder/stopped.log" > "$folder/stopped.txt"
 cmp "$folder/whole.txt" "$folder/stopped.txt"
