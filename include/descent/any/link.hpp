@@ -161,9 +161,9 @@ class TypedLink final : public AnyLink<Scalar> {
   }
   Index own_tensors() const override { return own_.size(); }
   void validate() const override {
-    check(link_, -1);
+    validate_link(link_, -1);
     own_.for_each([](Index tensor, const OwnTensor<L>& its) {
-      if (its.has_rule) check(its.rule, tensor);
+      if (its.has_rule) validate_link(its.rule, tensor);
     });
   }
 
@@ -251,7 +251,7 @@ class TypedLink final : public AnyLink<Scalar> {
   static constexpr std::size_t slot_of(std::string_view name) {
     return static_cast<std::size_t>(std::ranges::find(L::state_names, name) - L::state_names.begin());
   }
-  static void check(const L& link, Index tensor) {
+  static void validate_link(const L& link, Index tensor) {
     detail::validate<Scalar>(link, tensor);
     expect_gradient_at_parameters(link, Expect<L>{tensor});
   }
