@@ -169,30 +169,30 @@ class OptimizerRecord final : public SavedOptimizer<Scalar> {
       refuse("its rule is " + shown(quoted_text(record.rule)) + ", expected " + quoted_text(R::name));
     R rule = optimizer_;
     if (!keeps_hyperparameters) take_values(rule, record.hyperparameters, "hyperparameters");
-    loaded_.emplace(std::move(rule));
+    loaded_.emplace(Loaded{Optimizer<R, Scalar, Size>(std::move(rule))});
     take_own_tensors(record, count, keeps_hyperparameters);
-    MemoryAccess::validate_all(*loaded_);
-    require_sound(record, *loaded_);
-    auto& memory = MemoryAccess::memory(*loaded_);
+    MemoryAccess::validate_all(loaded());
+    require_sound(record, loaded());
+    auto& memory = MemoryAccess::memory(loaded());
     memory.counter = counter_of<R>(record.counter, "");
     memory.skips.total = record.skipped_steps;
     memory.skips.in_a_row = record.skipped_in_a_row;
-    const auto& own_tensors = MemoryAccess::own_tensors(*loaded_);
+    const auto& own_tensors = MemoryAccess::own_tensors(loaded());
     own_tensors.for_each([&](Index, OwnTensor<R>& own) { own.counter = memory.counter; });
     for (const TensorRecord& its : record.tensors)
       own_tensors.find(its.tensor)->counter = counter_of<R>(its.counter, prefix_of(its.tensor));
   }
 
   std::vector<StateArray<Scalar>> allocate(Views<const Scalar> params) override {
-    if (loaded_->steps() > 0) MemoryAccess::remember(*loaded_, params);
-    return arrays_of<Scalar>(MemoryAccess::memory(*loaded_));
+    if (loaded().steps() > 0) MemoryAccess::remember(loaded(), params);
+    return arrays_of<Scalar>(MemoryAccess::memory(loaded()));
   }
 
   /// What set_… has set stays.
   void commit() noexcept override {
-    static_cast<R&>(optimizer_) = static_cast<R&&>(*loaded_);
-    MemoryAccess::memory(optimizer_) = std::move(MemoryAccess::memory(*loaded_));
-    MemoryAccess::own_tensors(optimizer_) = std::move(MemoryAccess::own_tensors(*loaded_));
+    static_cast<R&>(optimizer_) = static_cast<R&&>(loaded());
+    MemoryAccess::memory(optimizer_) = std::move(MemoryAccess::memory(loaded()));
+    MemoryAccess::own_tensors(optimizer_) = std::move(MemoryAccess::own_tensors(loaded()));
   }
 
  private:
@@ -230,7 +230,7 @@ class OptimizerRecord final : public SavedOptimizer<Scalar> {
   /// All but their counters.
   void take_own_tensors(const Record& record, Index count, bool keeps_hyperparameters) {
     const auto& so_far = MemoryAccess::own_tensors(optimizer_);
-    auto& own_tensors = MemoryAccess::own_tensors(*loaded_);
+    auto& own_tensors = MemoryAccess::own_tensors(loaded());
     for (const TensorRecord& its : record.tensors) {
       if (its.tensor < 0 || its.tensor >= count)
         refuse("it has values of tensor " + std::to_string(its.tensor) + ", but there are " + std::to_string(count));
@@ -248,8 +248,14 @@ class OptimizerRecord final : public SavedOptimizer<Scalar> {
       });
   }
 
+  /// In a type whose name has the compiler's flags, which then are in the names of std::optional's functions, too.
+  struct Loaded {
+    Optimizer<R, Scalar, Size> optimizer;
+  };
+  Optimizer<R, Scalar, Size>& loaded() { return loaded_->optimizer; }
+
   Optimizer<R, Scalar, Size>& optimizer_;
-  std::optional<Optimizer<R, Scalar, Size>> loaded_;
+  std::optional<Loaded> loaded_;
 };
 
 }  // namespace DESCENT_FLAGS
