@@ -19,8 +19,7 @@ set style line 4 linecolor rgb "#009E73" linewidth 2 dashtype (12, 4)
 
 stats ARG1 using "noise" name "noise" nooutput
 stats ARG1 using "steps" name "steps" nooutput
-stats ARG1 using "dense Adam error" name "error" nooutput
-set yrange [noise_max - 0.03:error_max]
+set yrange [noise_max - 0.03:*]
 set ytics 0.2
 set key top right Left reverse samplen 3 spacing 1.2
 set arrow 1 from graph 0, first noise_max to graph 1, first noise_max nohead linecolor rgb "#808080" linewidth 1.5
