@@ -7,8 +7,6 @@
 //
 // What there is to learn about the library is in `train` and in `all_trainings`.
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -56,19 +54,6 @@ struct Run {
   std::int64_t steps = 0;
 };
 
-bool on_terminal() { return isatty(STDOUT_FILENO) == 1; }
-
-/// On a terminal, one line that is refreshed in place; in a file, one line per optimizer.
-void show_progress(const Run& run, int epochs) {
-  const int epoch = static_cast<int>(run.history.size()) - 1;
-  if (!on_terminal() && epoch < epochs) return;
-  const Epoch& now = run.history.back();
-  std::printf("%s%-17s  epoch %3d of %d   training loss %8.5f   test %5.1f %%%s", on_terminal() ? "\r" : "",
-              run.optimizer.c_str(), epoch, epochs, now.training_loss, 100 * now.test_accuracy,
-              on_terminal() ? "" : "\n");
-  std::fflush(stdout);
-}
-
 /// How one of the optimizers trains.
 struct Training {
   Rule rule;
@@ -100,7 +85,11 @@ Run train(Optimizer optimizer, const Training& training, const Split& data, int 
     }
     rate_of(optimizer) *= training.decay_per_epoch;
     run.history.push_back(evaluate(optimizer, network, data));
-    show_progress(run, epochs);
+    show_progress(epoch == epochs, [&] {
+      const Epoch& now = run.history.back();
+      std::printf("%-17s  epoch %3d of %d   training loss %8.5f   test %5.1f %%", run.optimizer.c_str(), epoch, epochs,
+                  now.training_loss, 100 * now.test_accuracy);
+    });
   }
   run.steps = optimizer.steps();
   return run;
@@ -160,7 +149,7 @@ Run train(const Training& training, const Split& data, int epochs) {
 bool reaches_goal(const Epoch& epoch) { return epoch.test_accuracy >= goal; }
 
 void print_table(const std::vector<Run>& runs, Eigen::Index parameters) {
-  if (on_terminal()) std::printf("\r%79s\r", "");
+  end_progress();
   std::printf("\noptimizer         initial rate   training loss   test accuracy   epochs to 95 %%   time in step\n");
   for (const Run& run : runs) {
     const auto first = std::ranges::find_if(run.history, reaches_goal);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The values that the options of digits, race and recipe take, for CLI11 to check. Its messages begin with the name of
-// the option: --steps: "1x" is not a whole number from 1 to 100000.
+// The values that the options of digits, race, recipe and recommender take, for CLI11 to check. Its messages begin with
+// the name of the option: --steps: "1x" is not a whole number from 1 to 100000.
 #pragma once
 
 #include <charconv>
