@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// An optimizer chosen at run time writes the file that one of its type writes, and each loads the other's.
+// An optimizer chosen at run time comes from JSON, and writes the file that one of its type writes; each loads the
+// other's.
 #include <descent/any_optimizer.hpp>
 
 #include <limits>
@@ -9,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include <descent/any/json.hpp>
 #include <descent/checkpoint.hpp>
 
 #include "catch.hpp"
@@ -113,4 +115,29 @@ TEST_CASE("a file of another chain is refused, and nothing changes", "[any][chec
     CHECK_THROWS_AS(load(in, saved, x), std::runtime_error);
     CHECK(saved.steps() == steps);
   }
+}
+
+TEST_CASE("JSON chooses an optimizer", "[any][json]") {
+  using nlohmann::json;
+  CHECK(optimizer_from_json<float>(json("adam")).rule() == "descent::Adam");
+  const auto adam = optimizer_from_json<float>(json{{"name", "pytorch.adam"},
+                                                    {"learning_rate", 1},
+                                                    {"epsilon", 1e-6},
+                                                    {"bias_correction", false},
+                                                    {"epsilon_placement", "inside"}});
+  CHECK(adam.get("learning_rate") == Value(1.0));
+  CHECK(adam.get("epsilon") == Value(1e-6));
+  CHECK(adam.get("bias_correction") == Value(false));
+  CHECK(adam.get("epsilon_placement") == Value(std::string("inside")));
+  const auto chain = optimizer_from_json<float>(json::array({{{"name", "clip_norm"}, {"max_norm", 0.5}}, "sgd"}));
+  CHECK(chain.rule() == "descent::Chain<descent::ClipNorm, descent::SGD>");
+  CHECK(chain.get("max_norm") == Value(0.5));
+
+  const auto says = [](const json& value) { return complaint([&] { optimizer_from_json<float>(value); }); };
+  CHECK(says(3) ==
+        "descent: an optimizer or a link is given as its name, or as an object that has a \"name\", not as 3");
+  CHECK(says(json{{"learning_rate", 0.1}}).ends_with("that has a \"name\", not as {\"learning_rate\":0.1}"));
+  CHECK(says(json{{"name", "adam"}, {"beta1", nullptr}}) ==
+        "descent: adam: beta1 = null; it must be a number, true, false or a text");
+  CHECK(says(json{{"name", "adam"}, {"beta1", 2}}) == "descent::Adam: beta1 = 2; it must be in [0, 1)");
 }

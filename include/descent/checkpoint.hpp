@@ -344,10 +344,10 @@ concept SavedParametersOf = Tensors<Params> && SavedScalar<detail::SavedScalarOf
                             OfScalar<Params, detail::SavedScalarOf<O>> && OfSize<Params, detail::size_of_optimizer<O>>;
 
 /// Writes optimizer and params to a file of that name, replacing any file that is there. They are first written to a
-/// temporary file in the same folder, named descent-<checksum of the file's name>-<number>.tmp, which is flushed to
-/// disk and then renamed. A crash, a full disk or a power cut at any moment leaves the whole old file or the whole new
-/// one. A process that is killed may also leave its temporary file behind; the next one that saves to this path removes
-/// it. Several processes may save to one path at the same time: the last one to finish wins.
+/// temporary file in the same folder, descent-C-N.tmp with the checksum C of the file's name and a number N, which is
+/// flushed to disk and then renamed. A crash, a full disk or a power cut at any moment leaves the whole old file or the
+/// whole new one. A process that is killed may also leave its temporary file behind; the next one that saves to this
+/// path removes it. Several processes may save to one path at the same time: the last one to finish wins.
 ///
 /// A symbolic link is followed, even if it leads to no file yet. A replaced file passes on its mode, and its owner and
 /// group if the process may set them (if it may not set the group, the new group gets the permissions of all others).
