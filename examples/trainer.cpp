@@ -41,7 +41,7 @@
 
 namespace {
 
-using examples::Digits, examples::Network;
+using examples::Network;
 using nlohmann::json;
 using std::filesystem::path;
 
@@ -58,9 +58,11 @@ class Section {
     for (const char* const key : keys) list += (list.empty() ? "" : ", ") + std::string(key);
     const std::string whose = name.empty() ? "the configuration" : name.substr(0, name.size() - 1);
     if (!object.is_object()) throw std::runtime_error(whose + ": it must be an object with " + list);
+    const auto fail_unknown = [&](const std::string& key) {
+      throw std::runtime_error(name + key + ": there is no such key; " + whose + " has " + list);
+    };
     for (const auto& [key, value] : object.items())
-      if (std::ranges::find(keys, key) == keys.end())
-        throw std::runtime_error(name + key + ": there is no such key; " + whose + " has " + list);
+      if (std::ranges::find(keys, key) == keys.end()) fail_unknown(key);
   }
 
   const json& at(const char* key, const char* expected) const {

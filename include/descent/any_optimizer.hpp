@@ -47,7 +47,10 @@ class AnyOptimizer {
 
   DESCENT_TAGGED AnyOptimizer(const AnyOptimizer& other) : model_(other.model().copy()) {}
   DESCENT_TAGGED AnyOptimizer(AnyOptimizer&&) noexcept = default;
-  DESCENT_TAGGED AnyOptimizer& operator=(const AnyOptimizer& other) { return *this = AnyOptimizer(other); }
+  DESCENT_TAGGED AnyOptimizer& operator=(const AnyOptimizer& other) {
+    *this = AnyOptimizer(other);
+    return *this;
+  }
   DESCENT_TAGGED AnyOptimizer& operator=(AnyOptimizer&&) noexcept = default;
   DESCENT_TAGGED ~AnyOptimizer() = default;
 
@@ -198,6 +201,7 @@ DESCENT_TAGGED AnyOptimizer<Scalar> make_optimizer(std::string_view name, const 
 template <class Scalar>
 DESCENT_TAGGED AnyOptimizer<Scalar> make_optimizer(const std::vector<Component>& components) {
   std::vector<detail::ComponentView> views;
+  views.reserve(components.size());
   for (const Component& each : components) views.push_back({each.name, each.values.data(), each.values.size()});
   return AnyOptimizer<Scalar>({views.data(), views.size()});
 }

@@ -376,7 +376,7 @@ class AccumulatorEntry final : public SavedEntry {
     auto loaded = std::make_unique<Loaded>(accumulator_);
     loaded->count = taken_count(reading.metadata(), name + ".count");
     require_count(name + ".count", loaded->count);
-    const std::string row_major = taken_value<std::string>(reading.metadata(), name + ".row_major");
+    const auto row_major = taken_value<std::string>(reading.metadata(), name + ".row_major");
     if (loaded->count == 0 && !row_major.empty()) refuse(name + ".row_major = " + shown(row_major) + " of no tensors");
     Index size = 0;
     for (const char each : row_major) {
