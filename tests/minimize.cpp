@@ -659,7 +659,7 @@ TEST_CASE("a run that was stopped goes on as if it had not been", "[minimize]") 
 
 namespace {
 
-using Eigen::MatrixXd;
+using MatrixXd = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::ColMajor>;
 using Pair = std::tuple<MatrixXd, VectorXd>;
 
 /// |W|^2 / 2 + |b|^2 / 2.
