@@ -66,10 +66,12 @@ REPLACEMENTS = [
 ]
 
 # What computes nothing: comments, strings, preprocessor lines, attributes, templates, concepts, and the lists that
-# describe a rule. Also assembly, which each CPU reads in its own form: bits/matrix.sh runs all of them.
+# describe a rule. Also assembly, which each CPU reads in its own form, and what only a program for AVX-512 compiles:
+# bits/matrix.sh runs all of them, the last where the CPU has it.
 PASSED_OVER = [
     r"//[^\n]*",
     r"if constexpr \(sizeof\(Scalar\) (?:== [48]|<= sizeof\(double\))\)\s+asm[^;]*;",
+    r"^#(?:el)?if DESCENT_PACK_BYTES == 64\n(?:(?!#)[^\n]*\n)*",
     r'"(?:\\.|[^"\\\n])*"',
     r"^ *#(?:[^\n]*\\\n)*[^\n]*",
     r"\[\[[^\]]*\]\]",
