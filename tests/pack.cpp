@@ -116,6 +116,9 @@ void check_arithmetic() {
   check([](const auto& a, const auto&) { return clamp(a, Scalar(-2), Scalar(0.5)); }, [](Scalar a, Scalar) {
     return a < Scalar(-2) ? Scalar(-2) : a > Scalar(0.5) ? Scalar(0.5) : a;
   });
+  check([](const auto& a, const auto&) { return clamp(a, Scalar(0), Scalar(0)); }, [](Scalar a, Scalar) {
+    return a < 0 || a > 0 ? Scalar(0) : a;  // -0 stays
+  });
   check([](const auto& a, const auto&) { return finite(a); },
         [](Scalar a, Scalar) { return std::min(a, std::numeric_limits<Scalar>::max()); });
   check([](const auto& a, const auto&) { return square(a); }, [](Scalar a, Scalar) {
