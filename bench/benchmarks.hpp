@@ -276,6 +276,7 @@ template <class Scalar>
 void add_newer_benchmarks(const Coverage& coverage) {
   for (const Eigen::Index n : coverage.newer_sizes) {
     Newer::for_each([&]<class Rule>() { add_rule<Rule, Scalar>(n); });
+    Layerwise::for_each([&]<class Rule>() { add_rule<Rule, Scalar>(n); });
     add_stream<3, Scalar>(n);
     add_stream<4, Scalar>(n);
   }

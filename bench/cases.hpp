@@ -34,6 +34,14 @@ using ClippedWithAverage = descent::Chain<ClipNorm, rules::Adam, WeightDecay, Av
 }  // namespace recipes
 
 template <>
+struct RuleName<rules::LAMB> {
+  static constexpr std::string_view value = "LAMB";
+};
+template <>
+struct RuleName<rules::LARS> {
+  static constexpr std::string_view value = "LARS";
+};
+template <>
 struct RuleName<recipes::Scaled> {
   static constexpr std::string_view value = "scale-Adam-decay";
 };
@@ -78,6 +86,9 @@ using Classical = RuleList<rules::SGD, rules::Momentum, rules::Nesterov, rules::
 using Newer =
     RuleList<rules::AdamW, rules::AMSGrad, rules::NAdam, rules::RAdam, rules::AdaMax, rules::AdaBelief, rules::Yogi,
              rules::Adan, rules::Lion, rules::Rprop, rules::Ftrl, rules::ScheduleFreeSGD, rules::ScheduleFreeAdamW>;
+
+/// Those that measure norms of the tensor first, in a pass of its own.
+using Layerwise = RuleList<rules::LAMB, rules::LARS>;
 
 /// The rules that step square matrices as a whole.
 using OfMatrices = RuleList<rules::Muon, rules::Adafactor>;

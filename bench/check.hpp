@@ -31,6 +31,7 @@ Rule telling_rule() {
   if constexpr (requires { rule.momentum_decay; }) rule.momentum_decay = 1;
   if constexpr (requires { rule.warmup_steps; }) rule.warmup_steps = 5;
   if constexpr (requires { rule.r; }) rule.r = 0.5;
+  if constexpr (requires { rule.trust_coefficient; }) rule.trust_coefficient = 0.5;
   if constexpr (requires { rule.l1; }) rule.l1 = rule.l2 = 0.1;
   if constexpr (requires {
                   rule.decay;
@@ -114,7 +115,10 @@ void check_steppers() {
 
 template <class Scalar>
 void check_newer_steppers() {
-  for (const Eigen::Index n : checked_sizes) Newer::for_each([&]<class Rule>() { check_rule<Rule, Scalar>(n); });
+  for (const Eigen::Index n : checked_sizes) {
+    Newer::for_each([&]<class Rule>() { check_rule<Rule, Scalar>(n); });
+    Layerwise::for_each([&]<class Rule>() { check_rule<Rule, Scalar>(n); });
+  }
 }
 
 }  // namespace bench

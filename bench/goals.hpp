@@ -129,9 +129,13 @@ class Goals {
   void print_newer_rules() const {
     print_goal<Newer>("the newer rules: descent/AVX2, 1e4 and 1e5", at_most, 1.10, {10'000, 100'000},
                       ratio(who::descent, who::avx2));
+    print_goal<Layerwise>("LAMB and LARS: descent/AVX2, 1e4 and 1e5", at_most, 1.10, {10'000, 100'000},
+                          ratio(who::descent, who::avx2));
     print_goal<Newer>("the newer rules: descent/stream, 1e7", at_most, 1.05, {10'000'000}, against_stream());
     print_goal<Newer>("the newer rules: Eigen/descent, 1e4 and above", at_least, 1, {10'000, 100'000, 10'000'000},
                       ratio(who::eigen, who::descent));
+    print_goal<Layerwise>("LAMB and LARS: Eigen/descent, 1e4 and above", at_least, 1, {10'000, 100'000, 10'000'000},
+                          ratio(who::eigen, who::descent));
   }
 
   void print_matrices() const {

@@ -255,8 +255,8 @@ using D2 = __m128d;
 
 // ---- Rules -----------------------------------------------------------------------------------------
 
-/// The coefficients of one rule, and update<V>(x, g, state...) on registers of V. With `first_step`, what else is done
-/// before the first of them.
+/// The coefficients of one rule, which next_step() advances, and update<V>(x, g, state...) on registers of V. With
+/// `first_step`, what else is done before the first of them, and with `measure` before each.
 template <class Rule, class Scalar>
 struct Update;
 
@@ -416,31 +416,67 @@ struct Update<descent::rules::Adam, Scalar> : Moments<descent::rules::Adam, Scal
   }
 };
 
+/// A sum of squares in double, for which two registers of double are enough where two sums are taken in turns.
+struct SquareSum {
+  D4 halves[2] = {};
+  double rest = 0;
+
+  [[BENCH_AVX2, gnu::always_inline]] void add(R8 a) {
+    const D4 low = _mm256_cvtps_pd(_mm256_castps256_ps128(a)), high = _mm256_cvtps_pd(_mm256_extractf128_ps(a, 1));
+    halves[0] = fma(low, low, halves[0]);
+    halves[1] = fma(high, high, halves[1]);
+  }
+  [[BENCH_AVX2, gnu::always_inline]] void add(D4 a) { halves[0] = fma(a, a, halves[0]); }
+  [[BENCH_AVX2, gnu::always_inline]] void add(double a) { rest = fma(a, a, rest); }
+
+  [[BENCH_AVX2]] double total() const {
+    double lanes[4];
+    Doubles::store(lanes, avx2::add(halves[0], halves[1]));
+    return lanes[0] + lanes[1] + lanes[2] + lanes[3] + rest;
+  }
+};
+
+template <class Scalar>
+[[BENCH_AVX2, gnu::noinline]] double norm_of(const Scalar* g, std::ptrdiff_t n) {
+  using V = typename RegistersFor<Scalar>::Whole;
+  constexpr int together = sizeof(Scalar) == sizeof(float) ? 2 : 4;  // as many sums as additions take cycles
+  SquareSum sums[together];
+  std::ptrdiff_t i = 0;
+  for (; i + together * V::lanes <= n; i += together * V::lanes)
+    for (int k = 0; k < together; ++k) sums[k].add(V::load(g + i + k * V::lanes));
+  for (; i < n; ++i) sums[0].add(static_cast<double>(g[i]));
+  double sum = 0;
+  for (const SquareSum& each : sums) sum += each.total();
+  return std::sqrt(sum);
+}
+
 /// Chains of GradientScale, ClipValue or ClipNorm, Adam, WeightDecay and, if wanted, Average.
-template <class... Links>
-struct Update<descent::Chain<Links...>, float> : Update<descent::rules::Adam, float> {
+template <class... Links, class Scalar>
+struct Update<descent::Chain<Links...>, Scalar> : Update<descent::rules::Adam, Scalar> {
   template <class Link>
   static constexpr bool has = (std::is_same_v<Link, Links> || ...);
 
   descent::Chain<Links...> recipe;
-  float factor = 1, limit = 1, shrinkage, kept = 0, rest = 1;
+  Scalar factor = 1, limit = 1, shrinkage, kept = 0, rest = 1;
   bool started = false;
 
   explicit Update(const descent::Chain<Links...>& chain)
-      : Update<descent::rules::Adam, float>(chain),
+      : Update<descent::rules::Adam, Scalar>(chain),
         recipe(chain),
-        shrinkage(static_cast<float>(chain.learning_rate * chain.weight_decay)) {
-    if constexpr (has<descent::transforms::GradientScale>) factor = static_cast<float>(chain.factor);
-    if constexpr (has<descent::transforms::ClipValue>) limit = static_cast<float>(chain.limit);
+        shrinkage(static_cast<Scalar>(chain.learning_rate * chain.weight_decay)) {
+    if constexpr (has<descent::transforms::GradientScale>) factor = static_cast<Scalar>(chain.factor);
+    if constexpr (has<descent::transforms::ClipValue>) limit = static_cast<Scalar>(chain.limit);
   }
-  void next_step(const float* g, std::ptrdiff_t n) {
-    Update<descent::rules::Adam, float>::next_step();
+  void measure(const Scalar*, const Scalar* g, const auto&, std::ptrdiff_t n) {
     if constexpr (has<descent::transforms::ClipNorm>) {
-      const double norm = std::sqrt(sum_of_squares(g, n));
-      factor = static_cast<float>(norm > recipe.max_norm ? recipe.max_norm / norm : 1);
+      const double norm = norm_of(g, n);
+      factor = static_cast<Scalar>(norm > recipe.max_norm ? recipe.max_norm / norm : 1);
     }
+  }
+  void next_step() {
+    Update<descent::rules::Adam, Scalar>::next_step();
     if constexpr (has<descent::transforms::Average>) {
-      kept = started ? static_cast<float>(recipe.decay) : 0;
+      kept = started ? static_cast<Scalar>(recipe.decay) : 0;
       rest = 1 - kept;
       started = true;
     }
@@ -456,7 +492,7 @@ struct Update<descent::Chain<Links...>, float> : Update<descent::rules::Adam, fl
     else
       given = mul(V::all(factor), g);
     const Register before = x;
-    Update<descent::rules::Adam, float>::update<V>(x, given, m, v);
+    Update<descent::rules::Adam, Scalar>::template update<V>(x, given, m, v);
     x = fnma(V::all(shrinkage), before, x);
   }
   template <class V>
@@ -465,25 +501,6 @@ struct Update<descent::Chain<Links...>, float> : Update<descent::rules::Adam, fl
                                                  typename V::Register& average) const {
     update<V>(x, g, m, v);
     average = fma(V::all(kept), average, mul(V::all(rest), x));
-  }
-
- private:
-  [[BENCH_AVX2, gnu::always_inline]] static D4 wide(const float* from) { return _mm256_cvtps_pd(_mm_loadu_ps(from)); }
-
-  /// In double, with as many sums as the additions take cycles.
-  [[BENCH_AVX2, gnu::noinline]] static double sum_of_squares(const float* g, std::ptrdiff_t n) {
-    D4 sums[4] = {};
-    std::ptrdiff_t i = 0;
-    for (; i + 16 <= n; i += 16)
-      for (int k = 0; k < 4; ++k) {
-        const D4 here = wide(g + i + 4 * k);
-        sums[k] = fma(here, here, sums[k]);
-      }
-    double lanes[4];
-    Doubles::store(lanes, add(add(sums[0], sums[1]), add(sums[2], sums[3])));
-    double sum = lanes[0] + lanes[1] + lanes[2] + lanes[3];
-    for (; i < n; ++i) sum += static_cast<double>(g[i]) * static_cast<double>(g[i]);
-    return sum;
   }
 };
 
@@ -805,6 +822,76 @@ struct Update<descent::rules::ScheduleFreeAdamW, Scalar> : ScheduleFree<descent:
                                                  typename V::Register& v, typename V::Register& z) const {
     v = fma(V::all(beta2), v, mul(mul(V::all(one_minus_beta2), g), g));
     this->template move<V>(y, div(mul(V::all(root2), g), add(sqrt(v), V::all(folded_epsilon))), z);
+  }
+};
+
+template <class Scalar>
+struct Update<descent::rules::LAMB, Scalar> : Moments<descent::rules::LAMB, Scalar> {
+  Scalar shrinkage, ratio = 1;
+
+  explicit Update(const descent::rules::LAMB& given)
+      : Moments<descent::rules::LAMB, Scalar>(given),
+        shrinkage(static_cast<Scalar>(given.learning_rate * given.weight_decay)) {}
+
+  /// The step before it is scaled.
+  template <class V>
+  [[BENCH_AVX2, gnu::always_inline]] typename V::Register direction(const typename V::Register& x,
+                                                                    const typename V::Register& g,
+                                                                    typename V::Register& m,
+                                                                    typename V::Register& v) const {
+    this->template average_gradient<V>(g, m);
+    this->template average_square<V>(g, v);
+    return fma(V::all(shrinkage), x, this->template step<V>(m, v));
+  }
+  template <class V>
+  [[BENCH_AVX2, gnu::always_inline]] void measure_at(std::ptrdiff_t i, const Scalar* at_x, const Scalar* at_g,
+                                                     const std::array<Scalar*, 2>& state, SquareSum& of_x,
+                                                     SquareSum& of_u) const {
+    const typename V::Register x = V::load(at_x + i);
+    typename V::Register m = V::load(state[0] + i), v = V::load(state[1] + i);
+    of_x.add(x);
+    of_u.add(direction<V>(x, V::load(at_g + i), m, v));
+  }
+  [[BENCH_AVX2, gnu::noinline]] void measure(const Scalar* x, const Scalar* g, const std::array<Scalar*, 2>& state,
+                                             std::ptrdiff_t n) {
+    using V = typename RegistersFor<Scalar>::Whole;
+    const Update copy = *this;  // no store can change it
+    SquareSum of_x[2], of_u[2];
+    std::ptrdiff_t i = 0;
+    for (; i + 2 * V::lanes <= n; i += 2 * V::lanes)
+      for (int k = 0; k < 2; ++k) copy.template measure_at<V>(i + k * V::lanes, x, g, state, of_x[k], of_u[k]);
+    for (; i < n; ++i) copy.template measure_at<Single<Scalar>>(i, x, g, state, of_x[0], of_u[0]);
+    const double length = std::sqrt((of_x[0].total() + of_x[1].total()) / (of_u[0].total() + of_u[1].total()));
+    ratio = static_cast<Scalar>(this->rule.learning_rate * this->rule.trust_coefficient * length);
+  }
+
+  template <class V>
+  [[BENCH_AVX2, gnu::always_inline]] void update(typename V::Register& x, const typename V::Register& g,
+                                                 typename V::Register& m, typename V::Register& v) const {
+    x = fnma(V::all(ratio), direction<V>(x, g, m, v), x);
+  }
+};
+
+template <class Scalar>
+struct Update<descent::rules::LARS, Scalar> {
+  descent::rules::LARS rule;
+  Scalar momentum, rate{}, decay{};
+
+  explicit Update(const descent::rules::LARS& given) : rule(given), momentum(static_cast<Scalar>(given.momentum)) {}
+  void next_step() {}
+  void measure(const Scalar* x, const Scalar* g, const auto&, std::ptrdiff_t n) {
+    const double length = norm_of(x, n);
+    const double its_rate =
+        rule.learning_rate * rule.trust_coefficient * length / (norm_of(g, n) + rule.weight_decay * length);
+    rate = static_cast<Scalar>(its_rate);
+    decay = static_cast<Scalar>(its_rate * rule.weight_decay);
+  }
+
+  template <class V>
+  [[BENCH_AVX2, gnu::always_inline]] void update(typename V::Register& x, const typename V::Register& g,
+                                                 typename V::Register& v) const {
+    v = fma(V::all(momentum), v, fma(V::all(rate), g, mul(V::all(decay), x)));
+    x = sub(x, v);
   }
 };
 

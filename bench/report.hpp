@@ -72,6 +72,8 @@ class Report {
   void print_newer_rules() const {
     std::printf("\nThe newer rules, likewise\n\n");
     print_ratios<Newer>(coverage_.newer_sizes);
+    std::printf("\nThose that measure norms first, with AVX2 in as many passes\n\n");
+    print_ratios<Layerwise>(coverage_.newer_sizes);
   }
 
   void print_matrices() const {

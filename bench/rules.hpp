@@ -469,4 +469,42 @@ struct ByHand<descent::rules::ScheduleFreeAdamW, Scalar> {
   }
 };
 
+/// One more array for the step, which is needed twice.
+template <class Scalar>
+struct ByHand<descent::rules::LAMB, Scalar> : BiasCorrected<descent::rules::LAMB, Scalar> {
+  static constexpr std::size_t arrays = 3;
+  using BiasCorrected<descent::rules::LAMB, Scalar>::BiasCorrected;
+
+  template <class Array>
+  void step(Array& x, const Array& g, Array& m, Array& v, Array& u) {
+    this->next_step();
+    const auto shrinkage = static_cast<Scalar>(this->rule.learning_rate * this->rule.weight_decay);
+    const auto rate = static_cast<Scalar>(this->rule.learning_rate * this->rule.trust_coefficient);
+    this->average_gradient(m, g);
+    this->average_square(v, g);
+    u = this->rate() * m / (v.sqrt() + this->folded_epsilon()) + shrinkage * x;
+    x -= rate * x.matrix().norm() / u.matrix().norm() * u;
+  }
+};
+
+template <class Scalar>
+struct ByHand<descent::rules::LARS, Scalar> {
+  static constexpr std::size_t arrays = 1;
+  Scalar learning_rate, rate_of_layer, weight_decay, momentum;
+
+  explicit ByHand(const descent::rules::LARS& rule)
+      : learning_rate(static_cast<Scalar>(rule.learning_rate)),
+        rate_of_layer(static_cast<Scalar>(rule.learning_rate * rule.trust_coefficient)),
+        weight_decay(static_cast<Scalar>(rule.weight_decay)),
+        momentum(static_cast<Scalar>(rule.momentum)) {}
+
+  template <class Array>
+  void step(Array& x, const Array& g, Array& v) const {
+    const Scalar length = x.matrix().norm();
+    const Scalar rate = rate_of_layer * length / (g.matrix().norm() + weight_decay * length);
+    v = momentum * v + rate * (g + weight_decay * x);
+    x -= v;
+  }
+};
+
 }  // namespace bench

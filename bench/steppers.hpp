@@ -90,10 +90,9 @@ class ByIntrinsics {
       if (is_first_)
         update_.first_step(problem_.x.data(), problem_.gradient.data(), state_.arrays(), problem_.x.size());
     is_first_ = false;
-    if constexpr (requires { update_.next_step(gradient(), problem_.x.size()); })
-      update_.next_step(gradient(), problem_.x.size());
-    else
-      update_.next_step();
+    update_.next_step();
+    if constexpr (requires { update_.measure(parameters(), gradient(), state_.arrays(), problem_.x.size()); })
+      update_.measure(parameters(), gradient(), state_.arrays(), problem_.x.size());
     avx2::sweep(update_, problem_.x.data(), problem_.gradient.data(), state_.arrays(), problem_.x.size());
   }
   Scalar* parameters() { return problem_.x.data(); }
