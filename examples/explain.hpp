@@ -43,7 +43,11 @@ inline Columns explained_step(auto& optimizer, const Surface& surface, Eigen::Ve
   optimizer.step(x, gradient);
   columns.emplace_back("gradient", gradient);
   for (const std::string_view name : optimizer.state_names) columns.emplace_back(name, optimizer.state(name));
-  if constexpr (requires { optimizer.bias_correction, optimizer.beta1; }) add_corrected_moments(optimizer, columns);
+  if constexpr (requires {
+                  optimizer.bias_correction;
+                  optimizer.beta1;
+                })
+    add_corrected_moments(optimizer, columns);
   columns.emplace_back("step", before - x);
   columns.emplace_back("parameters", x);
   return columns;

@@ -336,19 +336,7 @@ TEST_CASE("Adafactor's defaults are the paper's", "[adafactor]") {
 }
 
 TEST_CASE("Adafactor refuses, skips or spreads a gradient that is not finite", "[adafactor]") {
-  const ColMajor<double> start = random_matrix<double>(4, 3, 100);
-  ColMajor<double> W = start, g = start;
-  g(2, 1) = std::numeric_limits<double>::quiet_NaN();
-  Adafactor<double> adafactor;
-  adafactor.set_nonfinite(NonFinite::reject);
-  CHECK_THROWS_AS(adafactor.step(W, g), std::domain_error);
-  adafactor.set_nonfinite(NonFinite::skip);
-  adafactor.step(W, g);
-  CHECK(adafactor.skipped_steps() == 1);
-  CHECK(same_bits(W, start));
-  adafactor.set_nonfinite(NonFinite::propagate);
-  adafactor.step(W, g);
-  CHECK(W.array().isNaN().all());
+  check_nonfinite<rules::Adafactor>();
 }
 
 // ---- The frameworks ------------------------------------------------------------------------------

@@ -10,11 +10,15 @@
 #include <map>
 #include <random>
 #include <sstream>
+#include <stdexcept>
 #include <string>
 
 #include <Eigen/Core>
 
+#include <descent/optimizer.hpp>
+
 #include "catch.hpp"
+#include "variants.hpp"
 
 namespace descent::test {
 
@@ -73,5 +77,23 @@ inline Golden golden_of(const std::string& shape) {
   return golden;
 }
 #endif
+
+/// A matrix with a NaN in its gradient: an error, a step skipped, or NaN everywhere.
+template <class Rule>
+void check_nonfinite() {
+  const ColMajor<double> start = random_matrix<double>(4, 3, 100);
+  ColMajor<double> W = start, g = start;
+  g(2, 1) = std::numeric_limits<double>::quiet_NaN();
+  Optimizer<Rule> optimizer;
+  optimizer.set_nonfinite(NonFinite::reject);
+  CHECK_THROWS_AS(optimizer.step(W, g), std::domain_error);
+  optimizer.set_nonfinite(NonFinite::skip);
+  optimizer.step(W, g);
+  CHECK(optimizer.skipped_steps() == 1);
+  CHECK(same_bits(W, start));
+  optimizer.set_nonfinite(NonFinite::propagate);
+  optimizer.step(W, g);
+  CHECK(W.array().isNaN().all());
+}
 
 }  // namespace descent::test

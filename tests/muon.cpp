@@ -461,19 +461,7 @@ TEST_CASE("Muon's defaults are those of its reference", "[muon]") {
 }
 
 TEST_CASE("a gradient that is not finite is refused or skipped, or spreads", "[muon]") {
-  const ColMajor<double> start = random_matrix<double>(4, 3, 100);
-  ColMajor<double> W = start, g = start;
-  g(2, 1) = std::numeric_limits<double>::quiet_NaN();
-  Muon<double> muon;
-  muon.set_nonfinite(NonFinite::reject);
-  CHECK_THROWS_AS(muon.step(W, g), std::domain_error);
-  muon.set_nonfinite(NonFinite::skip);
-  muon.step(W, g);
-  CHECK(muon.skipped_steps() == 1);
-  CHECK(same_bits(W, start));
-  muon.set_nonfinite(NonFinite::propagate);
-  muon.step(W, g);
-  CHECK(W.array().isNaN().all());
+  check_nonfinite<rules::Muon>();
 }
 
 TEST_CASE("Muon of a fixed size", "[muon]") {
