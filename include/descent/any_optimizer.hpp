@@ -83,10 +83,10 @@ class AnyOptimizer {
   /// The name of its rule, such as "descent::AdamW".
   DESCENT_TAGGED std::string_view rule() const { return model().rule(); }
 
-  /// Sets the hyperparameter of that name. A number may be given as an integer. A name that two links of a chain have
-  /// is preceded by the link's: "WeightDecay.weight_decay". Throws std::invalid_argument if there is no such
-  /// hyperparameter, or if the value is not in its range; nothing has changed then. Conditions between hyperparameters
-  /// are checked by the next step.
+  /// Sets the hyperparameter of that name. A real number may be given as an integer, and as "inf" or "-inf". A name
+  /// that two links of a chain have is preceded by the link's: "WeightDecay.weight_decay". Throws std::invalid_argument
+  /// if there is no such hyperparameter, or if the value is not in its range; nothing has changed then. Conditions
+  /// between hyperparameters are checked by the next step.
   DESCENT_TAGGED void set(std::string_view name, const Value& value) { model().set(-1, name, value); }
   /// Returns the hyperparameter of that name. Throws like `set`.
   DESCENT_TAGGED Value get(std::string_view name) const { return value_in(hyperparameters(), name, rule()); }
@@ -113,7 +113,8 @@ class AnyOptimizer {
     Eigen::Index tensor_;
   };
   /// As Optimizer::tensor_rule and common_rule: `optimizer.tensor_rule(0).set("weight_decay", 0.0)`. What it returns is
-  /// valid as long as the optimizer is neither moved nor destroyed.
+  /// valid as long as the optimizer is neither moved nor destroyed. After `common_rule` it reads the common
+  /// hyperparameters, and setting one gives the tensor its own again.
   DESCENT_TAGGED TensorRule tensor_rule(Eigen::Index tensor) {
     model().own_rule(tensor, true);
     return TensorRule(model(), tensor);

@@ -41,9 +41,13 @@ class ChainModel final : public AnyModel<Scalar> {
     name_ += ">";
     while (rule_ < parts_.size() && parts_[rule_]->order() != Order::rule) ++rule_;
     if (rule_ == parts_.size()) fail<std::invalid_argument>("descent: a Chain has exactly one rule, this one has none");
+    for (std::size_t i = 0; i < parts_.size(); ++i)
+      for (const std::string_view name : parts_[i]->hyperparameter_names())
+        hyperparameters_.push_back({i, name, name_in_chain(*parts_[i], name)});
   }
   ChainModel(const ChainModel& other)
       : name_(other.name_),
+        hyperparameters_(other.hyperparameters_),
         rule_(other.rule_),
         facts_(other.facts_),
         shapes_(other.shapes_),
@@ -92,19 +96,17 @@ class ChainModel final : public AnyModel<Scalar> {
 
   std::string_view rule() const override { return name_; }
   void set(Index tensor, std::string_view name, const Value& value) override {
-    for (const auto& part : parts_)
-      for (const HyperparameterInfo& each : part->hyperparameters(tensor))
-        if (name_in_chain(*part, each.name) == name) {
-          part->set_if_listed(tensor, each.name, value);
-          return;
-        }
-    fail_no_hyperparameter(name_, name, hyperparameters(tensor));
+    if (tensor >= 0) require_tensor(tensor);
+    const auto its = std::ranges::find(hyperparameters_, name, &ListedName::in_chain);
+    if (its == hyperparameters_.end()) fail_no_hyperparameter(name_, name, hyperparameters(tensor));
+    parts_[its->part]->set(tensor, its->name, value);
+    if (tensor >= 0) own_rule(tensor, true);
   }
   std::vector<HyperparameterInfo> hyperparameters(Index tensor) const override {
     std::vector<HyperparameterInfo> all;
     for (const auto& part : parts_)
       for (HyperparameterInfo& each : part->hyperparameters(tensor)) {
-        each.name = name_in_chain(*part, each.name);
+        each.name = hyperparameters_[all.size()].in_chain;
         all.push_back(std::move(each));
       }
     return all;
@@ -174,11 +176,12 @@ class ChainModel final : public AnyModel<Scalar> {
                                      : " acts on the parameters and belongs after the rule"});
   }
 
-  std::string name_in_chain(const AnyLink<Scalar>& part, const std::string& name) const {
+  /// As Chain lists it.
+  std::string name_in_chain(const AnyLink<Scalar>& part, std::string_view name) const {
     std::ptrdiff_t count = 0;
-    for (const auto& each : parts_)
-      for (const HyperparameterInfo& its : each->hyperparameters(-1)) count += its.name == name ? 1 : 0;
-    return count == 1 ? name : std::string(part.name().substr(part.name().rfind(':') + 1)) + "." + name;
+    for (const auto& each : parts_) count += std::ranges::count(each->hyperparameter_names(), name);
+    return count == 1 ? std::string(name)
+                      : std::string(part.name().substr(part.name().rfind(':') + 1)) + "." + std::string(name);
   }
 
   void validate() const {
@@ -369,8 +372,16 @@ class ChainModel final : public AnyModel<Scalar> {
     });
   }
 
+  /// A hyperparameter of a part, and its name among those of all parts.
+  struct ListedName {
+    std::size_t part;
+    std::string_view name;
+    std::string in_chain;
+  };
+
   std::string name_;
   Parts parts_;
+  std::vector<ListedName> hyperparameters_;
   std::size_t rule_ = 0;
   std::vector<LinkFacts> facts_;  ///< of each part, for the tensor that is stepped
   TensorShapes<Scalar, Eigen::Dynamic> shapes_;
@@ -407,8 +418,7 @@ class SavedChain final : public SavedOptimizer<Scalar> {
   std::vector<StateArray<const Scalar>> arrays() const override { return arrays_of<const Scalar>(chain_); }
 
   void prepare(const Record& record, Index count, bool keeps_hyperparameters) override {
-    if (record.rule != chain_.rule())
-      refuse("its rule is " + shown(quoted_text(record.rule)) + ", expected " + quoted_text(chain_.rule()));
+    require_rule(record, chain_.rule());
     loaded_ = std::make_unique<ChainModel<Scalar>>(chain_);
     loaded_->reset();
     if (!keeps_hyperparameters) take_values(-1, record.hyperparameters);
@@ -417,8 +427,7 @@ class SavedChain final : public SavedOptimizer<Scalar> {
       loaded_->freeze(i, false);
     }
     for (const TensorRecord& its : record.tensors) {
-      if (its.tensor < 0 || its.tensor >= count)
-        refuse("it has values of tensor " + std::to_string(its.tensor) + ", but there are " + std::to_string(count));
+      require_tensor(its, count);
       if (!keeps_hyperparameters && its.hyperparameters) {
         loaded_->own_rule(its.tensor, true);
         take_values(its.tensor, *its.hyperparameters);
@@ -456,10 +465,7 @@ class SavedChain final : public SavedOptimizer<Scalar> {
     return values;
   }
   void take_values(Index tensor, const Values& values) {
-    for (const auto& [name, value] : values) {
-      const std::optional<double> number = number_in(value);  // files have infinity as a text
-      loaded_->set(tensor, name, number ? Value(*number) : value);
-    }
+    for (const auto& [name, value] : values) loaded_->set(tensor, name, value);
   }
 
   /// What the parts count, one after the other.
@@ -474,9 +480,7 @@ class SavedChain final : public SavedOptimizer<Scalar> {
     return all;
   }
   void set_counter(Index tensor, const CounterRecord& record) {
-    const std::size_t expected = counter_of(chain_, -1).numbers.size();
-    if (record.numbers.size() != expected)
-      refuse("running_numbers = " + text_for_error(record.numbers) + "; there must be " + std::to_string(expected));
+    require_numbers(record, counter_of(chain_, -1).numbers.size(), tensor < 0 ? "" : prefix_of(tensor));
     auto product = record.products.begin(), number = record.numbers.begin();
     for (const auto& part : loaded_->parts_) {
       CounterRecord its = part->counter(-1);

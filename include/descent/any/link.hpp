@@ -71,8 +71,9 @@ class AnyLink {
   virtual bool squares() const = 0;            ///< whether it squares the gradient, as far as is known
   virtual bool rescales_gradient() const = 0;  ///< see transforms/link.hpp
 
-  /// Tensor -1 stands for the common hyperparameters.
-  virtual bool set_if_listed(Index tensor, std::string_view name, const Value& value) = 0;
+  virtual std::span<const std::string_view> hyperparameter_names() const = 0;
+  /// Tensor -1 stands for the common hyperparameters. Setting others makes them the tensor's own.
+  virtual void set(Index tensor, std::string_view name, const Value& value) = 0;
   virtual std::vector<HyperparameterInfo> hyperparameters(Index tensor) const = 0;
   virtual void own_rule(Index tensor, bool is_own) = 0;
   virtual void freeze(Index tensor, bool is_frozen) = 0;
@@ -137,8 +138,12 @@ class TypedLink final : public AnyLink<Scalar> {
   bool squares() const override { return squares_gradient<L>; }
   bool rescales_gradient() const override { return detail::rescales_gradient<L>(); }
 
-  bool set_if_listed(Index tensor, std::string_view name, const Value& value) override {
-    return detail::set_if_listed<Scalar>(tensor < 0 ? link_ : own(tensor).rule, name, value, tensor);
+  std::span<const std::string_view> hyperparameter_names() const override { return detail::hyperparameter_names<L>; }
+  void set(Index tensor, std::string_view name, const Value& value) override {
+    L changed = link_of(tensor);
+    set_if_listed<Scalar>(changed, name, value, tensor);
+    if (tensor >= 0) own_rule(tensor, true);
+    (tensor < 0 ? link_ : own(tensor).rule) = changed;
   }
   std::vector<HyperparameterInfo> hyperparameters(Index tensor) const override { return infos_of(link_of(tensor)); }
   void own_rule(Index tensor, bool is_own) override {

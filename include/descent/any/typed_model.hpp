@@ -39,12 +39,12 @@ class TypedModel final : public AnyModel<Scalar> {
 
   std::string_view rule() const override { return R::name; }
   void set(Index tensor, std::string_view name, const Value& value) override {
-    R& rule = tensor < 0 ? optimizer_ : optimizer_.tensor_rule(tensor);
-    if (!set_if_listed<Scalar>(rule, name, value, tensor)) fail_no_hyperparameter(R::name, name, infos_of(rule));
+    if (tensor >= 0) optimizer_.require_tensor(tensor);
+    R changed = rule_of(tensor);
+    if (!set_if_listed<Scalar>(changed, name, value, tensor)) fail_no_hyperparameter(R::name, name, infos_of(changed));
+    (tensor < 0 ? optimizer_ : optimizer_.tensor_rule(tensor)) = changed;
   }
-  std::vector<HyperparameterInfo> hyperparameters(Index tensor) const override {
-    return infos_of(optimizer_.rule_of(tensor < 0 ? nullptr : optimizer_.own_.find(tensor)));
-  }
+  std::vector<HyperparameterInfo> hyperparameters(Index tensor) const override { return infos_of(rule_of(tensor)); }
   void own_rule(Index tensor, bool is_own) override {
     if (is_own)
       optimizer_.tensor_rule(tensor);
@@ -77,6 +77,10 @@ class TypedModel final : public AnyModel<Scalar> {
   std::unique_ptr<SavedOptimizer<Scalar>> saved() override { return saved_optimizer(optimizer_); }
 
  private:
+  const R& rule_of(Index tensor) const {
+    return optimizer_.rule_of(tensor < 0 ? nullptr : optimizer_.own_.find(tensor));
+  }
+
   Optimizer<R, Scalar> optimizer_;
 };
 
