@@ -18,6 +18,7 @@
 #include <descent/any/names.hpp>
 #include <descent/by_name.hpp>
 
+#include "any_components.hpp"
 #include "catch.hpp"
 #include "steps.hpp"
 
@@ -30,23 +31,6 @@ using namespace descent;
 using namespace descent::test;
 
 namespace {
-
-/// A rule's or a link's name in lists, and all its hyperparameters.
-template <class R>
-Component component_of(const R& rule) {
-  Component component{std::string(R::name.substr(R::name.rfind(':') + 1)), {}};
-  for (HyperparameterInfo& each : detail::infos_of(rule)) component.values.push_back({each.name, each.value});
-  return component;
-}
-template <class R>
-std::vector<Component> components_of(const R& rule) {
-  std::vector<Component> components;
-  if constexpr (detail::IsChain<R>)
-    rule.for_each_link([&](const auto& link) { components.push_back(component_of(link)); });
-  else
-    components.push_back(component_of(rule));
-  return components;
-}
 
 template <class A, class B>
 void require_same_state(const A& any, const B& typed) {

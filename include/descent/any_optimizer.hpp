@@ -10,6 +10,7 @@
 // target descent::any, or write one source file that has nothing but `#include <descent/any/source.hpp>`.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
@@ -24,6 +25,7 @@
 
 #include <descent/any/model.hpp>
 #include <descent/errors.hpp>
+#include <descent/indices.hpp>
 #include <descent/memory.hpp>
 #include <descent/nonfinite.hpp>
 #include <descent/tensors.hpp>
@@ -68,6 +70,48 @@ class AnyOptimizer {
     }
     detail::with_views<Scalar>(params, gradient, views_,
                                [&](const auto& x, const auto& g, bool disjoint) { return its.step(x, g, disjoint); });
+  }
+
+  /// Sparse steps of one tensor, as Optimizer::step_columns, step_rows and step_sparse (sparse.hpp). Throw
+  /// std::invalid_argument also if the rule takes none.
+  template <class Params, Indices Columns, class Gradient>
+  requires ParametersOf<Params, Scalar, Eigen::Dynamic> && DenseTensor<Params> && GradientOf<Gradient, Params, Scalar>
+  DESCENT_TAGGED void step_columns(Params&& params, const Columns& columns, const Gradient& gradient) {
+    detail::AnyModel<Scalar>& its = model();
+    detail::with_sparse_arguments<Scalar>(params, detail::Named::columns, columns, gradient, views_,
+                                          [&](const auto& arguments) { its.step_sparse(arguments); });
+  }
+  template <class Params, Indices Rows, class Gradient>
+  requires ParametersOf<Params, Scalar, Eigen::Dynamic> && DenseTensor<Params> && GradientOf<Gradient, Params, Scalar>
+  DESCENT_TAGGED void step_rows(Params&& params, const Rows& rows, const Gradient& gradient) {
+    detail::AnyModel<Scalar>& its = model();
+    detail::with_sparse_arguments<Scalar>(params, detail::Named::rows, rows, gradient, views_,
+                                          [&](const auto& arguments) { its.step_sparse(arguments); });
+  }
+  template <class Params, SparseTensor Gradient>
+  requires ParametersOf<Params, Scalar, Eigen::Dynamic> && DenseTensor<Params> &&
+           OfScalar<Params, typename Gradient::Scalar>
+  DESCENT_TAGGED void step_sparse(Params&& params, const Gradient& gradient) {
+    detail::AnyModel<Scalar>& its = model();
+    detail::with_sparse_arguments<Scalar>(params, gradient, views_,
+                                          [&](const auto& arguments) { its.step_sparse(arguments); });
+  }
+
+  /// Parameters that come and go, as Optimizer::keep_columns, keep_rows, append_columns and append_rows (resize.hpp).
+  /// Throw std::invalid_argument also if nothing can be appended.
+  template <Indices Columns>
+  DESCENT_TAGGED void keep_columns(const Columns& columns, Eigen::Index tensor = 0) {
+    model().keep(false, detail::kept_of(columns), tensor);
+  }
+  template <Indices Rows>
+  DESCENT_TAGGED void keep_rows(const Rows& rows, Eigen::Index tensor = 0) {
+    model().keep(true, detail::kept_of(rows), tensor);
+  }
+  DESCENT_TAGGED void append_columns(std::integral auto count, Eigen::Index tensor = 0) {
+    model().append(false, static_cast<Eigen::Index>(count), tensor);
+  }
+  DESCENT_TAGGED void append_rows(std::integral auto count, Eigen::Index tensor = 0) {
+    model().append(true, static_cast<Eigen::Index>(count), tensor);
   }
 
   /// The number of steps taken since construction or `reset`, and of those skipped because of their gradient.

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <concepts>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -63,6 +64,22 @@ std::vector<HyperparameterInfo> infos_of(const R& rule) {
 inline Text to_text(const Value& value) {
   if (const auto* const text = std::get_if<std::string>(&value)) return {"\"", *text, "\""};
   return std::visit([](const auto& number) { return Text{number}; }, value);
+}
+
+/// The number that a value stands for, if it does. JSON has no numbers for infinities and NaN, so texts
+/// stand for them.
+inline std::optional<double> number_in(const Value& value) {
+  if (const auto* const text = std::get_if<std::string>(&value)) {
+    constexpr double infinity = std::numeric_limits<double>::infinity();
+    if (*text == "nan") return std::numeric_limits<double>::quiet_NaN();
+    if (*text == "inf") return infinity;
+    if (*text == "-inf") return -infinity;
+    return std::nullopt;
+  }
+  if (const auto* const number = std::get_if<double>(&value)) return *number;
+  if (const auto* const number = std::get_if<std::int64_t>(&value)) return static_cast<double>(*number);
+  if (const auto* const number = std::get_if<std::uint64_t>(&value)) return static_cast<double>(*number);
+  return std::nullopt;
 }
 
 /// The value as a T, if there is one: a real number is rounded to T, and a whole one may be given as a double.

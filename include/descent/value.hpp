@@ -4,8 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <limits>
-#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -51,22 +49,6 @@ struct HyperparameterInfo {
 
 namespace detail {
 inline namespace DESCENT_FLAGS {
-
-/// The number that a value stands for, if it does. JSON has no numbers for infinities and NaN, so texts
-/// stand for them.
-inline std::optional<double> number_in(const Value& value) {
-  if (const auto* const text = std::get_if<std::string>(&value)) {
-    constexpr double infinity = std::numeric_limits<double>::infinity();
-    if (*text == "nan") return std::numeric_limits<double>::quiet_NaN();
-    if (*text == "inf") return infinity;
-    if (*text == "-inf") return -infinity;
-    return std::nullopt;
-  }
-  if (const auto* const number = std::get_if<double>(&value)) return *number;
-  if (const auto* const number = std::get_if<std::int64_t>(&value)) return static_cast<double>(*number);
-  if (const auto* const number = std::get_if<std::uint64_t>(&value)) return static_cast<double>(*number);
-  return std::nullopt;
-}
 
 [[noreturn, gnu::cold]] inline void fail_no_hyperparameter(std::string_view owner, std::string_view name,
                                                            const std::vector<HyperparameterInfo>& known) {

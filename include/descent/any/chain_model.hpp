@@ -19,6 +19,8 @@
 #include <descent/any/link.hpp>
 #include <descent/any/model.hpp>
 #include <descent/finite_gradient.hpp>
+#include <descent/resize.hpp>
+#include <descent/sparse.hpp>
 
 namespace descent::detail {
 inline namespace DESCENT_FLAGS {
@@ -82,6 +84,24 @@ class ChainModel final : public AnyModel<Scalar> {
         take_step(params, {copies, gradient.count});
       });
     return disjoint;
+  }
+  void step_sparse(const SparseArguments<Scalar>& arguments) override {
+    for (const auto& part : parts_) {
+      if (part->needs_norm() != NeedsNorm::no) fail<std::invalid_argument>(no_sparse_steps_with_norms);
+      if (part->starts_at_parameters()) fail<std::invalid_argument>(no_sparse_steps_from_parameters);
+    }
+    take_sparse_step(SparseOf{*this}, arguments);
+  }
+  void keep(bool rows, Kept kept, Index tensor) override {
+    require_tensor(tensor);
+    if (steps_ > 0) reshape(rows, tensor, origins_of(std::move(kept), shapes_[tensor], rows));
+  }
+  void append(bool rows, Index count, Index tensor) override {
+    for (const auto& part : parts_)
+      if (part->starts_at_parameters()) fail<std::invalid_argument>(nothing_can_be_appended);
+    require_tensor(tensor);
+    require_append(count, rows);
+    if (steps_ > 0) reshape(rows, tensor, origins_with(count, shapes_[tensor], rows));
   }
   std::int64_t steps() const override { return steps_; }
   std::int64_t skipped_steps() const override { return skips_.total; }
@@ -201,12 +221,21 @@ class ChainModel final : public AnyModel<Scalar> {
     shapes_.remember(params);
     for (const auto& part : parts_) part->remember(size_of(params));
   }
-  bool accepts(Views<const Scalar> gradient) {
+  /// `positions` is described in finite_gradient.hpp.
+  bool accepts(Views<const Scalar> gradient, const Index* positions = nullptr) {
     const auto is_frozen = [this](Index tensor) { return parts_[rule_]->frozen(tensor); };
     const bool squared = std::ranges::any_of(parts_, [](const auto& part) { return part->squares(); }) &&
                          std::ranges::none_of(parts_, [](const auto& part) { return part->rescales_gradient(); });
-    return squared ? detail::accepts<true>(gradient, is_frozen, settings_, skips_)
-                   : detail::accepts<false>(gradient, is_frozen, settings_, skips_);
+    return squared ? detail::accepts<true>(gradient, is_frozen, settings_, skips_, positions)
+                   : detail::accepts<false>(gradient, is_frozen, settings_, skips_, positions);
+  }
+  /// Makes all of the state anew, and only then changes anything.
+  void reshape(bool rows, Index tensor, const Origins& origins) {
+    const Reshaping<Scalar> change{shapes_, tensor, rows, origins};
+    Parts made;
+    for (const auto& part : parts_) made.push_back(part->reshaped(change));
+    parts_ = std::move(made);
+    shapes_.reshape(tensor, change.after());
   }
   bool overwrites(Views<Scalar> params, Views<const Scalar> gradient) {
     return std::ranges::any_of(parts_, [&](const auto& part) {
@@ -305,6 +334,62 @@ class ChainModel final : public AnyModel<Scalar> {
       facts_[at].learning_rate = rate;
       rate = parts_[at]->learning_rate_before(tensor.number, rate);
     }
+  }
+
+  // ---- Sparse steps ------------------------------------------------------------------------------
+
+  /// The chain as take_sparse_step sees it.
+  struct SparseOf {
+    void validate() const {
+      chain.validate();
+      chain.require_own_tensors(1);
+    }
+    std::int64_t steps() const { return chain.steps_; }
+    auto& shapes() const { return chain.shapes_; }
+    void remember(Views<Scalar> params) const { chain.remember(params); }
+    bool accepts(const View<const Scalar>& gradient, const Index* positions) const {
+      return chain.settings_.nonfinite == NonFinite::propagate || chain.accepts({&gradient, 1}, positions);
+    }
+    bool overlaps_state(const AddressRange& reading) const {
+      return std::ranges::any_of(chain.parts_,
+                                 [&](const auto& part) { return reading.overlaps(part->state_addresses()); });
+    }
+    void pass(const View<Scalar>& params, const Slices& slices, const Scalar* g) const {
+      chain.skips_.in_a_row = 0;
+      chain.for_each_stepped({&params, 1}, [&](const TensorAt& tensor) {
+        chain.set_learning_rates(tensor);
+        chain.step_slices(tensor, params.data, slices, g);
+      });
+      for (const auto& part : chain.parts_) part->end_step();
+      ++chain.steps_;
+    }
+
+    ChainModel& chain;
+  };
+
+  /// Element by element, as many at a time as stay in the nearest cache.
+  void step_slices(const TensorAt& tensor, Scalar* x, const Slices& slices, const Scalar* g) const {
+    constexpr std::size_t most = 1024;
+    std::array<Index, most> x_at, state_at;
+    BlockOf block;
+    block.begin = 0;
+    block.state_at = state_at.data();
+    std::size_t count = 0;
+    const auto step = [&] {
+      for (std::size_t i = 0; i < count; ++i) block.x[i] = x[x_at[i]];
+      block.size = static_cast<Index>(count);
+      run(0, parts_.size(), tensor, block, true);
+      for (std::size_t i = 0; i < count; ++i) x[x_at[i]] = block.value[i];
+      count = 0;
+    };
+    for (const Slice* slice = slices.first; slice != slices.first + slices.count; ++slice)
+      for (Index i = 0; i < slices.length; ++i) {
+        x_at[count] = slice->x + i * slices.x_stride;
+        state_at[count] = slice->state + i * slices.state_stride;
+        block.value[count] = g[slice->gradient + i];
+        if (++count == most) step();
+      }
+    step();
   }
 
   // ---- Norms -------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include <descent/indices.hpp>
 #include <descent/nonfinite.hpp>
 #include <descent/tensors.hpp>
 #include <descent/value.hpp>
@@ -36,6 +37,9 @@ class AnyModel {
   virtual bool try_fast_path(Scalar* x, const Scalar* g, Index n, Index layout, bool may_overlap) = 0;
   /// As `take` of with_views.
   virtual bool step(Views<Scalar> params, Views<const Scalar> gradient, bool disjoint) = 0;
+  virtual void step_sparse(const SparseArguments<Scalar>& arguments) = 0;
+  virtual void keep(bool rows, Kept kept, Index tensor) = 0;
+  virtual void append(bool rows, Index count, Index tensor) = 0;
   virtual std::int64_t steps() const = 0;
   virtual std::int64_t skipped_steps() const = 0;
   virtual void reset() = 0;

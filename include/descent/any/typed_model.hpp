@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <stdexcept>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -14,6 +15,8 @@
 #include <descent/by_name.hpp>
 #include <descent/checkpoint/optimizer_record.hpp>
 #include <descent/optimizer.hpp>
+#include <descent/resize.hpp>
+#include <descent/sparse.hpp>
 
 namespace descent::detail {
 inline namespace DESCENT_FLAGS {
@@ -30,6 +33,25 @@ class TypedModel final : public AnyModel<Scalar> {
   }
   bool step(Views<Scalar> params, Views<const Scalar> gradient, bool disjoint) override {
     return optimizer_.checked_step(params, gradient, disjoint);
+  }
+  void step_sparse([[maybe_unused]] const SparseArguments<Scalar>& arguments) override {
+    if constexpr (norm_link_count<R> > 0)
+      fail<std::invalid_argument>(no_sparse_steps_with_norms);
+    else if constexpr (StepsWhole<R>)
+      fail<std::invalid_argument>(no_sparse_steps_of_matrices);
+    else if constexpr (StartsAtParameters<R>)
+      fail<std::invalid_argument>(no_sparse_steps_from_parameters);
+    else
+      SparseStep<Optimizer<R, Scalar>>::step(optimizer_, arguments);
+  }
+  void keep(bool rows, Kept kept, Index tensor) override {
+    Resize<Optimizer<R, Scalar>>::keep(optimizer_, rows, std::move(kept), tensor);
+  }
+  void append([[maybe_unused]] bool rows, [[maybe_unused]] Index count, [[maybe_unused]] Index tensor) override {
+    if constexpr (StartsAtParameters<R>)
+      fail<std::invalid_argument>(nothing_can_be_appended);
+    else
+      Resize<Optimizer<R, Scalar>>::append(optimizer_, rows, count, tensor);
   }
   std::int64_t steps() const override { return optimizer_.steps(); }
   std::int64_t skipped_steps() const override { return optimizer_.skipped_steps(); }
