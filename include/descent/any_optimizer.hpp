@@ -131,7 +131,7 @@ class AnyOptimizer {
   /// that two links of a chain have is preceded by the link's: "WeightDecay.weight_decay". Throws std::invalid_argument
   /// if there is no such hyperparameter, or if the value is not in its range; nothing has changed then. Conditions
   /// between hyperparameters are checked by the next step.
-  DESCENT_TAGGED void set(std::string_view name, const Value& value) { model().set(-1, name, value); }
+  DESCENT_TAGGED void set(std::string_view name, detail::ValueView value) { model().set(-1, name, value); }
   /// Returns the hyperparameter of that name. Throws like `set`.
   DESCENT_TAGGED Value get(std::string_view name) const { return value_in(hyperparameters(), name, rule()); }
   /// All hyperparameters, with their values and ranges.
@@ -145,7 +145,7 @@ class AnyOptimizer {
   /// Sets and reads the hyperparameters of one tensor's own, as the reference that Optimizer::tensor_rule returns does.
   class TensorRule {
    public:
-    DESCENT_TAGGED void set(std::string_view name, const Value& value) { model_->set(tensor_, name, value); }
+    DESCENT_TAGGED void set(std::string_view name, detail::ValueView value) { model_->set(tensor_, name, value); }
     DESCENT_TAGGED Value get(std::string_view name) const { return value_in(hyperparameters(), name, model_->rule()); }
     DESCENT_TAGGED std::vector<HyperparameterInfo> hyperparameters() const { return model_->hyperparameters(tensor_); }
 
@@ -229,13 +229,14 @@ class AnyOptimizer {
 /// Upper and lower case, and underscores, make no difference. Throws std::invalid_argument for an unknown name, with
 /// those that there are, and for hyperparameters as AnyOptimizer::set does.
 template <class Scalar>
-DESCENT_TAGGED AnyOptimizer<Scalar> make_optimizer(std::string_view name, std::initializer_list<Setting> values = {}) {
-  const detail::ComponentView component{name, values.begin(), values.size()};
+DESCENT_TAGGED AnyOptimizer<Scalar> make_optimizer(std::string_view name,
+                                                   std::initializer_list<detail::SettingView> values = {}) {
+  const detail::ComponentView component{name, values.size(), nullptr, values.begin()};
   return AnyOptimizer<Scalar>({&component, 1});
 }
-template <class Scalar>
-DESCENT_TAGGED AnyOptimizer<Scalar> make_optimizer(std::string_view name, const std::vector<Setting>& values) {
-  const detail::ComponentView component{name, values.data(), values.size()};
+template <class Scalar, std::same_as<std::vector<Setting>> Settings>
+DESCENT_TAGGED AnyOptimizer<Scalar> make_optimizer(std::string_view name, const Settings& values) {
+  const detail::ComponentView component{name, values.size(), values.data(), nullptr};
   return AnyOptimizer<Scalar>({&component, 1});
 }
 
@@ -244,10 +245,17 @@ DESCENT_TAGGED AnyOptimizer<Scalar> make_optimizer(std::string_view name, const 
 ///
 ///     make_optimizer<float>({{"clip_norm", {{"max_norm", 1.0}}}, {"adamw"}, {"average", {{"decay", 0.999}}}});
 template <class Scalar>
-DESCENT_TAGGED AnyOptimizer<Scalar> make_optimizer(const std::vector<Component>& components) {
+DESCENT_TAGGED AnyOptimizer<Scalar> make_optimizer(std::initializer_list<detail::PartView> parts) {
   std::vector<detail::ComponentView> views;
-  views.reserve(components.size());
-  for (const Component& each : components) views.push_back({each.name, each.values.data(), each.values.size()});
+  for (const detail::PartView& each : parts)
+    views.push_back({each.name, each.values.size(), nullptr, each.values.begin()});
+  return AnyOptimizer<Scalar>({views.data(), views.size()});
+}
+template <class Scalar, std::same_as<std::vector<Component>> Components>
+DESCENT_TAGGED AnyOptimizer<Scalar> make_optimizer(const Components& components) {
+  std::vector<detail::ComponentView> views;
+  for (const Component& each : components)
+    views.push_back({each.name, each.values.size(), each.values.data(), nullptr});
   return AnyOptimizer<Scalar>({views.data(), views.size()});
 }
 

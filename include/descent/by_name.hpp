@@ -60,6 +60,24 @@ std::vector<HyperparameterInfo> infos_of(const R& rule) {
   return infos;
 }
 
+inline Value value_of(const ValueView& view) {
+  switch (view.kind_) {
+    case ValueView::Kind::value:
+      return *view.value_;
+    case ValueView::Kind::truth:
+      return view.bool_;
+    case ValueView::Kind::integer:
+      return view.integer_;
+    case ValueView::Kind::natural:
+      return value_of(view.natural_);
+    case ValueView::Kind::real:
+      return view.real_;
+    case ValueView::Kind::text:
+      break;
+  }
+  return std::string(view.text_);
+}
+
 /// A value as an error shows it.
 inline Text to_text(const Value& value) {
   if (const auto* const text = std::get_if<std::string>(&value)) return {"\"", *text, "\""};

@@ -115,11 +115,11 @@ class ChainModel final : public AnyModel<Scalar> {
   void set_nonfinite(NonFinite policy, int most_in_a_row) override { settings_.set_nonfinite(policy, most_in_a_row); }
 
   std::string_view rule() const override { return name_; }
-  void set(Index tensor, std::string_view name, const Value& value) override {
+  void set(Index tensor, std::string_view name, const ValueView& value) override {
     if (tensor >= 0) require_tensor(tensor);
     const auto its = std::ranges::find(hyperparameters_, name, &ListedName::in_chain);
     if (its == hyperparameters_.end()) fail_no_hyperparameter(name_, name, hyperparameters(tensor));
-    parts_[its->part]->set(tensor, its->name, value);
+    parts_[its->part]->set(tensor, its->name, value_of(value));
     if (tensor >= 0) own_rule(tensor, true);
   }
   std::vector<HyperparameterInfo> hyperparameters(Index tensor) const override {

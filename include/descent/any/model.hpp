@@ -48,7 +48,7 @@ class AnyModel {
 
   // Tensor -1 stands for the common hyperparameters.
   virtual std::string_view rule() const = 0;
-  virtual void set(Index tensor, std::string_view name, const Value& value) = 0;
+  virtual void set(Index tensor, std::string_view name, const ValueView& value) = 0;
   virtual std::vector<HyperparameterInfo> hyperparameters(Index tensor) const = 0;
   virtual void own_rule(Index tensor, bool is_own) = 0;
   virtual void freeze(Index tensor, bool is_frozen) = 0;
@@ -65,11 +65,12 @@ class AnyModel {
   virtual std::unique_ptr<SavedOptimizer<Scalar>> saved() = 0;
 };
 
-/// A Component, whose values stand elsewhere.
+/// A Component, whose values stand elsewhere, in one of two forms.
 struct ComponentView {
   std::string_view name;
-  const Setting* first;
   std::size_t count;
+  const Setting* settings;
+  const SettingView* views;
 };
 
 }  // namespace DESCENT_FLAGS

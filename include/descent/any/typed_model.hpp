@@ -60,10 +60,11 @@ class TypedModel final : public AnyModel<Scalar> {
   void set_nonfinite(NonFinite policy, int most_in_a_row) override { optimizer_.set_nonfinite(policy, most_in_a_row); }
 
   std::string_view rule() const override { return R::name; }
-  void set(Index tensor, std::string_view name, const Value& value) override {
+  void set(Index tensor, std::string_view name, const ValueView& value) override {
     if (tensor >= 0) optimizer_.require_tensor(tensor);
     R changed = rule_of(tensor);
-    if (!set_if_listed<Scalar>(changed, name, value, tensor)) fail_no_hyperparameter(R::name, name, infos_of(changed));
+    if (!set_if_listed<Scalar>(changed, name, value_of(value), tensor))
+      fail_no_hyperparameter(R::name, name, infos_of(changed));
     (tensor < 0 ? optimizer_ : optimizer_.tensor_rule(tensor)) = changed;
   }
   std::vector<HyperparameterInfo> hyperparameters(Index tensor) const override { return infos_of(rule_of(tensor)); }
