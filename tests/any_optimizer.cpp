@@ -18,6 +18,7 @@
 #include <descent/any/names.hpp>
 #include <descent/by_name.hpp>
 
+#include "any_components.hpp"
 #include "catch.hpp"
 #include "steps.hpp"
 
@@ -30,23 +31,6 @@ using namespace descent;
 using namespace descent::test;
 
 namespace {
-
-/// A rule's or a link's name in lists, and all its hyperparameters.
-template <class R>
-Component component_of(const R& rule) {
-  Component component{std::string(R::name.substr(R::name.rfind(':') + 1)), {}};
-  for (HyperparameterInfo& each : detail::infos_of(rule)) component.values.push_back({each.name, each.value});
-  return component;
-}
-template <class R>
-std::vector<Component> components_of(const R& rule) {
-  std::vector<Component> components;
-  if constexpr (detail::IsChain<R>)
-    rule.for_each_link([&](const auto& link) { components.push_back(component_of(link)); });
-  else
-    components.push_back(component_of(rule));
-  return components;
-}
 
 template <class A, class B>
 void require_same_state(const A& any, const B& typed) {
@@ -239,6 +223,33 @@ TEST_CASE("hyperparameters are set by name, whatever kind of number is given", "
   CHECK(any.get("AdamW.weight_decay") == Value(0.25));
   any.set("matrices_only", true);
   CHECK(any.get("matrices_only") == Value(true));
+
+  constexpr std::int64_t large = (std::int64_t{1} << 53) + 1;  // which no double is
+  any.set("period", large);
+  CHECK(any.get("period") == Value(large));
+  AnyOptimizer<float> clipped = make_optimizer<float>({{"clip_norm", {{"max_norm", "inf"}}}, {"sgd"}});
+  CHECK(clipped.get("max_norm") == Value(std::numeric_limits<double>::infinity()));
+}
+
+TEST_CASE("hyperparameters of one tensor can be given back, and taken again by what was kept", "[any]") {
+  for (const auto& parts : {std::vector<Component>{{"sgd"}}, std::vector<Component>{{"gradient_scale"}, {"sgd"}}}) {
+    AnyOptimizer<float> any = make_optimizer<float>(parts);
+    auto kept = any.tensor_rule(0);
+    kept.set("learning_rate", 0.5);
+    any.common_rule(0);
+    any.set("learning_rate", 0.25);
+    CHECK(kept.get("learning_rate") == Value(0.25));
+    CHECK(complaint([&] { kept.set("learning_rate", -1.0); }).find("learning_rate = -1") != std::string::npos);
+    any.set("learning_rate", 0.125);
+    CHECK(kept.get("learning_rate") == Value(0.125));  // what was refused left nothing behind
+
+    kept.set("learning_rate", 2.0);
+    CHECK(any.get("learning_rate") == Value(0.125));
+    Vector<float> x = Vector<float>::Ones(3);
+    any.step(x, x);
+    CHECK(x == Vector<float>::Constant(3, -1));
+    CHECK(complaint<std::out_of_range>([&] { any.tensor_rule(1); }).find("no tensor 1") != std::string::npos);
+  }
 }
 
 TEST_CASE("what cannot be chosen or set is answered with what can, and nothing changes", "[any]") {

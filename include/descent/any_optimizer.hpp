@@ -10,6 +10,7 @@
 // target descent::any, or write one source file that has nothing but `#include <descent/any/source.hpp>`.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
@@ -24,6 +25,7 @@
 
 #include <descent/any/model.hpp>
 #include <descent/errors.hpp>
+#include <descent/indices.hpp>
 #include <descent/memory.hpp>
 #include <descent/nonfinite.hpp>
 #include <descent/tensors.hpp>
@@ -70,6 +72,48 @@ class AnyOptimizer {
                                [&](const auto& x, const auto& g, bool disjoint) { return its.step(x, g, disjoint); });
   }
 
+  /// Sparse steps of one tensor, as Optimizer::step_columns, step_rows and step_sparse (sparse.hpp). Throw
+  /// std::invalid_argument also if the rule takes none.
+  template <class Params, Indices Columns, class Gradient>
+  requires ParametersOf<Params, Scalar, Eigen::Dynamic> && DenseTensor<Params> && GradientOf<Gradient, Params, Scalar>
+  DESCENT_TAGGED void step_columns(Params&& params, const Columns& columns, const Gradient& gradient) {
+    detail::AnyModel<Scalar>& its = model();
+    detail::with_sparse_arguments<Scalar>(params, detail::Named::columns, columns, gradient, views_,
+                                          [&](const auto& arguments) { its.step_sparse(arguments); });
+  }
+  template <class Params, Indices Rows, class Gradient>
+  requires ParametersOf<Params, Scalar, Eigen::Dynamic> && DenseTensor<Params> && GradientOf<Gradient, Params, Scalar>
+  DESCENT_TAGGED void step_rows(Params&& params, const Rows& rows, const Gradient& gradient) {
+    detail::AnyModel<Scalar>& its = model();
+    detail::with_sparse_arguments<Scalar>(params, detail::Named::rows, rows, gradient, views_,
+                                          [&](const auto& arguments) { its.step_sparse(arguments); });
+  }
+  template <class Params, SparseTensor Gradient>
+  requires ParametersOf<Params, Scalar, Eigen::Dynamic> && DenseTensor<Params> &&
+           OfScalar<Params, typename Gradient::Scalar>
+  DESCENT_TAGGED void step_sparse(Params&& params, const Gradient& gradient) {
+    detail::AnyModel<Scalar>& its = model();
+    detail::with_sparse_arguments<Scalar>(params, gradient, views_,
+                                          [&](const auto& arguments) { its.step_sparse(arguments); });
+  }
+
+  /// Parameters that come and go, as Optimizer::keep_columns, keep_rows, append_columns and append_rows (resize.hpp).
+  /// Throw std::invalid_argument also if nothing can be appended.
+  template <Indices Columns>
+  DESCENT_TAGGED void keep_columns(const Columns& columns, Eigen::Index tensor = 0) {
+    model().keep(false, detail::kept_of(columns), tensor);
+  }
+  template <Indices Rows>
+  DESCENT_TAGGED void keep_rows(const Rows& rows, Eigen::Index tensor = 0) {
+    model().keep(true, detail::kept_of(rows), tensor);
+  }
+  DESCENT_TAGGED void append_columns(std::integral auto count, Eigen::Index tensor = 0) {
+    model().append(false, static_cast<Eigen::Index>(count), tensor);
+  }
+  DESCENT_TAGGED void append_rows(std::integral auto count, Eigen::Index tensor = 0) {
+    model().append(true, static_cast<Eigen::Index>(count), tensor);
+  }
+
   /// The number of steps taken since construction or `reset`, and of those skipped because of their gradient.
   DESCENT_TAGGED std::int64_t steps() const { return model().steps(); }
   DESCENT_TAGGED std::int64_t skipped_steps() const { return model().skipped_steps(); }
@@ -83,11 +127,11 @@ class AnyOptimizer {
   /// The name of its rule, such as "descent::AdamW".
   DESCENT_TAGGED std::string_view rule() const { return model().rule(); }
 
-  /// Sets the hyperparameter of that name. A number may be given as an integer. A name that two links of a chain have
-  /// is preceded by the link's: "WeightDecay.weight_decay". Throws std::invalid_argument if there is no such
-  /// hyperparameter, or if the value is not in its range; nothing has changed then. Conditions between hyperparameters
-  /// are checked by the next step.
-  DESCENT_TAGGED void set(std::string_view name, const Value& value) { model().set(-1, name, value); }
+  /// Sets the hyperparameter of that name. A real number may be given as an integer, and as "inf" or "-inf". A name
+  /// that two links of a chain have is preceded by the link's: "WeightDecay.weight_decay". Throws std::invalid_argument
+  /// if there is no such hyperparameter, or if the value is not in its range; nothing has changed then. Conditions
+  /// between hyperparameters are checked by the next step.
+  DESCENT_TAGGED void set(std::string_view name, detail::ValueView value) { model().set(-1, name, value); }
   /// Returns the hyperparameter of that name. Throws like `set`.
   DESCENT_TAGGED Value get(std::string_view name) const { return value_in(hyperparameters(), name, rule()); }
   /// All hyperparameters, with their values and ranges.
@@ -101,7 +145,7 @@ class AnyOptimizer {
   /// Sets and reads the hyperparameters of one tensor's own, as the reference that Optimizer::tensor_rule returns does.
   class TensorRule {
    public:
-    DESCENT_TAGGED void set(std::string_view name, const Value& value) { model_->set(tensor_, name, value); }
+    DESCENT_TAGGED void set(std::string_view name, detail::ValueView value) { model_->set(tensor_, name, value); }
     DESCENT_TAGGED Value get(std::string_view name) const { return value_in(hyperparameters(), name, model_->rule()); }
     DESCENT_TAGGED std::vector<HyperparameterInfo> hyperparameters() const { return model_->hyperparameters(tensor_); }
 
@@ -113,7 +157,8 @@ class AnyOptimizer {
     Eigen::Index tensor_;
   };
   /// As Optimizer::tensor_rule and common_rule: `optimizer.tensor_rule(0).set("weight_decay", 0.0)`. What it returns is
-  /// valid as long as the optimizer is neither moved nor destroyed.
+  /// valid as long as the optimizer is neither moved nor destroyed. After `common_rule` it reads the common
+  /// hyperparameters, and setting one gives the tensor its own again.
   DESCENT_TAGGED TensorRule tensor_rule(Eigen::Index tensor) {
     model().own_rule(tensor, true);
     return TensorRule(model(), tensor);
@@ -184,13 +229,14 @@ class AnyOptimizer {
 /// Upper and lower case, and underscores, make no difference. Throws std::invalid_argument for an unknown name, with
 /// those that there are, and for hyperparameters as AnyOptimizer::set does.
 template <class Scalar>
-DESCENT_TAGGED AnyOptimizer<Scalar> make_optimizer(std::string_view name, std::initializer_list<Setting> values = {}) {
-  const detail::ComponentView component{name, values.begin(), values.size()};
+DESCENT_TAGGED AnyOptimizer<Scalar> make_optimizer(std::string_view name,
+                                                   std::initializer_list<detail::SettingView> values = {}) {
+  const detail::ComponentView component{name, values.size(), nullptr, values.begin()};
   return AnyOptimizer<Scalar>({&component, 1});
 }
-template <class Scalar>
-DESCENT_TAGGED AnyOptimizer<Scalar> make_optimizer(std::string_view name, const std::vector<Setting>& values) {
-  const detail::ComponentView component{name, values.data(), values.size()};
+template <class Scalar, std::same_as<std::vector<Setting>> Settings>
+DESCENT_TAGGED AnyOptimizer<Scalar> make_optimizer(std::string_view name, const Settings& values) {
+  const detail::ComponentView component{name, values.size(), values.data(), nullptr};
   return AnyOptimizer<Scalar>({&component, 1});
 }
 
@@ -199,10 +245,17 @@ DESCENT_TAGGED AnyOptimizer<Scalar> make_optimizer(std::string_view name, const 
 ///
 ///     make_optimizer<float>({{"clip_norm", {{"max_norm", 1.0}}}, {"adamw"}, {"average", {{"decay", 0.999}}}});
 template <class Scalar>
-DESCENT_TAGGED AnyOptimizer<Scalar> make_optimizer(const std::vector<Component>& components) {
+DESCENT_TAGGED AnyOptimizer<Scalar> make_optimizer(std::initializer_list<detail::PartView> parts) {
   std::vector<detail::ComponentView> views;
-  views.reserve(components.size());
-  for (const Component& each : components) views.push_back({each.name, each.values.data(), each.values.size()});
+  for (const detail::PartView& each : parts)
+    views.push_back({each.name, each.values.size(), nullptr, each.values.begin()});
+  return AnyOptimizer<Scalar>({views.data(), views.size()});
+}
+template <class Scalar, std::same_as<std::vector<Component>> Components>
+DESCENT_TAGGED AnyOptimizer<Scalar> make_optimizer(const Components& components) {
+  std::vector<detail::ComponentView> views;
+  for (const Component& each : components)
+    views.push_back({each.name, each.values.size(), each.values.data(), nullptr});
   return AnyOptimizer<Scalar>({views.data(), views.size()});
 }
 

@@ -7,6 +7,7 @@
 #include <concepts>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -59,45 +60,83 @@ std::vector<HyperparameterInfo> infos_of(const R& rule) {
   return infos;
 }
 
+inline Value value_of(const ValueView& view) {
+  switch (view.kind_) {
+    case ValueView::Kind::value:
+      return *view.value_;
+    case ValueView::Kind::truth:
+      return view.bool_;
+    case ValueView::Kind::integer:
+      return view.integer_;
+    case ValueView::Kind::natural:
+      return value_of(view.natural_);
+    case ValueView::Kind::real:
+      return view.real_;
+    case ValueView::Kind::text:
+      break;
+  }
+  return std::string(view.text_);
+}
+
 /// A value as an error shows it.
 inline Text to_text(const Value& value) {
   if (const auto* const text = std::get_if<std::string>(&value)) return {"\"", *text, "\""};
   return std::visit([](const auto& number) { return Text{number}; }, value);
 }
 
-/// Returns the value as a T, or throws std::invalid_argument, if it is not of that kind.
-template <class T, class Range>
-T value_as(const Value& value, std::string_view field, Owner owner) {
-  [[maybe_unused]] const auto fail_kind = [&](std::initializer_list<Part> must_be) {
-    Text text{owner(), ": ", field, " = ", to_text(value), "; it must be "};
-    text.add(must_be);
-    fail<std::invalid_argument>(text.c_str());
-  };
+/// The number that a value stands for, if it does. JSON has no numbers for infinities and NaN, so texts
+/// stand for them.
+inline std::optional<double> number_in(const Value& value) {
+  if (const auto* const text = std::get_if<std::string>(&value)) {
+    constexpr double infinity = std::numeric_limits<double>::infinity();
+    if (*text == "nan") return std::numeric_limits<double>::quiet_NaN();
+    if (*text == "inf") return infinity;
+    if (*text == "-inf") return -infinity;
+    return std::nullopt;
+  }
+  if (const auto* const number = std::get_if<double>(&value)) return *number;
+  if (const auto* const number = std::get_if<std::int64_t>(&value)) return static_cast<double>(*number);
+  if (const auto* const number = std::get_if<std::uint64_t>(&value)) return static_cast<double>(*number);
+  return std::nullopt;
+}
+
+/// The value as a T, if there is one: a real number is rounded to T, and a whole one may be given as a double.
+template <HyperparameterValue T>
+std::optional<T> as(const Value& value) {
   if constexpr (NamedEnum<T>) {
-    if (const auto* const name = std::get_if<std::string>(&value)) {
-      constexpr auto names = enumerator_names(T{});
+    constexpr auto names = enumerator_names(T{});
+    if (const auto* const name = std::get_if<std::string>(&value))
       for (std::size_t i = 0; i < names.size(); ++i)
         if (names[i] == *name) return static_cast<T>(i);
-    }
-    fail_bad_choice<T, Range>(owner, field, Part(std::string_view(to_text(value))));
   } else if constexpr (std::same_as<T, bool>) {
     if (const bool* const truth = std::get_if<bool>(&value)) return *truth;
-    fail_kind({"true or false"});
+  } else if constexpr (std::floating_point<T>) {
+    if (const std::optional<double> number = number_in(value)) return static_cast<T>(*number);
   } else {
-    double number = std::numeric_limits<double>::quiet_NaN();
+    const auto exactly = []<class Given>(Given given) -> std::optional<T> {
+      const auto number = static_cast<T>(given);
+      if (static_cast<Given>(number) == given && (number < T{}) == (given < Given{})) return number;
+      return std::nullopt;
+    };
+    if (const auto* const integer = std::get_if<std::int64_t>(&value)) return exactly(*integer);
+    if (const auto* const natural = std::get_if<std::uint64_t>(&value)) return exactly(*natural);
     if (const auto* const real = std::get_if<double>(&value))
-      number = *real;
-    else if (const auto* const integer = std::get_if<std::int64_t>(&value))
-      number = static_cast<double>(*integer);
-    else if (const auto* const natural = std::get_if<std::uint64_t>(&value))
-      number = static_cast<double>(*natural);
-    else
-      fail_kind({"a number, ", Range::text});
-    if constexpr (!std::integral<T>) return static_cast<T>(number);
-    if (!(number == std::trunc(number) && std::abs(number) <= 0x1p53)) fail_kind({"an integer, ", Range::text});
-    return static_cast<T>(number);
+      if (std::abs(*real) <= 0x1p53 && *real == std::trunc(*real)) return exactly(static_cast<std::int64_t>(*real));
   }
-  std::abort();
+  return std::nullopt;
+}
+
+/// The same, but throws std::invalid_argument if there is none.
+template <class T, class Range>
+T value_as(const Value& value, std::string_view field, Owner owner) {
+  if (const std::optional<T> found = as<T>(value)) return *found;
+  if constexpr (NamedEnum<T>)
+    fail_bad_choice<T, Range>(owner, field, Part(std::string_view(to_text(value))));
+  else if constexpr (std::same_as<T, bool>)
+    fail<std::invalid_argument>({owner(), ": ", field, " = ", to_text(value), "; it must be true or false"});
+  else
+    fail<std::invalid_argument>({owner(), ": ", field, " = ", to_text(value), "; it must be ",
+                                 std::integral<T> ? "an integer, " : "a number, ", Range::text});
 }
 
 /// Sets a hyperparameter, if the rule has one of that name; returns whether it has. Throws std::invalid_argument, with

@@ -90,6 +90,7 @@ struct StepMemory {
   ReusedArray<View<Scalar>> params;
   ReusedArray<View<const Scalar>> gradient;
   ReusedArray<Scalar> copied;
+  ReusedArray<Index> numbers;
   bool disjoint = false;  ///< whether the last step with these could overwrite no gradient before reading it
 
   struct Scratch {
@@ -104,6 +105,8 @@ struct StepMemory {
   void with_copy(Eigen::Index n, Use&& use) {
     use(copied.of(n));
   }
+  /// For n numbers of columns or rows (indices.hpp).
+  Index* indices(Eigen::Index n) { return numbers.of(n); }
 };
 
 /// A column, a row or an element that a sparse gradient names: how far its first element lies from the first of the
@@ -210,6 +213,7 @@ class TensorShapes {
   void with_copy(Eigen::Index n, Use&& use) {
     more().step.with_copy(n, use);
   }
+  Index* indices(Eigen::Index n) { return more().step.indices(n); }
 
   /// Calls use(memory for n scalars), with which a step of a matrix computes; allocates nothing if `reserve_work` has.
   template <class Use>
@@ -220,7 +224,6 @@ class TensorShapes {
 
   /// For sparse steps (sparse.hpp).
   struct Sparse {
-    ReusedArray<Index> indices;
     ReusedArray<Slice> slices;
     ReusedArray<Index> table;
   };

@@ -99,6 +99,13 @@ void step_arrays(const R& rule, const StepCounter<R>& counter, Scalar* x, const 
 
 }  // namespace DESCENT_FLAGS
 
+/// Of what is not a rule, there is no optimizer. (fwd.hpp declares Optimizer for rules that are not defined yet, so it
+/// cannot demand anything of them.)
+template <class R, class Scalar, int Size>
+class Optimizer {
+  static_assert(Rule<R>, "descent: an Optimizer needs a Rule; see this concept");
+};
+
 /// A first-order optimizer: `optimizer.step(params, gradient)` moves the parameters once.
 ///
 /// The hyperparameters are the members of the rule R. Each may be read and set at any time; a new value applies from
@@ -121,10 +128,11 @@ void step_arrays(const R& rule, const StepCounter<R>& counter, Scalar* x, const 
 ///     state of the size of their squares, or of a rule
 ///     without state_powers, at every 32nd step          below 2^5 min    (2^-121, 2^-1017)
 template <Rule R, class Scalar, int Size>
-class Optimizer : public R {
+class Optimizer<R, Scalar, Size> : public R {
   static_assert(std::is_same_v<Scalar, float> || std::is_same_v<Scalar, double> || std::is_same_v<Scalar, long double>,
                 "descent: the scalar of an optimizer is float, double or long double");
   static_assert(Size >= 0 || Size == Eigen::Dynamic, "descent: the size of an optimizer is >= 0 or Eigen::Dynamic");
+  static_assert(Eigen::Dynamic == -1, "descent: fwd.hpp takes this for the default");
 
   static constexpr std::size_t state_count = R::state_names.size();
   static constexpr bool steps_by_kernel =
@@ -651,6 +659,9 @@ class Optimizer : public R {
   detail::OwnTensors<R> own_;
   detail::Settings settings_;
 };
+
+template <Rule R>
+explicit Optimizer(R) -> Optimizer<R>;
 
 /// An optimizer for this rule: `auto adam = make_optimizer<float>(descent::presets::keras::adam());`. Throws like its
 /// constructor.

@@ -9,7 +9,7 @@
 //     points.conservativeResize(Eigen::NoChange, points.cols() + 100);
 //     adam.append_columns(100);
 //
-// An optional header that descent.hpp does not include.
+// An optional header that descent.hpp does not include. An AnyOptimizer does not need it.
 //
 //     keep_columns(columns, tensor = 0)    the columns with these numbers, each at most once, in this order; or a mask:
 //     keep_rows(rows, tensor = 0)          as many bools as there are columns, true for those that stay
@@ -24,7 +24,7 @@
 //
 // A rule's state may be made of all columns and rows of a matrix: that of Adafactor, where a matrix must then stay one.
 // Nothing can be appended if state starts at the parameters (Average, EqualAverage, Lookahead, the schedule-free
-// rules), and an optimizer of a fixed size keeps its size; both are said at compile time.
+// rules), and an optimizer of a fixed size keeps its size; both are said at compile time, or by std::invalid_argument.
 //
 // Throws std::out_of_range for a column, row or tensor that does not exist, std::invalid_argument for one that is named
 // twice, a mask of another length, a negative count or a matrix that is to become none, and std::bad_alloc or
@@ -32,19 +32,17 @@
 #pragma once
 
 #include <algorithm>
-#include <concepts>
 #include <cstddef>
-#include <iterator>
 #include <limits>
 #include <numeric>
 #include <stdexcept>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include <Eigen/Core>
 
 #include <descent/errors.hpp>
+#include <descent/indices.hpp>
 #include <descent/memory.hpp>
 #include <descent/optimizer.hpp>
 #include <descent/rule.hpp>
@@ -58,11 +56,16 @@ inline namespace DESCENT_FLAGS {
 using Origins = std::vector<Index>;
 inline constexpr Index fresh = -1;
 
-/// Checks that all are in [0, count), none of them twice.
-inline void require_distinct(const Origins& kept, bool rows, Index count) {
+inline Index count_of(const Shape& shape, bool rows) { return rows ? shape.rows : shape.cols; }
+
+/// Those of the columns or rows that stay. Checks that each exists, and is named once.
+inline Origins origins_of(Kept kept, const Shape& shape, bool rows) {
+  const Index count = count_of(shape, rows);
+  if (kept.mask_length >= 0 && kept.mask_length != count)
+    fail<std::invalid_argument>({"descent: a mask of ", kept.mask_length, " for ", count, rows ? " rows" : " columns"});
   std::vector<bool> seen(static_cast<std::size_t>(count));
-  for (std::size_t at = 0; at < kept.size(); ++at) {
-    const Index index = kept[at];
+  for (std::size_t at = 0; at < kept.numbers.size(); ++at) {
+    const Index index = kept.numbers[at];
     if (index < 0 || index >= count)
       fail<std::out_of_range>({"descent: no ", rows ? "row " : "column ", index, " to keep; there are ", count,
                                ", and both they and the given ones, of which this is number ", at, ", count from 0"});
@@ -72,6 +75,21 @@ inline void require_distinct(const Origins& kept, bool rows, Index count) {
                                    " of those given, counted from 0"});
     seen[static_cast<std::size_t>(index)] = true;
   }
+  return std::move(kept.numbers);
+}
+
+inline void require_append(Index count, bool rows) {
+  if (count < 0)
+    fail<std::invalid_argument>({"descent: ", count, rows ? " rows" : " columns", " to append; it must be >= 0"});
+}
+/// Those of all that there are, and of as many new ones behind the last.
+inline Origins origins_with(Index count, const Shape& shape, bool rows) {
+  const Index before = count_of(shape, rows), across = count_of(shape, !rows);
+  if (count > (std::numeric_limits<Index>::max)() / (std::max)(across, Index{1}) - before)
+    fail<std::length_error>({"descent: ", count, rows ? " rows" : " columns", " are too many to append"});
+  Origins origins(static_cast<std::size_t>(before + count), fresh);
+  std::iota(origins.begin(), origins.begin() + before, Index{0});
+  return origins;
 }
 
 /// Copies the columns that stay to their new places; those of a row-major matrix row by row.
@@ -87,113 +105,111 @@ void copy_columns(const View<const Scalar>& from, const View<Scalar>& to, const 
     }
 }
 
+template <class R, class Scalar>
+void copy_state(const Scalar* from, const Shape& before, Scalar* to, const Shape& after, bool rows,
+                const Origins& origins) {
+  if (factors_state<R, Scalar>(before)) {  // one number for each row, and then one for each column
+    const Index skipped = rows ? 0 : before.rows;
+    copy_columns<Scalar>(contiguous_view(from + skipped, {1, 0, false}), contiguous_view(to + skipped, {1, 0, false}),
+                         origins);
+    if (rows)
+      std::copy_n(from + before.rows, before.cols, to + after.rows);
+    else
+      std::copy_n(from, before.rows, to);
+  } else if (rows) {
+    copy_columns<Scalar>(transposed(contiguous_view(from, before)), transposed(contiguous_view(to, after)), origins);
+  } else {
+    copy_columns<Scalar>(contiguous_view(from, before), contiguous_view(to, after), origins);
+  }
+}
+
+/// A change of the columns, or rows, of one tensor.
+template <class Scalar>
+struct Reshaping {
+  const TensorShapes<Scalar, Eigen::Dynamic>& shapes;
+  Index tensor;
+  bool rows;
+  const Origins& origins;
+
+  Shape before() const { return shapes[tensor]; }
+  Shape after() const {
+    Shape after = before();
+    (rows ? after.rows : after.cols) = static_cast<Index>(origins.size());
+    return after;
+  }
+
+  /// A rule's state of all tensors, made anew.
+  template <class R>
+  auto state_of(const R& rule, const StateArrays<Scalar, R::state_names.size(), Eigen::Dynamic>& state) const {
+    if (factors_state<R, Scalar>(before()) != factors_state<R, Scalar>(after()))
+      fail<std::invalid_argument>({"descent: tensor ", tensor, " is ", to_text(before()), " and cannot become ",
+                                   to_text(after()), ", because the state of a matrix differs from that of a vector"});
+    const auto size_after = [this](Index i) { return state_size<R, Scalar>(i == tensor ? after() : shapes[i]); };
+    Index size = 0;
+    for (Index i = 0; i < shapes.size(); ++i) size += size_after(i);
+    StateArrays<Scalar, R::state_names.size(), Eigen::Dynamic> made;
+    made.fill(size, initial_state_of(rule));
+    for (std::size_t slot = 0; slot < R::state_names.size(); ++slot) {
+      const Scalar* from = state.array(slot);
+      Scalar* to = made.array(slot);
+      for (Index i = 0; i < shapes.size(); to += size_after(i++)) {
+        if (i == tensor)
+          copy_state<R>(from, before(), to, after(), rows, origins);
+        else
+          std::copy_n(from, size_after(i), to);
+        from += state_size<R, Scalar>(shapes[i]);
+      }
+    }
+    return made;
+  }
+};
+
+/// Why nothing can be appended with rules that are chosen at run time: what Resize says, where only literals can stand.
+inline constexpr const char* nothing_can_be_appended =
+    "descent: the state of a rule that follows the parameters, such as an average or a schedule-free one, starts at "
+    "them; nothing can be appended to it without them";
+
 template <class R, class Scalar, int Size>
 struct Resize<Optimizer<R, Scalar, Size>> {
   static_assert(Size == Eigen::Dynamic, "descent: the parameters of an optimizer of a fixed size do not come and go");
 
   using O = Optimizer<R, Scalar, Size>;
 
-  static void keep_columns(O& optimizer, const auto& columns, Index tensor) { keep(optimizer, false, columns, tensor); }
-  static void keep_rows(O& optimizer, const auto& rows, Index tensor) { keep(optimizer, true, rows, tensor); }
-
-  static void append_columns(O& optimizer, auto count, Index tensor) { append(optimizer, false, count, tensor); }
-  static void append_rows(O& optimizer, auto count, Index tensor) { append(optimizer, true, count, tensor); }
-
- private:
-  template <class Given>
-  static void keep(O& optimizer, bool rows, const Given& given, Index tensor) {
-    optimizer.require_tensor(tensor);
-    if (optimizer.steps() == 0) return;
-    const Index count = count_of(optimizer, rows, tensor);
-    const auto length = static_cast<Index>(std::distance(std::begin(given), std::end(given)));
-    Origins kept;
-    kept.reserve(static_cast<std::size_t>(length));
-    if constexpr (std::same_as<std::remove_cvref_t<decltype(*std::begin(given))>, bool>) {
-      if (length != count)
-        fail<std::invalid_argument>({"descent: a mask of ", length, " for ", count, rows ? " rows" : " columns"});
-      Index index = 0;
-      for (const bool stays : given) {
-        if (stays) kept.push_back(index);
-        ++index;
-      }
-    } else {
-      for (const auto index : given) kept.push_back(static_cast<Index>(index));
-      require_distinct(kept, rows, count);
-    }
-    rebuild(optimizer, rows, tensor, kept);
+  static void keep_columns(O& optimizer, const auto& columns, Index tensor) {
+    keep(optimizer, false, kept_of(columns), tensor);
+  }
+  static void keep_rows(O& optimizer, const auto& rows, Index tensor) { keep(optimizer, true, kept_of(rows), tensor); }
+  static void append_columns(O& optimizer, auto count, Index tensor) {
+    append(optimizer, false, static_cast<Index>(count), tensor);
+  }
+  static void append_rows(O& optimizer, auto count, Index tensor) {
+    append(optimizer, true, static_cast<Index>(count), tensor);
   }
 
-  template <class Count>
-  static void append(O& optimizer, bool rows, Count given, Index tensor) {
+  static void keep(O& optimizer, bool rows, Kept kept, Index tensor) {
+    optimizer.require_tensor(tensor);
+    if (optimizer.steps() > 0)
+      rebuild(optimizer, rows, tensor, origins_of(std::move(kept), optimizer.memory_.shapes[tensor], rows));
+  }
+  static void append(O& optimizer, bool rows, Index count, Index tensor) {
     static_assert(
         !StartsAtParameters<R>,
         "descent: the state of a rule that follows the parameters, such as an average or a schedule-free one, "
         "starts at them; nothing can be appended to it without them");
     optimizer.require_tensor(tensor);
-    const auto count = static_cast<Index>(given);
-    if (count < 0)
-      fail<std::invalid_argument>({"descent: ", count, rows ? " rows" : " columns", " to append; it must be >= 0"});
-    if (optimizer.steps() == 0) return;
-    const Shape& shape = optimizer.memory_.shapes[tensor];
-    const Index before = count_of(optimizer, rows, tensor), across = rows ? shape.cols : shape.rows;
-    if (count > (std::numeric_limits<Index>::max)() / (std::max)(across, Index{1}) - before)
-      fail<std::length_error>({"descent: ", count, rows ? " rows" : " columns", " are too many to append"});
-    Origins origins(static_cast<std::size_t>(before + count), fresh);
-    std::iota(origins.begin(), origins.begin() + before, Index{0});
-    rebuild(optimizer, rows, tensor, origins);
+    require_append(count, rows);
+    if (optimizer.steps() > 0)
+      rebuild(optimizer, rows, tensor, origins_with(count, optimizer.memory_.shapes[tensor], rows));
   }
 
-  static Index count_of(const O& optimizer, bool rows, Index tensor) {
-    const Shape& shape = optimizer.memory_.shapes[tensor];
-    return rows ? shape.rows : shape.cols;
-  }
-
+ private:
   /// Makes all of the state anew, and only then changes anything.
   static void rebuild(O& optimizer, bool rows, Index tensor, const Origins& origins) {
     auto& memory = optimizer.memory_;
-    const Shape before = memory.shapes[tensor];
-    Shape after = before;
-    (rows ? after.rows : after.cols) = static_cast<Index>(origins.size());
-    if (factors_state<R, Scalar>(before) != factors_state<R, Scalar>(after))
-      fail<std::invalid_argument>({"descent: tensor ", tensor, " is ", to_text(before), " and cannot become ",
-                                   to_text(after), ", because the state of a matrix differs from that of a vector"});
-
-    std::remove_cvref_t<decltype(memory.state)> state;
-    state.fill(optimizer.state_size() - state_size<R, Scalar>(before) + state_size<R, Scalar>(after),
-               initial_state(optimizer.rule()));
-    for (std::size_t slot = 0; slot < R::state_names.size(); ++slot) {
-      const Scalar* from = std::as_const(memory.state).array(slot);
-      Scalar* to = state.array(slot);
-      for (Index i = 0; i < memory.shapes.size(); ++i) {
-        const Index size = state_size<R, Scalar>(memory.shapes[i]);
-        if (i == tensor)
-          copy_state(from, before, to, after, rows, origins);
-        else
-          std::copy_n(from, size, to);
-        from += size;
-        to += i == tensor ? state_size<R, Scalar>(after) : size;
-      }
-    }
-    memory.state = std::move(state);
-    memory.shapes.reshape(tensor, after);
+    const Reshaping<Scalar> change{memory.shapes, tensor, rows, origins};
+    memory.state = change.state_of(optimizer.rule(), memory.state);
+    memory.shapes.reshape(tensor, change.after());
     memory.fast_path_size = -1;
-  }
-
-  static void copy_state(const Scalar* from, const Shape& before, Scalar* to, const Shape& after, bool rows,
-                         const Origins& origins) {
-    if (factors_state<R, Scalar>(before)) {  // one number for each row, and then one for each column
-      const Index skipped = rows ? 0 : before.rows;
-      copy_columns<Scalar>(contiguous_view(from + skipped, {1, 0, false}), contiguous_view(to + skipped, {1, 0, false}),
-                           origins);
-      if (rows)
-        std::copy_n(from + before.rows, before.cols, to + after.rows);
-      else
-        std::copy_n(from, before.rows, to);
-    } else if (rows) {
-      copy_columns<Scalar>(transposed(contiguous_view(from, before)), transposed(contiguous_view(to, after)), origins);
-    } else {
-      copy_columns<Scalar>(contiguous_view(from, before), contiguous_view(to, after), origins);
-    }
   }
 };
 

@@ -37,6 +37,7 @@
 #include <variant>
 
 #include <descent/errors.hpp>
+#include <descent/fwd.hpp>
 #include <descent/kernel/pack.hpp>
 
 namespace descent {
@@ -45,7 +46,7 @@ namespace descent {
 
 namespace detail {
 inline constexpr double unbounded = std::numeric_limits<double>::infinity();
-}
+}  // namespace detail
 
 /// The ranges. Each is a type of its own, so that a check is two comparisons with constants.
 namespace interval {
@@ -131,7 +132,7 @@ inline constexpr OneOf<values...> one_of;
 
 namespace rules {
 using namespace interval;
-}
+}  // namespace rules
 
 /// An enum whose values count from 0 and whose names are listed by a function next to it:
 ///
@@ -737,9 +738,5 @@ std::array<double, R::state_names.size()> initial_state(const R& rule) {
 }
 
 }  // namespace DESCENT_FLAGS
-
-// A rule with its memory (optimizer.hpp).
-template <Rule R, class Scalar = double, int Size = -1>
-class Optimizer;
 
 }  // namespace descent

@@ -7,7 +7,7 @@
 //     Eigen::MatrixXf table(32, 60'000), gradient(32, words.size());
 //     adam.step_columns(table, words, gradient);  // gradient.col(k) belongs to table.col(words[k])
 //
-// An optional header that descent.hpp does not include.
+// An optional header that descent.hpp does not include. An AnyOptimizer does not need it.
 //
 //     step_columns    params rows x cols, gradient rows x k, columns: k integers in [0, cols)
 //     step_rows       params rows x cols, gradient k x cols, rows: k integers in [0, rows)
@@ -35,27 +35,24 @@
 // changed. The first step allocates the state of all parameters. What a step needs besides is kept, in powers of two: a
 // later step allocates only if it names more than all before it, and seldom then.
 //
-// Three kinds of rules take no sparse steps, and say so at compile time: those with norms of tensors (ClipNorm,
-// ClipTensorNorm, TrustRatio, LAMB, LARS), those that step matrices as a whole (Muon, Adafactor), and those that follow
-// the parameters at every step (Average, EqualAverage, Lookahead, the schedule-free ones). So do optimizers of a fixed
-// size.
+// Three kinds of rules take no sparse steps, and say so at compile time (an AnyOptimizer by std::invalid_argument):
+// those with norms of tensors (ClipNorm, ClipTensorNorm, TrustRatio, LAMB, LARS), those that step matrices as a whole
+// (Muon, Adafactor), and those that follow the parameters at every step (Average, EqualAverage, Lookahead, the
+// schedule-free ones). So do optimizers of a fixed size.
 #pragma once
 
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <iterator>
 #include <stdexcept>
-#include <type_traits>
-#include <utility>
 
 #include <Eigen/Core>
 
 #include <descent/errors.hpp>
 #include <descent/finite_gradient.hpp>
+#include <descent/indices.hpp>
 #include <descent/kernel/sweep.hpp>
 #include <descent/memory.hpp>
 #include <descent/optimizer.hpp>
@@ -66,9 +63,6 @@
 
 namespace descent::detail {
 inline namespace DESCENT_FLAGS {
-
-/// What the indices of a sparse gradient number. Of an element there are two, its row and its column.
-enum class Named { columns, rows, elements };
 
 [[noreturn, gnu::cold, gnu::noinline]] inline void fail_no_index(const char* what, Index index, Index at, Index count) {
   fail<std::out_of_range>({"descent: no ", what, " ", index, "; the parameters have ", count,
@@ -175,6 +169,112 @@ void merge_duplicates(Slices& slices, Index* table, std::size_t table_size, cons
 
 // ---- The step ------------------------------------------------------------------------------------
 
+/// Finds the slices that are named. Returns whether each lies behind the one before it, so that none occurs twice.
+template <class Scalar>
+bool place_slices(Slices& slices, const SparseArguments<Scalar>& given, const Shape& so_far, Index g_stride) {
+  const Named named = given.named;
+  const Index* const indices = given.indices;
+  View<Scalar> x = given.params;
+  View<Scalar> state = contiguous_view<Scalar>(nullptr, {x.shape.rows, x.shape.cols, so_far.row_major});
+  if (named == Named::rows) {
+    x = transposed(x);
+    state = transposed(state);
+  }
+  const Shape& shape = x.shape;
+  Index last = -1;
+  bool increasing = true;
+  for (Index k = 0; k < slices.count; ++k) {
+    const Index row = named == Named::elements ? indices[2 * k] : 0;
+    const Index col = named == Named::elements ? indices[2 * k + 1] : indices[k];
+    if (row < 0 || (named == Named::elements && row >= shape.rows)) [[unlikely]]
+      fail_no_index("row", row, k, shape.rows);
+    if (col < 0 || col >= shape.cols) [[unlikely]]
+      fail_no_index(named == Named::rows ? "row" : "column", col, k, shape.cols);
+    slices.first[k] = {row * x.row_stride + col * x.col_stride, row * state.row_stride + col * state.col_stride,
+                       k * g_stride};
+    increasing = increasing && slices.first[k].state > last;
+    last = slices.first[k].state;
+  }
+  if (named != Named::elements) {
+    slices.length = shape.rows;
+    slices.x_stride = x.row_stride;
+    slices.state_stride = state.row_stride;
+  }
+  return increasing;
+}
+
+/// Adds gradients of the same slice to the first of them, in the copy that copy_gradient makes. Returns whether there
+/// were any.
+template <class Scalar, class CopyGradient>
+bool add_duplicates(Slices& slices, auto& sparse, const CopyGradient& copy_gradient) {
+  const Index table_size = capacity(2 * slices.count);
+  Index* const table = sparse.table.of(table_size);
+  // A pass subtracts what its kernel returns.
+  const auto add = [](const auto&, const auto& g) __attribute__((always_inline)) { return -g; };
+  const kernel::Pass<Scalar, 0> adding(add, 1, nullptr);
+  bool found = false;
+  merge_duplicates(slices, table, static_cast<std::size_t>(table_size), [&](const Slice& first, Index k) {
+    Scalar* const sums = copy_gradient();
+    adding(sums + first.gradient, sums + k * slices.length, {}, slices.length);
+    found = true;
+  });
+  return found;
+}
+
+/// A sparse step of an optimizer of any kind: all but its pass. `its` has
+///
+///     validate()                         what a step checks first
+///     steps(), shapes(), remember(views)
+///     accepts(gradient, positions)       as detail::accepts; `positions` is described in finite_gradient.hpp
+///     overlaps_state(addresses)
+///     pass(params, slices, g)            steps what is named, and counts
+template <class Scalar, class Its>
+[[gnu::noinline]] void take_sparse_step(const Its& its, const SparseArguments<Scalar>& given) {
+  const View<Scalar>& params = given.params;
+  const Views<Scalar> all{&params, 1};
+  const Index count = given.count;
+  const Index* const positions = given.named == Named::elements ? given.indices : nullptr;
+  const auto by_slices = [&](const auto& view) { return given.named == Named::rows ? transposed(view) : view; };
+  auto& shapes = its.shapes();
+
+  its.validate();
+  if (its.steps() > 0) require_shapes(all, shapes);
+  require_sparse_gradient(given.gradient.shape, params.shape, given.named, count);
+  View<const Scalar> g = by_slices(given.gradient);
+  Slices slices{shapes.sparse().slices.of(capacity(count)), count, 1, 1, 1};
+  const bool increasing = place_slices(slices, given, its.steps() > 0 ? shapes[0] : params.shape, g.col_stride);
+  if (its.steps() == 0) its.remember(all);
+  if (!its.accepts(given.gradient, positions)) return;
+
+  Scalar* copy = nullptr;
+  const auto copy_gradient = [&] {
+    if (copy != nullptr) return copy;
+    shapes.with_work(capacity(g.shape.size()), [&](Scalar* work) { copy = work; });
+    const Shape shape{g.shape.rows, g.shape.cols, false};
+    copy_elements(g, shape, copy);
+    g = contiguous_view<const Scalar>(copy, shape);
+    for (Index k = 0; k < count; ++k) slices.first[k].gradient = k * slices.length;
+    return copy;
+  };
+  const AddressRange reading = address_range_of(given.gradient);
+  if ((slices.length > 1 && g.row_stride != 1) || reading.overlaps(address_range_of(params)) ||
+      its.overlaps_state(reading))
+    copy_gradient();
+  if (!increasing && add_duplicates<Scalar>(slices, shapes.sparse(), copy_gradient) &&
+      !its.accepts(by_slices(g), positions))
+    return;
+  its.pass(params, slices, g.data);
+}
+
+/// Why rules that are chosen at run time take no sparse steps: what SparseStep says, where only literals can stand.
+inline constexpr const char* no_sparse_steps_with_norms =
+    "descent: a rule with norms of tensors takes no sparse steps, because they are norms of all elements";
+inline constexpr const char* no_sparse_steps_of_matrices =
+    "descent: a rule that steps matrices as a whole takes no sparse steps";
+inline constexpr const char* no_sparse_steps_from_parameters =
+    "descent: a rule that follows the parameters at every step, such as an average or a schedule-free one, takes no "
+    "sparse steps";
+
 template <class R, class Scalar, int Size>
 struct SparseStep<Optimizer<R, Scalar, Size>> {
   static_assert(Size == Eigen::Dynamic, "descent: an optimizer of a fixed size takes no sparse steps");
@@ -186,103 +286,42 @@ struct SparseStep<Optimizer<R, Scalar, Size>> {
                 "takes no sparse steps");
 
   using O = Optimizer<R, Scalar, Size>;
-  using Gradient = View<const Scalar>;
   static constexpr std::size_t state_count = R::state_names.size();
 
-  // From arguments to views.
-
   static void columns(O& optimizer, auto& params, const auto& columns, const auto& gradient) {
-    step_slices(optimizer, params, Named::columns, columns, gradient);
+    with_sparse_arguments<Scalar>(params, Named::columns, columns, gradient, optimizer.memory_.shapes,
+                                  [&](const auto& arguments) { step(optimizer, arguments); });
   }
   static void rows(O& optimizer, auto& params, const auto& rows, const auto& gradient) {
-    step_slices(optimizer, params, Named::rows, rows, gradient);
+    with_sparse_arguments<Scalar>(params, Named::rows, rows, gradient, optimizer.memory_.shapes,
+                                  [&](const auto& arguments) { step(optimizer, arguments); });
+  }
+  static void elements(O& optimizer, auto& params, const auto& gradient) {
+    with_sparse_arguments<Scalar>(params, gradient, optimizer.memory_.shapes,
+                                  [&](const auto& arguments) { step(optimizer, arguments); });
+  }
+  static void step(O& optimizer, const SparseArguments<Scalar>& arguments) {
+    take_sparse_step(SparseStep{optimizer}, arguments);
   }
 
-  template <class G>
-  static void step_slices(O& optimizer, auto& params, Named named, const auto& given, const G& gradient) {
-    static_assert(!std::same_as<std::remove_cvref_t<decltype(*std::begin(given))>, bool>,
-                  "descent: columns and rows are numbers, not a mask");
-    const auto count = static_cast<Index>(std::distance(std::begin(given), std::end(given)));
-    Index* const indices = optimizer.memory_.shapes.sparse().indices.of(capacity(count));
-    std::transform(std::begin(given), std::end(given), indices, [](auto index) { return static_cast<Index>(index); });
-    if constexpr (in_memory<G>) {
-      step(optimizer, view_of(params), named, indices, count, view_of(gradient));
-    } else {
-      Gradient view = contiguous_view<const Scalar>(nullptr, shape_of(gradient));
-      require_gradient(view.shape, shape_of(params), named, count);
-      evaluate(gradient, &view, copy_memory(optimizer, view.shape.size()));
-      step(optimizer, view_of(params), named, indices, count, view);
-    }
-  }
+  // For take_sparse_step.
 
-  template <SparseTensor G>
-  static void elements(O& optimizer, auto& params, const G& gradient) {
-    const Shape shape = shape_of(params);
-    if (const Shape its{gradient.rows(), gradient.cols()}; its != shape) fail_gradient_shape(its, shape, 0, 1);
-    const auto count = static_cast<Index>(gradient.nonZeros());
-    Index* const indices = optimizer.memory_.shapes.sparse().indices.of(capacity(2 * count));
-    const Scalar* values = gradient.valuePtr();
-    Scalar* const copy = gradient.isCompressed() ? nullptr : copy_memory(optimizer, count);
-    Index at = 0;
-    const auto add_run = [&](Index outer, Index begin, Index end) {
-      for (Index i = begin; i < end; ++i, ++at) {
-        const auto inner = static_cast<Index>(gradient.innerIndexPtr()[i]);
-        indices[2 * at] = G::IsRowMajor ? outer : inner;
-        indices[2 * at + 1] = G::IsRowMajor ? inner : outer;
-        if (copy != nullptr) copy[at] = values[i];
-      }
-    };
-    if (const auto* const begins = gradient.outerIndexPtr(); begins == nullptr) {
-      add_run(0, 0, count);
-    } else {
-      if (copy == nullptr) values += begins[0];  // of a Map or of some columns
-      for (Index outer = 0; outer < gradient.outerSize(); ++outer)
-        add_run(outer, begins[outer],
-                copy == nullptr ? begins[outer + 1] : begins[outer] + gradient.innerNonZeroPtr()[outer]);
-    }
-    step(optimizer, view_of(params), Named::elements, indices, count,
-         contiguous_view(copy == nullptr ? values : copy, {1, count, false}));
-  }
-
-  // With views.
-
-  /// `indices` has `count` numbers of columns or rows, or as many pairs of the row and the column of an element, whose
-  /// gradients are a row.
-  [[gnu::noinline]] static void step(O& optimizer, const View<Scalar>& params, Named named, const Index* indices,
-                                     Index count, const Gradient& gradient) {
-    auto& memory = optimizer.memory_;
+  void validate() const {
     optimizer.validate_all();
     optimizer.validated_ = optimizer.rule();
     optimizer.require_own_tensors(1);
-    const Views<Scalar> all{&params, 1};
-    if (optimizer.steps() > 0) require_shapes(all, memory.shapes);
-    require_gradient(gradient.shape, params.shape, named, count);
-
-    Gradient g = named == Named::rows ? transposed(gradient) : gradient;
-    Slices slices{memory.shapes.sparse().slices.of(capacity(count)), count, 1, 1, 1};
-    const bool increasing = place_slices(slices, params, optimizer.steps() > 0 ? memory.shapes[0] : params.shape, named,
-                                         indices, g.col_stride);
-    if (optimizer.steps() == 0) optimizer.remember(all);
-    if (!accepts(optimizer, gradient, named == Named::elements ? indices : nullptr)) return;
-
-    Scalar* copy = nullptr;
-    const auto copy_gradient = [&] {
-      if (copy != nullptr) return copy;
-      copy = work_memory(optimizer, g.shape.size());
-      const Shape by_slices{g.shape.rows, g.shape.cols, false};
-      copy_elements(g, by_slices, copy);
-      g = contiguous_view<const Scalar>(copy, by_slices);
-      for (Index k = 0; k < count; ++k) slices.first[k].gradient = k * slices.length;
-      return copy;
-    };
-    const AddressRange reading = address_range_of(gradient);
-    if ((slices.length > 1 && g.row_stride != 1) || reading.overlaps(address_range_of(params)) ||
-        reading.overlaps(memory.state.address_range()))
-      copy_gradient();
-    if (!increasing && add_duplicates(slices, memory.shapes.sparse(), copy_gradient) &&
-        !accepts(optimizer, named == Named::rows ? transposed(g) : g, named == Named::elements ? indices : nullptr))
-      return;
-
+  }
+  std::int64_t steps() const { return optimizer.steps(); }
+  auto& shapes() const { return optimizer.memory_.shapes; }
+  void remember(Views<Scalar> params) const { optimizer.remember(params); }
+  bool accepts(const View<const Scalar>& gradient, const Index* positions) const {
+    return optimizer.settings_.nonfinite == NonFinite::propagate || optimizer.all_accepted({&gradient, 1}, positions);
+  }
+  bool overlaps_state(const AddressRange& reading) const {
+    return reading.overlaps(optimizer.memory_.state.address_range());
+  }
+  void pass(const View<Scalar>& params, const Slices& slices, const Scalar* g) const {
+    auto& memory = optimizer.memory_;
     memory.skips.in_a_row = 0;
     const StepCounter<R> counter = memory.counter.next(optimizer.rule());
     if (OwnTensor<R>* const own = optimizer.own_.find(0); own == nullptr || !own->frozen) {
@@ -291,92 +330,14 @@ struct SparseStep<Optimizer<R, Scalar, Size>> {
       with_pass<Scalar>(its_rule, own != nullptr ? own->counter : counter, 1, [&](const auto& pass) {
         // A run of fewer elements takes longer by itself than together with others.
         const bool long_runs = slices.x_stride == 1 && slices.state_stride == 1 && slices.length >= 8;
-        (long_runs ? sweep_slices<Scalar, state_count>
-                   : sweep_elements<Scalar, state_count>)(pass, slices, params.data, g.data, optimizer.arrays());
+        (long_runs ? sweep_slices<Scalar, state_count> : sweep_elements<Scalar, state_count>)(pass, slices, params.data,
+                                                                                              g, optimizer.arrays());
       }, facts_of<R>(params.shape.size(), params.shape.layout()));
     }
     memory.counter.advance_to(counter);
   }
 
- private:
-  /// Steps rarely need the same amount of memory.
-  static Index capacity(Index count) {
-    return static_cast<Index>(std::bit_ceil(static_cast<std::size_t>((std::max)(count, Index{1}))));
-  }
-  static Scalar* copy_memory(O& optimizer, Index n) {
-    Scalar* memory = nullptr;
-    optimizer.memory_.shapes.with_copy(capacity(n), [&](Scalar* copy) { memory = copy; });
-    return memory;
-  }
-  static Scalar* work_memory(O& optimizer, Index n) {
-    Scalar* memory = nullptr;
-    optimizer.memory_.shapes.with_work(capacity(n), [&](Scalar* work) { memory = work; });
-    return memory;
-  }
-
-  static void require_gradient(const Shape& gradient, const Shape& params, Named named, Index count) {
-    const Shape expected = named == Named::columns ? Shape{params.rows, count}
-                           : named == Named::rows  ? Shape{count, params.cols}
-                                                   : Shape{1, count};
-    if (gradient != expected) [[unlikely]]
-      fail<std::invalid_argument>({"descent: the gradient is ", to_text(gradient), ", but for ", count,
-                                   named == Named::columns ? " columns" : " rows", " of parameters that are ",
-                                   to_text(params), " it must be ", to_text(expected)});
-  }
-
-  /// Finds the slices that are named. Returns whether each lies behind the one before it, so that none occurs twice.
-  static bool place_slices(Slices& slices, const View<Scalar>& params, const Shape& so_far, Named named,
-                           const Index* indices, Index g_stride) {
-    View<Scalar> x = params, state = contiguous_view<Scalar>(nullptr, {x.shape.rows, x.shape.cols, so_far.row_major});
-    if (named == Named::rows) {
-      x = transposed(x);
-      state = transposed(state);
-    }
-    const Shape& shape = x.shape;
-    Index last = -1;
-    bool increasing = true;
-    for (Index k = 0; k < slices.count; ++k) {
-      const Index row = named == Named::elements ? indices[2 * k] : 0;
-      const Index col = named == Named::elements ? indices[2 * k + 1] : indices[k];
-      if (row < 0 || (named == Named::elements && row >= shape.rows)) [[unlikely]]
-        fail_no_index("row", row, k, shape.rows);
-      if (col < 0 || col >= shape.cols) [[unlikely]]
-        fail_no_index(named == Named::rows ? "row" : "column", col, k, shape.cols);
-      slices.first[k] = {row * x.row_stride + col * x.col_stride, row * state.row_stride + col * state.col_stride,
-                         k * g_stride};
-      increasing = increasing && slices.first[k].state > last;
-      last = slices.first[k].state;
-    }
-    if (named != Named::elements) {
-      slices.length = shape.rows;
-      slices.x_stride = x.row_stride;
-      slices.state_stride = state.row_stride;
-    }
-    return increasing;
-  }
-
-  /// `positions` is described in finite_gradient.hpp.
-  static bool accepts(O& optimizer, const Gradient& gradient, const Index* positions) {
-    return optimizer.settings_.nonfinite == NonFinite::propagate || optimizer.all_accepted({&gradient, 1}, positions);
-  }
-
-  /// Adds gradients of the same slice to the first of them, in the copy that copy_gradient makes. Returns whether there
-  /// were any.
-  template <class CopyGradient>
-  static bool add_duplicates(Slices& slices, auto& sparse, const CopyGradient& copy_gradient) {
-    const Index table_size = capacity(2 * slices.count);
-    Index* const table = sparse.table.of(table_size);
-    // A pass subtracts what its kernel returns.
-    const auto add = [](const auto&, const auto& g) __attribute__((always_inline)) { return -g; };
-    const kernel::Pass<Scalar, 0> adding(add, 1, nullptr);
-    bool found = false;
-    merge_duplicates(slices, table, static_cast<std::size_t>(table_size), [&](const Slice& first, Index k) {
-      Scalar* const sums = copy_gradient();
-      adding(sums + first.gradient, sums + k * slices.length, {}, slices.length);
-      found = true;
-    });
-    return found;
-  }
+  O& optimizer;
 };
 
 }  // namespace DESCENT_FLAGS

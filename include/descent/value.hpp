@@ -3,7 +3,9 @@
 // Hyperparameters whose rule is not known at compile time: their values, and what there is to say about them.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
+#include <initializer_list>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -49,6 +51,42 @@ struct HyperparameterInfo {
 
 namespace detail {
 inline namespace DESCENT_FLAGS {
+
+/// A Value as an argument, which refers to its text. (A std::variant made of each takes long to compile.)
+class ValueView {
+ public:
+  ValueView(const Value& value) : value_(&value), kind_(Kind::value) {}
+  ValueView(bool value) : bool_(value), kind_(Kind::truth) {}
+  ValueView(std::signed_integral auto value) : integer_(value), kind_(Kind::integer) {}
+  ValueView(std::unsigned_integral auto value) : natural_(value), kind_(Kind::natural) {}
+  ValueView(std::floating_point auto value) : real_(static_cast<double>(value)), kind_(Kind::real) {}
+  template <std::convertible_to<std::string_view> Characters>
+  ValueView(const Characters& text) : text_(text), kind_(Kind::text) {}
+
+ private:
+  friend Value value_of(const ValueView& view);  // by_name.hpp
+  enum class Kind : unsigned char { value, truth, integer, natural, real, text };
+
+  union {
+    const Value* value_;
+    bool bool_;
+    std::int64_t integer_;
+    std::uint64_t natural_;
+    double real_;
+    std::string_view text_;
+  };
+  Kind kind_;
+};
+
+/// A Setting and a Component as arguments.
+struct SettingView {
+  std::string_view name;
+  ValueView value;
+};
+struct PartView {
+  std::string_view name;
+  std::initializer_list<SettingView> values = {};
+};
 
 [[noreturn, gnu::cold]] inline void fail_no_hyperparameter(std::string_view owner, std::string_view name,
                                                            const std::vector<HyperparameterInfo>& known) {

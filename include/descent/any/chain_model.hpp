@@ -19,6 +19,8 @@
 #include <descent/any/link.hpp>
 #include <descent/any/model.hpp>
 #include <descent/finite_gradient.hpp>
+#include <descent/resize.hpp>
+#include <descent/sparse.hpp>
 
 namespace descent::detail {
 inline namespace DESCENT_FLAGS {
@@ -41,9 +43,13 @@ class ChainModel final : public AnyModel<Scalar> {
     name_ += ">";
     while (rule_ < parts_.size() && parts_[rule_]->order() != Order::rule) ++rule_;
     if (rule_ == parts_.size()) fail<std::invalid_argument>("descent: a Chain has exactly one rule, this one has none");
+    for (std::size_t i = 0; i < parts_.size(); ++i)
+      for (const std::string_view name : parts_[i]->hyperparameter_names())
+        hyperparameters_.push_back({i, name, name_in_chain(*parts_[i], name)});
   }
   ChainModel(const ChainModel& other)
       : name_(other.name_),
+        hyperparameters_(other.hyperparameters_),
         rule_(other.rule_),
         facts_(other.facts_),
         shapes_(other.shapes_),
@@ -79,6 +85,24 @@ class ChainModel final : public AnyModel<Scalar> {
       });
     return disjoint;
   }
+  void step_sparse(const SparseArguments<Scalar>& arguments) override {
+    for (const auto& part : parts_) {
+      if (part->needs_norm() != NeedsNorm::no) fail<std::invalid_argument>(no_sparse_steps_with_norms);
+      if (part->starts_at_parameters()) fail<std::invalid_argument>(no_sparse_steps_from_parameters);
+    }
+    take_sparse_step(SparseOf{*this}, arguments);
+  }
+  void keep(bool rows, Kept kept, Index tensor) override {
+    require_tensor(tensor);
+    if (steps_ > 0) reshape(rows, tensor, origins_of(std::move(kept), shapes_[tensor], rows));
+  }
+  void append(bool rows, Index count, Index tensor) override {
+    for (const auto& part : parts_)
+      if (part->starts_at_parameters()) fail<std::invalid_argument>(nothing_can_be_appended);
+    require_tensor(tensor);
+    require_append(count, rows);
+    if (steps_ > 0) reshape(rows, tensor, origins_with(count, shapes_[tensor], rows));
+  }
   std::int64_t steps() const override { return steps_; }
   std::int64_t skipped_steps() const override { return skips_.total; }
   void reset() override {
@@ -91,20 +115,18 @@ class ChainModel final : public AnyModel<Scalar> {
   void set_nonfinite(NonFinite policy, int most_in_a_row) override { settings_.set_nonfinite(policy, most_in_a_row); }
 
   std::string_view rule() const override { return name_; }
-  void set(Index tensor, std::string_view name, const Value& value) override {
-    for (const auto& part : parts_)
-      for (const HyperparameterInfo& each : part->hyperparameters(tensor))
-        if (name_in_chain(*part, each.name) == name) {
-          part->set_if_listed(tensor, each.name, value);
-          return;
-        }
-    fail_no_hyperparameter(name_, name, hyperparameters(tensor));
+  void set(Index tensor, std::string_view name, const ValueView& value) override {
+    if (tensor >= 0) require_tensor(tensor);
+    const auto its = std::ranges::find(hyperparameters_, name, &ListedName::in_chain);
+    if (its == hyperparameters_.end()) fail_no_hyperparameter(name_, name, hyperparameters(tensor));
+    parts_[its->part]->set(tensor, its->name, value_of(value));
+    if (tensor >= 0) own_rule(tensor, true);
   }
   std::vector<HyperparameterInfo> hyperparameters(Index tensor) const override {
     std::vector<HyperparameterInfo> all;
     for (const auto& part : parts_)
       for (HyperparameterInfo& each : part->hyperparameters(tensor)) {
-        each.name = name_in_chain(*part, each.name);
+        each.name = hyperparameters_[all.size()].in_chain;
         all.push_back(std::move(each));
       }
     return all;
@@ -174,11 +196,12 @@ class ChainModel final : public AnyModel<Scalar> {
                                      : " acts on the parameters and belongs after the rule"});
   }
 
-  std::string name_in_chain(const AnyLink<Scalar>& part, const std::string& name) const {
+  /// As Chain lists it.
+  std::string name_in_chain(const AnyLink<Scalar>& part, std::string_view name) const {
     std::ptrdiff_t count = 0;
-    for (const auto& each : parts_)
-      for (const HyperparameterInfo& its : each->hyperparameters(-1)) count += its.name == name ? 1 : 0;
-    return count == 1 ? name : std::string(part.name().substr(part.name().rfind(':') + 1)) + "." + name;
+    for (const auto& each : parts_) count += std::ranges::count(each->hyperparameter_names(), name);
+    return count == 1 ? std::string(name)
+                      : std::string(part.name().substr(part.name().rfind(':') + 1)) + "." + std::string(name);
   }
 
   void validate() const {
@@ -198,12 +221,21 @@ class ChainModel final : public AnyModel<Scalar> {
     shapes_.remember(params);
     for (const auto& part : parts_) part->remember(size_of(params));
   }
-  bool accepts(Views<const Scalar> gradient) {
+  /// `positions` is described in finite_gradient.hpp.
+  bool accepts(Views<const Scalar> gradient, const Index* positions = nullptr) {
     const auto is_frozen = [this](Index tensor) { return parts_[rule_]->frozen(tensor); };
     const bool squared = std::ranges::any_of(parts_, [](const auto& part) { return part->squares(); }) &&
                          std::ranges::none_of(parts_, [](const auto& part) { return part->rescales_gradient(); });
-    return squared ? detail::accepts<true>(gradient, is_frozen, settings_, skips_)
-                   : detail::accepts<false>(gradient, is_frozen, settings_, skips_);
+    return squared ? detail::accepts<true>(gradient, is_frozen, settings_, skips_, positions)
+                   : detail::accepts<false>(gradient, is_frozen, settings_, skips_, positions);
+  }
+  /// Makes all of the state anew, and only then changes anything.
+  void reshape(bool rows, Index tensor, const Origins& origins) {
+    const Reshaping<Scalar> change{shapes_, tensor, rows, origins};
+    Parts made;
+    for (const auto& part : parts_) made.push_back(part->reshaped(change));
+    parts_ = std::move(made);
+    shapes_.reshape(tensor, change.after());
   }
   bool overwrites(Views<Scalar> params, Views<const Scalar> gradient) {
     return std::ranges::any_of(parts_, [&](const auto& part) {
@@ -304,6 +336,62 @@ class ChainModel final : public AnyModel<Scalar> {
     }
   }
 
+  // ---- Sparse steps ------------------------------------------------------------------------------
+
+  /// The chain as take_sparse_step sees it.
+  struct SparseOf {
+    void validate() const {
+      chain.validate();
+      chain.require_own_tensors(1);
+    }
+    std::int64_t steps() const { return chain.steps_; }
+    auto& shapes() const { return chain.shapes_; }
+    void remember(Views<Scalar> params) const { chain.remember(params); }
+    bool accepts(const View<const Scalar>& gradient, const Index* positions) const {
+      return chain.settings_.nonfinite == NonFinite::propagate || chain.accepts({&gradient, 1}, positions);
+    }
+    bool overlaps_state(const AddressRange& reading) const {
+      return std::ranges::any_of(chain.parts_,
+                                 [&](const auto& part) { return reading.overlaps(part->state_addresses()); });
+    }
+    void pass(const View<Scalar>& params, const Slices& slices, const Scalar* g) const {
+      chain.skips_.in_a_row = 0;
+      chain.for_each_stepped({&params, 1}, [&](const TensorAt& tensor) {
+        chain.set_learning_rates(tensor);
+        chain.step_slices(tensor, params.data, slices, g);
+      });
+      for (const auto& part : chain.parts_) part->end_step();
+      ++chain.steps_;
+    }
+
+    ChainModel& chain;
+  };
+
+  /// Element by element, as many at a time as stay in the nearest cache.
+  void step_slices(const TensorAt& tensor, Scalar* x, const Slices& slices, const Scalar* g) const {
+    constexpr std::size_t most = 1024;
+    std::array<Index, most> x_at, state_at;
+    BlockOf block;
+    block.begin = 0;
+    block.state_at = state_at.data();
+    std::size_t count = 0;
+    const auto step = [&] {
+      for (std::size_t i = 0; i < count; ++i) block.x[i] = x[x_at[i]];
+      block.size = static_cast<Index>(count);
+      run(0, parts_.size(), tensor, block, true);
+      for (std::size_t i = 0; i < count; ++i) x[x_at[i]] = block.value[i];
+      count = 0;
+    };
+    for (const Slice* slice = slices.first; slice != slices.first + slices.count; ++slice)
+      for (Index i = 0; i < slices.length; ++i) {
+        x_at[count] = slice->x + i * slices.x_stride;
+        state_at[count] = slice->state + i * slices.state_stride;
+        block.value[count] = g[slice->gradient + i];
+        if (++count == most) step();
+      }
+    step();
+  }
+
   // ---- Norms -------------------------------------------------------------------------------------
 
   /// The norms of this tensor for the parts before number `end` that need those of each tensor.
@@ -369,8 +457,16 @@ class ChainModel final : public AnyModel<Scalar> {
     });
   }
 
+  /// A hyperparameter of a part, and its name among those of all parts.
+  struct ListedName {
+    std::size_t part;
+    std::string_view name;
+    std::string in_chain;
+  };
+
   std::string name_;
   Parts parts_;
+  std::vector<ListedName> hyperparameters_;
   std::size_t rule_ = 0;
   std::vector<LinkFacts> facts_;  ///< of each part, for the tensor that is stepped
   TensorShapes<Scalar, Eigen::Dynamic> shapes_;
@@ -407,8 +503,7 @@ class SavedChain final : public SavedOptimizer<Scalar> {
   std::vector<StateArray<const Scalar>> arrays() const override { return arrays_of<const Scalar>(chain_); }
 
   void prepare(const Record& record, Index count, bool keeps_hyperparameters) override {
-    if (record.rule != chain_.rule())
-      refuse("its rule is " + shown(quoted_text(record.rule)) + ", expected " + quoted_text(chain_.rule()));
+    require_rule(record, chain_.rule());
     loaded_ = std::make_unique<ChainModel<Scalar>>(chain_);
     loaded_->reset();
     if (!keeps_hyperparameters) take_values(-1, record.hyperparameters);
@@ -417,8 +512,7 @@ class SavedChain final : public SavedOptimizer<Scalar> {
       loaded_->freeze(i, false);
     }
     for (const TensorRecord& its : record.tensors) {
-      if (its.tensor < 0 || its.tensor >= count)
-        refuse("it has values of tensor " + std::to_string(its.tensor) + ", but there are " + std::to_string(count));
+      require_tensor(its, count);
       if (!keeps_hyperparameters && its.hyperparameters) {
         loaded_->own_rule(its.tensor, true);
         take_values(its.tensor, *its.hyperparameters);
@@ -456,10 +550,7 @@ class SavedChain final : public SavedOptimizer<Scalar> {
     return values;
   }
   void take_values(Index tensor, const Values& values) {
-    for (const auto& [name, value] : values) {
-      const std::optional<double> number = number_in(value);  // files have infinity as a text
-      loaded_->set(tensor, name, number ? Value(*number) : value);
-    }
+    for (const auto& [name, value] : values) loaded_->set(tensor, name, value);
   }
 
   /// What the parts count, one after the other.
@@ -474,9 +565,7 @@ class SavedChain final : public SavedOptimizer<Scalar> {
     return all;
   }
   void set_counter(Index tensor, const CounterRecord& record) {
-    const std::size_t expected = counter_of(chain_, -1).numbers.size();
-    if (record.numbers.size() != expected)
-      refuse("running_numbers = " + text_for_error(record.numbers) + "; there must be " + std::to_string(expected));
+    require_numbers(record, counter_of(chain_, -1).numbers.size(), tensor < 0 ? "" : prefix_of(tensor));
     auto product = record.products.begin(), number = record.numbers.begin();
     for (const auto& part : loaded_->parts_) {
       CounterRecord its = part->counter(-1);

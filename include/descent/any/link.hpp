@@ -21,6 +21,7 @@
 #include <descent/kernel/sweep.hpp>
 #include <descent/memory.hpp>
 #include <descent/own_tensors.hpp>
+#include <descent/resize.hpp>
 #include <descent/strided.hpp>
 #include <descent/tensor_step.hpp>
 
@@ -50,6 +51,7 @@ struct Block {
   static constexpr Index most = kernel::norm_block;
 
   Index begin, size;
+  const Index* state_at = nullptr;  ///< where the state of each element is; null for `begin` and what follows
   std::array<Scalar, static_cast<std::size_t>(most)> x;      ///< the parameters before the step
   std::array<Scalar, static_cast<std::size_t>(most)> value;  ///< the gradient, the step or the new parameters
 };
@@ -70,9 +72,11 @@ class AnyLink {
   virtual NeedsNorm needs_norm() const = 0;
   virtual bool squares() const = 0;            ///< whether it squares the gradient, as far as is known
   virtual bool rescales_gradient() const = 0;  ///< see transforms/link.hpp
+  virtual bool starts_at_parameters() const = 0;
 
-  /// Tensor -1 stands for the common hyperparameters.
-  virtual bool set_if_listed(Index tensor, std::string_view name, const Value& value) = 0;
+  virtual std::span<const std::string_view> hyperparameter_names() const = 0;
+  /// Tensor -1 stands for the common hyperparameters. Setting others makes them the tensor's own.
+  virtual void set(Index tensor, std::string_view name, const Value& value) = 0;
   virtual std::vector<HyperparameterInfo> hyperparameters(Index tensor) const = 0;
   virtual void own_rule(Index tensor, bool is_own) = 0;
   virtual void freeze(Index tensor, bool is_frozen) = 0;
@@ -84,6 +88,8 @@ class AnyLink {
   virtual const Scalar* state(std::size_t slot) const = 0;
   virtual AddressRange state_addresses() const = 0;
   virtual void remember(Index size) = 0;
+  /// A copy whose state has followed its tensors.
+  virtual std::unique_ptr<AnyLink> reshaped(const Reshaping<Scalar>& change) const = 0;
   virtual void reset() = 0;
   virtual void end_step() = 0;  ///< of all tensors that are not frozen
 
@@ -136,9 +142,14 @@ class TypedLink final : public AnyLink<Scalar> {
   }
   bool squares() const override { return squares_gradient<L>; }
   bool rescales_gradient() const override { return detail::rescales_gradient<L>(); }
+  bool starts_at_parameters() const override { return StartsAtParameters<L>; }
 
-  bool set_if_listed(Index tensor, std::string_view name, const Value& value) override {
-    return detail::set_if_listed<Scalar>(tensor < 0 ? link_ : own(tensor).rule, name, value, tensor);
+  std::span<const std::string_view> hyperparameter_names() const override { return detail::hyperparameter_names<L>; }
+  void set(Index tensor, std::string_view name, const Value& value) override {
+    L changed = link_of(tensor);
+    set_if_listed<Scalar>(changed, name, value, tensor);
+    if (tensor >= 0) own_rule(tensor, true);
+    (tensor < 0 ? link_ : own(tensor).rule) = changed;
   }
   std::vector<HyperparameterInfo> hyperparameters(Index tensor) const override { return infos_of(link_of(tensor)); }
   void own_rule(Index tensor, bool is_own) override {
@@ -171,6 +182,13 @@ class TypedLink final : public AnyLink<Scalar> {
   const Scalar* state(std::size_t slot) const override { return state_.array(slot); }
   AddressRange state_addresses() const override { return state_.address_range(); }
   void remember(Index size) override { state_.fill(size, initial_state_of(link_)); }
+  std::unique_ptr<AnyLink<Scalar>> reshaped(const Reshaping<Scalar>& change) const override {
+    auto made = std::make_unique<TypedLink>(link_);
+    made->counter_ = counter_;
+    made->own_ = own_;
+    made->state_ = change.state_of(link_, state_);
+    return made;
+  }
   void reset() override {
     counter_ = {};
     own_.for_each([](Index, OwnTensor<L>& its) { its.counter = {}; });
@@ -216,16 +234,24 @@ class TypedLink final : public AnyLink<Scalar> {
       kernel::Arrays<Scalar, state_count + 1> arrays{block.value.data()};
       std::array<Scalar, state_count* static_cast<std::size_t>(Block<Scalar>::most)> copies;
       for (std::size_t slot = 0; slot < state_count; ++slot) {
-        arrays[slot + 1] = state_.array(slot) + tensor.offset + block.begin;
-        if (writes_state) continue;
+        Scalar* const state = state_.array(slot) + tensor.offset;
         Scalar* const copy = copies.data() + slot * static_cast<std::size_t>(Block<Scalar>::most);
-        std::copy_n(arrays[slot + 1], block.size, copy);
         arrays[slot + 1] = copy;
+        if (block.state_at != nullptr)
+          for (Index i = 0; i < block.size; ++i) copy[i] = state[block.state_at[i]];
+        else if (writes_state)
+          arrays[slot + 1] = state + block.begin;
+        else
+          std::copy_n(state + block.begin, block.size, copy);
       }
       static constexpr auto thresholds = joined(std::array<Scalar, 1>{0}, state_thresholds<Scalar, L>());
       const OnValue<Kernel> on_value{kernel};
       const kernel::Pass<Scalar, state_count + 1> pass(on_value, 1, flushes<L>(counter.t) ? &thresholds : nullptr);
       pass(block.x.data(), block.x.data(), arrays, block.size);
+      if (block.state_at != nullptr)
+        for (std::size_t slot = 0; slot < state_count; ++slot)
+          for (Index i = 0; i < block.size; ++i)
+            state_.array(slot)[tensor.offset + block.state_at[i]] = arrays[slot + 1][i];
     });
   }
 

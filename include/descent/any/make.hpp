@@ -4,8 +4,8 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <memory>
-#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -45,9 +45,13 @@ void append_rule(typename ChainModel<Scalar>::Parts& parts, const R& rule) {
 /// Sets the hyperparameters that are given.
 template <class Scalar, class R>
 R with_values(R rule, const ComponentView& component) {
-  for (const Setting& each : std::span(component.first, component.count))
-    if (!set_if_listed<Scalar>(rule, each.name, each.value, -1))
-      fail_no_hyperparameter(R::name, each.name, infos_of(rule));
+  for (std::size_t i = 0; i < component.count; ++i) {
+    const SettingView its = component.views != nullptr
+                                ? component.views[i]
+                                : SettingView{component.settings[i].name, component.settings[i].value};
+    if (!set_if_listed<Scalar>(rule, its.name, value_of(its.value), -1))
+      fail_no_hyperparameter(R::name, its.name, infos_of(rule));
+  }
   return rule;
 }
 

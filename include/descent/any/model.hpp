@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include <descent/indices.hpp>
 #include <descent/nonfinite.hpp>
 #include <descent/tensors.hpp>
 #include <descent/value.hpp>
@@ -36,6 +37,9 @@ class AnyModel {
   virtual bool try_fast_path(Scalar* x, const Scalar* g, Index n, Index layout, bool may_overlap) = 0;
   /// As `take` of with_views.
   virtual bool step(Views<Scalar> params, Views<const Scalar> gradient, bool disjoint) = 0;
+  virtual void step_sparse(const SparseArguments<Scalar>& arguments) = 0;
+  virtual void keep(bool rows, Kept kept, Index tensor) = 0;
+  virtual void append(bool rows, Index count, Index tensor) = 0;
   virtual std::int64_t steps() const = 0;
   virtual std::int64_t skipped_steps() const = 0;
   virtual void reset() = 0;
@@ -44,7 +48,7 @@ class AnyModel {
 
   // Tensor -1 stands for the common hyperparameters.
   virtual std::string_view rule() const = 0;
-  virtual void set(Index tensor, std::string_view name, const Value& value) = 0;
+  virtual void set(Index tensor, std::string_view name, const ValueView& value) = 0;
   virtual std::vector<HyperparameterInfo> hyperparameters(Index tensor) const = 0;
   virtual void own_rule(Index tensor, bool is_own) = 0;
   virtual void freeze(Index tensor, bool is_frozen) = 0;
@@ -61,11 +65,12 @@ class AnyModel {
   virtual std::unique_ptr<SavedOptimizer<Scalar>> saved() = 0;
 };
 
-/// A Component, whose values stand elsewhere.
+/// A Component, whose values stand elsewhere, in one of two forms.
 struct ComponentView {
   std::string_view name;
-  const Setting* first;
   std::size_t count;
+  const Setting* settings;
+  const SettingView* views;
 };
 
 }  // namespace DESCENT_FLAGS

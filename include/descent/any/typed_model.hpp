@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <stdexcept>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -14,6 +15,8 @@
 #include <descent/by_name.hpp>
 #include <descent/checkpoint/optimizer_record.hpp>
 #include <descent/optimizer.hpp>
+#include <descent/resize.hpp>
+#include <descent/sparse.hpp>
 
 namespace descent::detail {
 inline namespace DESCENT_FLAGS {
@@ -31,6 +34,25 @@ class TypedModel final : public AnyModel<Scalar> {
   bool step(Views<Scalar> params, Views<const Scalar> gradient, bool disjoint) override {
     return optimizer_.checked_step(params, gradient, disjoint);
   }
+  void step_sparse([[maybe_unused]] const SparseArguments<Scalar>& arguments) override {
+    if constexpr (norm_link_count<R> > 0)
+      fail<std::invalid_argument>(no_sparse_steps_with_norms);
+    else if constexpr (StepsWhole<R>)
+      fail<std::invalid_argument>(no_sparse_steps_of_matrices);
+    else if constexpr (StartsAtParameters<R>)
+      fail<std::invalid_argument>(no_sparse_steps_from_parameters);
+    else
+      SparseStep<Optimizer<R, Scalar>>::step(optimizer_, arguments);
+  }
+  void keep(bool rows, Kept kept, Index tensor) override {
+    Resize<Optimizer<R, Scalar>>::keep(optimizer_, rows, std::move(kept), tensor);
+  }
+  void append([[maybe_unused]] bool rows, [[maybe_unused]] Index count, [[maybe_unused]] Index tensor) override {
+    if constexpr (StartsAtParameters<R>)
+      fail<std::invalid_argument>(nothing_can_be_appended);
+    else
+      Resize<Optimizer<R, Scalar>>::append(optimizer_, rows, count, tensor);
+  }
   std::int64_t steps() const override { return optimizer_.steps(); }
   std::int64_t skipped_steps() const override { return optimizer_.skipped_steps(); }
   void reset() override { optimizer_.reset(); }
@@ -38,13 +60,14 @@ class TypedModel final : public AnyModel<Scalar> {
   void set_nonfinite(NonFinite policy, int most_in_a_row) override { optimizer_.set_nonfinite(policy, most_in_a_row); }
 
   std::string_view rule() const override { return R::name; }
-  void set(Index tensor, std::string_view name, const Value& value) override {
-    R& rule = tensor < 0 ? optimizer_ : optimizer_.tensor_rule(tensor);
-    if (!set_if_listed<Scalar>(rule, name, value, tensor)) fail_no_hyperparameter(R::name, name, infos_of(rule));
+  void set(Index tensor, std::string_view name, const ValueView& value) override {
+    if (tensor >= 0) optimizer_.require_tensor(tensor);
+    R changed = rule_of(tensor);
+    if (!set_if_listed<Scalar>(changed, name, value_of(value), tensor))
+      fail_no_hyperparameter(R::name, name, infos_of(changed));
+    (tensor < 0 ? optimizer_ : optimizer_.tensor_rule(tensor)) = changed;
   }
-  std::vector<HyperparameterInfo> hyperparameters(Index tensor) const override {
-    return infos_of(optimizer_.rule_of(tensor < 0 ? nullptr : optimizer_.own_.find(tensor)));
-  }
+  std::vector<HyperparameterInfo> hyperparameters(Index tensor) const override { return infos_of(rule_of(tensor)); }
   void own_rule(Index tensor, bool is_own) override {
     if (is_own)
       optimizer_.tensor_rule(tensor);
@@ -77,6 +100,10 @@ class TypedModel final : public AnyModel<Scalar> {
   std::unique_ptr<SavedOptimizer<Scalar>> saved() override { return saved_optimizer(optimizer_); }
 
  private:
+  const R& rule_of(Index tensor) const {
+    return optimizer_.rule_of(tensor < 0 ? nullptr : optimizer_.own_.find(tensor));
+  }
+
   Optimizer<R, Scalar> optimizer_;
 };
 

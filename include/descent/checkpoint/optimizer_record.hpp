@@ -57,32 +57,11 @@ struct MemoryAccess {
 /// Sets `to` to the value and returns true, if T has exactly this value.
 template <HyperparameterValue T>
 bool take_value(T& to, const Value& value) {
-  if constexpr (NamedEnum<T>) {
-    constexpr auto names = enumerator_names(T{});
-    const auto* const name = std::get_if<std::string>(&value);
-    for (std::size_t i = 0; name != nullptr && i < names.size(); ++i)
-      if (*name == names[i]) {
-        to = static_cast<T>(i);
-        return true;
-      }
-    return false;
-  } else if constexpr (std::same_as<T, bool>) {
-    const bool* const given = std::get_if<bool>(&value);
-    if (given != nullptr) to = *given;
-    return given != nullptr;
-  } else if constexpr (std::floating_point<T>) {
-    const std::optional<double> given = number_in(value);
-    if (!given) return false;
-    to = static_cast<T>(*given);
-    return std::isnan(to) || static_cast<double>(to) == *given;
-  } else {
-    const auto take = [&]<class Given>(const Given* given) {
-      if (given == nullptr) return false;
-      to = static_cast<T>(*given);
-      return static_cast<Given>(to) == *given && (to < T{}) == (*given < Given{});
-    };
-    return take(std::get_if<std::int64_t>(&value)) || take(std::get_if<std::uint64_t>(&value));
-  }
+  const std::optional<T> given = as<T>(value);
+  if constexpr (std::same_as<T, float>)
+    if (given && !std::isnan(*given) && static_cast<double>(*given) != number_in(value)) return false;
+  if (given) to = *given;
+  return given.has_value();
 }
 
 /// Throws std::invalid_argument if two of them have the same name.
@@ -130,8 +109,7 @@ StepCounter<R> counter_of(const CounterRecord& record, const std::string& prefix
   if constexpr (count_running_factors<R>() > 0)
     for (std::size_t i = 0; i < counter.products.size(); ++i) counter.products[i] = record.products.at(i);
   constexpr std::size_t count = count_running_numbers<R>();
-  if (record.numbers.size() != count)
-    refuse(prefix + "running_numbers = " + text_for_error(record.numbers) + "; there must be " + std::to_string(count));
+  require_numbers(record, count, prefix);
   if constexpr (count > 0)
     for (std::size_t i = 0; i < count; ++i) counter.numbers[i] = record.numbers[i];
   return counter;
@@ -165,8 +143,7 @@ class OptimizerRecord final : public SavedOptimizer<Scalar> {
   }
 
   void prepare(const Record& record, Index count, bool keeps_hyperparameters) override {
-    if (record.rule != R::name)
-      refuse("its rule is " + shown(quoted_text(record.rule)) + ", expected " + quoted_text(R::name));
+    require_rule(record, R::name);
     R rule = optimizer_;
     if (!keeps_hyperparameters) take_values(rule, record.hyperparameters, "hyperparameters");
     loaded_.emplace(Loaded{Optimizer<R, Scalar, Size>(std::move(rule))});
@@ -232,8 +209,7 @@ class OptimizerRecord final : public SavedOptimizer<Scalar> {
     const auto& so_far = MemoryAccess::own_tensors(optimizer_);
     auto& own_tensors = MemoryAccess::own_tensors(loaded());
     for (const TensorRecord& its : record.tensors) {
-      if (its.tensor < 0 || its.tensor >= count)
-        refuse("it has values of tensor " + std::to_string(its.tensor) + ", but there are " + std::to_string(count));
+      require_tensor(its, count);
       const OwnTensor<R>* const old = so_far.find(its.tensor);
       const bool had_rule = old != nullptr && old->has_rule;
       OwnTensor<R>& own = own_tensors.make(its.tensor, {}, had_rule ? old->rule : static_cast<const R&>(optimizer_));

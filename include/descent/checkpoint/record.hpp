@@ -100,21 +100,6 @@ class SavedOptimizer {
   virtual void commit() noexcept = 0;
 };
 
-/// The number that a value stands for, if it does. Files have no numbers for infinities and NaN.
-inline std::optional<double> number_in(const Value& value) {
-  if (const auto* const text = std::get_if<std::string>(&value)) {
-    constexpr double infinity = std::numeric_limits<double>::infinity();
-    if (*text == "nan") return std::numeric_limits<double>::quiet_NaN();
-    if (*text == "inf") return infinity;
-    if (*text == "-inf") return -infinity;
-    return std::nullopt;
-  }
-  if (const auto* const number = std::get_if<double>(&value)) return *number;
-  if (const auto* const number = std::get_if<std::int64_t>(&value)) return static_cast<double>(*number);
-  if (const auto* const number = std::get_if<std::uint64_t>(&value)) return static_cast<double>(*number);
-  return std::nullopt;
-}
-
 // ---- What is wrong with one ------------------------------------------------------------------------
 
 /// What is wrong with a checkpoint; `load` adds which one.
@@ -171,6 +156,24 @@ inline std::string text_for_error(const std::vector<double>& numbers) {
 /// What the names of a tensor's own values begin with.
 inline std::string prefix_of(std::string_view tensor) { return "tensor." + std::string(tensor) + "."; }
 inline std::string prefix_of(Index tensor) { return prefix_of(std::to_string(tensor)); }
+
+/// Checks that the record is that of an optimizer of this rule.
+inline void require_rule(const Record& record, std::string_view rule) {
+  if (record.rule != rule) refuse("its rule is " + shown(quoted_text(record.rule)) + ", expected " + quoted_text(rule));
+}
+
+/// Checks that there is such a tensor.
+inline void require_tensor(const TensorRecord& its, Index count) {
+  if (its.tensor < 0 || its.tensor >= count)
+    refuse("it has values of tensor " + std::to_string(its.tensor) + ", but there are " + std::to_string(count));
+}
+
+/// Checks that the counter has as many running numbers as its rule.
+inline void require_numbers(const CounterRecord& counter, std::size_t count, const std::string& prefix) {
+  if (counter.numbers.size() != count)
+    refuse(prefix + "running_numbers = " + text_for_error(counter.numbers) + "; there must be " +
+           std::to_string(count));
+}
 
 inline void require_count(const std::string& name, std::int64_t count) {
   constexpr std::int64_t most = (std::numeric_limits<std::int64_t>::max)() / 2;  // far from overflow

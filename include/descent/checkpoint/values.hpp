@@ -28,6 +28,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <descent/by_name.hpp>
 #include <descent/checkpoint/record.hpp>
 #include <descent/errors.hpp>
 #include <descent/kernel/flags.hpp>

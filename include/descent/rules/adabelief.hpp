@@ -57,7 +57,4 @@ struct AdaBelief {
 
 }  // namespace rules
 
-template <class Scalar = double, int Size = -1>
-using AdaBelief = Optimizer<rules::AdaBelief, Scalar, Size>;
-
 }  // namespace descent

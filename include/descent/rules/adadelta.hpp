@@ -51,7 +51,4 @@ struct AdaDelta {
 
 }  // namespace rules
 
-template <class Scalar = double, int Size = -1>
-using AdaDelta = Optimizer<rules::AdaDelta, Scalar, Size>;
-
 }  // namespace descent

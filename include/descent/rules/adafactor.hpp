@@ -107,7 +107,4 @@ struct Adafactor {
 
 }  // namespace rules
 
-template <class Scalar = double, int Size = -1>
-using Adafactor = Optimizer<rules::Adafactor, Scalar, Size>;
-
 }  // namespace descent

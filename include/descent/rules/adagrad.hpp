@@ -57,7 +57,4 @@ struct AdaGrad {
 
 }  // namespace rules
 
-template <class Scalar = double, int Size = -1>
-using AdaGrad = Optimizer<rules::AdaGrad, Scalar, Size>;
-
 }  // namespace descent

@@ -64,7 +64,4 @@ struct Adam {
 
 }  // namespace rules
 
-template <class Scalar = double, int Size = -1>
-using Adam = Optimizer<rules::Adam, Scalar, Size>;
-
 }  // namespace descent

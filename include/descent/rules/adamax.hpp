@@ -54,7 +54,4 @@ struct AdaMax {
 
 }  // namespace rules
 
-template <class Scalar = double, int Size = -1>
-using AdaMax = Optimizer<rules::AdaMax, Scalar, Size>;
-
 }  // namespace descent

@@ -55,7 +55,4 @@ struct AdamW {
 
 }  // namespace rules
 
-template <class Scalar = double, int Size = -1>
-using AdamW = Optimizer<rules::AdamW, Scalar, Size>;
-
 }  // namespace descent

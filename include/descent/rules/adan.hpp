@@ -77,7 +77,4 @@ struct Adan {
 
 }  // namespace rules
 
-template <class Scalar = double, int Size = -1>
-using Adan = Optimizer<rules::Adan, Scalar, Size>;
-
 }  // namespace descent

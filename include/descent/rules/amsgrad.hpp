@@ -75,7 +75,4 @@ struct AMSGrad {
 
 }  // namespace rules
 
-template <class Scalar = double, int Size = -1>
-using AMSGrad = Optimizer<rules::AMSGrad, Scalar, Size>;
-
 }  // namespace descent

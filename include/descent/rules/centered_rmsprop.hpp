@@ -57,7 +57,4 @@ struct CenteredRMSProp {
 
 }  // namespace rules
 
-template <class Scalar = double, int Size = -1>
-using CenteredRMSProp = Optimizer<rules::CenteredRMSProp, Scalar, Size>;
-
 }  // namespace descent

@@ -64,7 +64,4 @@ struct Ftrl {
 
 }  // namespace rules
 
-template <class Scalar = double, int Size = -1>
-using Ftrl = Optimizer<rules::Ftrl, Scalar, Size>;
-
 }  // namespace descent

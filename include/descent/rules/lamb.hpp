@@ -24,7 +24,4 @@ using LAMB = Chain<Adam, transforms::WeightDecay, transforms::TrustRatio>;
 
 }  // namespace rules
 
-template <class Scalar = double, int Size = -1>
-using LAMB = Optimizer<rules::LAMB, Scalar, Size>;
-
 }  // namespace descent

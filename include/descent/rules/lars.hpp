@@ -23,7 +23,4 @@ using LARS = Chain<SGD, transforms::LayerwiseRate, transforms::MomentumOfSteps>;
 
 }  // namespace rules
 
-template <class Scalar = double, int Size = -1>
-using LARS = Optimizer<rules::LARS, Scalar, Size>;
-
 }  // namespace descent

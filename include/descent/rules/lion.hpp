@@ -49,7 +49,4 @@ struct Lion {
 
 }  // namespace rules
 
-template <class Scalar = double, int Size = -1>
-using Lion = Optimizer<rules::Lion, Scalar, Size>;
-
 }  // namespace descent

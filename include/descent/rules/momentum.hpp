@@ -64,7 +64,4 @@ struct Momentum {
 
 }  // namespace rules
 
-template <class Scalar = double, int Size = -1>
-using Momentum = Optimizer<rules::Momentum, Scalar, Size>;
-
 }  // namespace descent

@@ -170,7 +170,4 @@ struct Muon {
 
 }  // namespace rules
 
-template <class Scalar = double, int Size = -1>
-using Muon = Optimizer<rules::Muon, Scalar, Size>;
-
 }  // namespace descent

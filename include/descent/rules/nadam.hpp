@@ -80,7 +80,4 @@ struct NAdam {
 
 }  // namespace rules
 
-template <class Scalar = double, int Size = -1>
-using NAdam = Optimizer<rules::NAdam, Scalar, Size>;
-
 }  // namespace descent

@@ -81,7 +81,4 @@ struct Nesterov {
 
 }  // namespace rules
 
-template <class Scalar = double, int Size = -1>
-using Nesterov = Optimizer<rules::Nesterov, Scalar, Size>;
-
 }  // namespace descent

@@ -78,7 +78,4 @@ struct RAdam {
 
 }  // namespace rules
 
-template <class Scalar = double, int Size = -1>
-using RAdam = Optimizer<rules::RAdam, Scalar, Size>;
-
 }  // namespace descent

@@ -49,7 +49,4 @@ struct RMSProp {
 
 }  // namespace rules
 
-template <class Scalar = double, int Size = -1>
-using RMSProp = Optimizer<rules::RMSProp, Scalar, Size>;
-
 }  // namespace descent

@@ -64,7 +64,4 @@ struct Rprop {
 
 }  // namespace rules
 
-template <class Scalar = double, int Size = -1>
-using Rprop = Optimizer<rules::Rprop, Scalar, Size>;
-
 }  // namespace descent

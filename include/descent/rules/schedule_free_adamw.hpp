@@ -69,7 +69,4 @@ struct ScheduleFreeAdamW {
 
 }  // namespace rules
 
-template <class Scalar = double, int Size = -1>
-using ScheduleFreeAdamW = Optimizer<rules::ScheduleFreeAdamW, Scalar, Size>;
-
 }  // namespace descent

@@ -61,7 +61,4 @@ struct ScheduleFreeSGD {
 
 }  // namespace rules
 
-template <class Scalar = double, int Size = -1>
-using ScheduleFreeSGD = Optimizer<rules::ScheduleFreeSGD, Scalar, Size>;
-
 }  // namespace descent

@@ -32,7 +32,4 @@ struct SGD {
 
 }  // namespace rules
 
-template <class Scalar = double, int Size = -1>
-using SGD = Optimizer<rules::SGD, Scalar, Size>;
-
 }  // namespace descent

@@ -62,7 +62,4 @@ struct Yogi {
 
 }  // namespace rules
 
-template <class Scalar = double, int Size = -1>
-using Yogi = Optimizer<rules::Yogi, Scalar, Size>;
-
 }  // namespace descent
