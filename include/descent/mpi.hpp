@@ -48,6 +48,36 @@ namespace descent {
 namespace detail {
 inline namespace DESCENT_FLAGS {
 
+/// The shapes of the whole tensors, and the shares into which they are cut.
+template <class Scalar>
+struct Layout {
+  TensorShapes<Scalar, Eigen::Dynamic> shapes;
+  Shares shares;
+  std::vector<View<Scalar>> memory;
+
+  template <class R, class S>
+  void cut(Views<S> params, const Communicator& ranks) {
+    shapes.remember(params);
+    shares = Shares(shapes, ranks.size(), unit_of_cuts<R, Scalar>);
+    memory.resize(static_cast<std::size_t>(params.count));
+  }
+
+  /// The share of this rank of each tensor, if they lie one after the other at x. A whole tensor keeps its shape.
+  Views<Scalar> views(const Communicator& ranks, Scalar* x) {
+    const Share* share = shares.of(ranks.rank()).begin();
+    for (Index tensor = 0; tensor < shapes.size(); ++tensor) {
+      const bool has_one = share != shares.of(ranks.rank()).end() && share->tensor == tensor;
+      const Index count = has_one ? share->count : 0;
+      const Shape shape = shapes[tensor];
+      memory[static_cast<std::size_t>(tensor)] =
+          contiguous_view(x, has_one && count == shape.size() ? shape : Shape{count, 1, false});
+      if (x != nullptr) x += count;
+      share += has_one ? 1 : 0;
+    }
+    return {memory.data(), shapes.size()};
+  }
+};
+
 /// The access of mpi/checkpoint.hpp to a Sharded optimizer.
 struct ShardedAccess;
 
@@ -109,7 +139,7 @@ class Sharded : public R {
   requires ParametersOf<Params, Scalar, Eigen::Dynamic> && GradientOf<Gradient, Params, Scalar>
   void step(Params&& params, const Gradient& gradient) {
     ranks_.together([&](const auto& agree) {
-      detail::with_views<Scalar>(params, gradient, shapes_, [&](const auto& x, const auto& g, bool) {
+      detail::with_views<Scalar>(params, gradient, layout_.shapes, [&](const auto& x, const auto& g, bool) {
         prepare(x, g);
         agree([&](auto& list) { describe_step(x, list); });
         step_shares(x, g);
@@ -158,10 +188,12 @@ class Sharded : public R {
   using Gradient = detail::Views<const Scalar>;
 
   /// With the hyperparameters as they stand now.
-  Local& local() {
+  Local& local() const {
     static_cast<R&>(local_) = *this;
     return local_;
   }
+
+  void take_hyperparameters() { static_cast<R&>(*this) = local_; }
 
   template <class List>
   static void describe(std::string_view call, const Local& local, Index tensors, List& list) {
@@ -173,8 +205,8 @@ class Sharded : public R {
   }
   template <class List>
   void describe_shapes(List& list) const {
-    for (Index tensor = 0; tensor < shapes_.size(); ++tensor) {
-      const detail::Shape shape = shapes_[tensor];
+    for (Index tensor = 0; tensor < layout_.shapes.size(); ++tensor) {
+      const detail::Shape shape = layout_.shapes[tensor];
       list({"rows of tensor ", tensor}, shape.rows);
       list({"columns of tensor ", tensor}, shape.cols);
       list({"row-major tensor ", tensor}, shape.row_major);
@@ -204,7 +236,7 @@ class Sharded : public R {
     ShareStep::validate(local());
     detail::require_pairs(params, gradient);
     if (steps() > 0)
-      detail::require_shapes(params, shapes_);
+      detail::require_shapes(params, layout_.shapes);
     else
       remember(params);
     reserve();
@@ -213,38 +245,18 @@ class Sharded : public R {
   /// Called before the first step: cuts the shares and creates their state.
   void remember(Params params) {
     ShareStep::require_own_tensors(local_, params.count);
-    cut(params);
-    ShareStep::remember(local_, {views_.data(), params.count});
-  }
-  template <class S>
-  void cut(detail::Views<S> params) {
-    shapes_.remember(params);
-    shares_ = detail::Shares(shapes_, ranks_.size(), detail::unit_of_cuts<R, Scalar>);
-    views_.resize(static_cast<std::size_t>(params.count));
-    place_views(nullptr);
-  }
-  /// The views of this rank's shares, whose values are at x. A whole tensor keeps its shape.
-  void place_views(Scalar* x) {
-    const detail::Share* share = shares_.of(ranks_.rank()).begin();
-    for (Index tensor = 0; tensor < shapes_.size(); ++tensor) {
-      const bool has_one = share != shares_.of(ranks_.rank()).end() && share->tensor == tensor;
-      const Index count = has_one ? share->count : 0;
-      const detail::Shape shape = shapes_[tensor];
-      views_[static_cast<std::size_t>(tensor)] =
-          detail::contiguous_view(x, has_one && count == shape.size() ? shape : detail::Shape{count, 1, false});
-      x += count;
-      share += has_one ? 1 : 0;
-    }
+    layout_.template cut<R>(params, ranks_);
+    ShareStep::remember(local_, layout_.views(ranks_, nullptr));
   }
   void reserve() {
-    const Index own = shares_.of(ranks_.rank()).size();
+    const Index own = layout_.shares.of(ranks_.rank()).size();
     x_.of(own);
     g_.of(own);
-    exchange_.reserve(shares_, ranks_.size());
-    ShareStep::reserve_work(local_, shares_.of(ranks_.rank()));
-    facts_.resize(static_cast<std::size_t>(shapes_.size()));
-    if constexpr (detail::norm_link_count<R> > 0) norms_.reserve(shares_, ranks_, shapes_.size());
-    moving_.assign_without(shares_, [&](Index tensor) { return ShareStep::is_frozen(local_, tensor); });
+    exchange_.reserve(layout_.shares, ranks_.size());
+    ShareStep::reserve_work(local_, layout_.shares.of(ranks_.rank()));
+    facts_.resize(static_cast<std::size_t>(layout_.shapes.size()));
+    if constexpr (detail::norm_link_count<R> > 0) norms_.reserve(layout_.shares, ranks_, layout_.shapes.size());
+    moving_.assign_without(layout_.shares, [&](Index tensor) { return ShareStep::is_frozen(local_, tensor); });
   }
 
   /// The values of these shares of this rank, one after the other.
@@ -253,7 +265,8 @@ class Sharded : public R {
     Scalar* const x = x_.memory.template array<Scalar>();
     Scalar* to = x;
     for (const detail::Share& share : shares.of(ranks_.rank())) {
-      detail::copy_part<Scalar>(tensors[share.tensor], shapes_[share.tensor].row_major, share.begin, share.count, to);
+      detail::copy_part<Scalar>(tensors[share.tensor], layout_.shapes[share.tensor].row_major, share.begin, share.count,
+                                to);
       to += share.count;
     }
     return x;
@@ -261,12 +274,12 @@ class Sharded : public R {
 
   void step_shares(Params params, Gradient gradient) {
     Scalar* const g = g_.memory.template array<Scalar>();
-    exchange_.mean_of(gradient, shapes_, moving_, ranks_, g);
+    exchange_.mean_of(gradient, layout_.shapes, moving_, ranks_, g);
     const detail::ShareData<Scalar> data{moving_.of(ranks_.rank()), take_values(params, moving_), g};
-    ShareStep::measure(local_, shapes_, moving_, data, ranks_, facts_, norms_);
-    if (!ShareStep::propagates(local_) && !ShareStep::accepts(local_, shapes_, data, ranks_, facts_)) return;
+    ShareStep::measure(local_, layout_.shapes, moving_, data, ranks_, facts_, norms_);
+    if (!ShareStep::propagates(local_) && !ShareStep::accepts(local_, layout_.shapes, data, ranks_, facts_)) return;
     ShareStep::take(local_, data, facts_);
-    exchange_.gather(data.x, moving_, ranks_, shapes_, params);
+    exchange_.gather(data.x, moving_, ranks_, layout_.shapes, params);
   }
 
   /// A copy of params in which move(local, shares) has moved each rank's share.
@@ -278,7 +291,7 @@ class Sharded : public R {
       const auto kept = detail::views_of<Scalar>(copies);
       const auto views = detail::views_in<Scalar>(kept);
       if (steps() > 0) {
-        detail::require_shapes(views, shapes_);
+        detail::require_shapes(views, layout_.shapes);
         reserve();
       }
       agree([&](auto& list) {
@@ -286,20 +299,18 @@ class Sharded : public R {
         if (steps() > 0) describe_shapes(list);
       });
       if (steps() > 0) {
-        place_views(take_values(views, shares_));
-        move(local_, detail::views_in<Scalar>(views_));
-        exchange_.gather(x_.memory.template array<Scalar>(), shares_, ranks_, shapes_, views);
+        move(local_, layout_.views(ranks_, take_values(views, layout_.shares)));
+        exchange_.gather(x_.memory.template array<Scalar>(), layout_.shares, ranks_, layout_.shapes, views);
       }
       return copies;
     });
   }
 
   detail::Communicator ranks_;
-  Local local_;  ///< its tensors are the shares of this rank, and its hyperparameters those at the last check
-  detail::TensorShapes<Scalar, Eigen::Dynamic> shapes_;  ///< of the whole tensors
-  detail::Shares shares_, moving_;                       ///< of all tensors, and of those that are not frozen
-  std::vector<detail::View<Scalar>> views_;              ///< one for each tensor
-  detail::ReusedArray<Scalar> x_, g_;                    ///< the values and gradients of this rank's shares
+  mutable Local local_;  ///< its tensors are the shares of this rank, and its hyperparameters those at the last check
+  detail::Layout<Scalar> layout_;
+  detail::Shares moving_;              ///< of tensors that are not frozen
+  detail::ReusedArray<Scalar> x_, g_;  ///< the values and gradients of this rank's shares
   detail::Exchange<Scalar> exchange_;
   std::vector<detail::TensorFacts<R>> facts_;
   detail::NormMemory<Scalar> norms_;

@@ -32,13 +32,14 @@ bool agrees(const R& rule, const std::vector<std::pair<Eigen::Index, Eigen::Inde
 TEST_CASE("every rule in every variant has the bits of one process", "[mpi]") {
   for_each_variant([&](const char* name, const auto& rule) {
     INFO(name);
-    CHECK(agrees<float>(rule, {{7, 30}, {1003, 1}, {5, 5}}, 40));
+    CHECK(
+        agrees<float>(rule, {{7, 30}, {203, 1}, {5, 5}}, 34));  // beyond the first step at which small state becomes 0
   });
 }
 
 TEST_CASE("norms over all ranks have the bits of one process", "[mpi]") {
   // Beyond one block of norms, and beyond two; single elements behind them; tensors of one rank, and of several.
-  const std::vector<std::pair<Eigen::Index, Eigen::Index>> shapes{{4096, 2}, {1, 1}, {100, 41}, {3, 3}, {20'003, 1}};
+  const std::vector<std::pair<Eigen::Index, Eigen::Index>> shapes{{4096, 2}, {1, 1}, {100, 41}, {3, 3}, {9'003, 1}};
   CHECK(agrees<float>(Chain{ClipNorm{1.0}, adam, WeightDecay{.weight_decay = 0.1, .matrices_only = true}, Average{0.9}},
                       shapes, 34));
   CHECK(agrees<double>(Chain{GradientScale{0.5}, ClipTensorNorm{0.5}, ClipNorm{0.7}, rules::SGD{0.1}}, shapes, 5));
@@ -88,7 +89,7 @@ TEST_CASE("sizes need not divide, and ranks may own nothing", "[mpi]") {
 }
 
 TEST_CASE("more than fits into one message is exchanged in rounds", "[mpi]") {
-  CHECK(agrees<double>(Chain{adam}, {{3, 7}, {1'700'003, 1}, {11, 13}}, 2));
+  CHECK(agrees<double>(Chain{adam}, {{3, 7}, {1'100'003, 1}, {11, 13}}, 2));
 }
 
 TEST_CASE("row-major matrices, and gradients of the other order", "[mpi]") {
@@ -165,7 +166,7 @@ TEST_CASE("hyperparameters change at any time", "[mpi]") {
 TEST_CASE("frozen tensors and tensors of their own", "[mpi]") {
   const auto check = [](const auto& rule) {
     Beside<std::remove_cvref_t<decltype(rule)>, Vector<float>> run(
-        rule, {start<float>(6000), start<float>(50), start<float>(9001), start<float>(20)});
+        rule, {start<float>(5000), start<float>(50), start<float>(4100), start<float>(20)});
     for (int t = 1; t <= 40; ++t) {
       if (t == 2) run.both([](auto& optimizer) { optimizer.freeze(2); });
       if (t == 4) run.both([](auto& optimizer) { optimizer.tensor_rule(1).learning_rate = 0.5; });
