@@ -85,34 +85,43 @@ class Exchange {
   void mean_of(Views<const Scalar> gradient, const Shapes& shapes, const Shares& shares, const Communicator& ranks,
                Scalar* mean) {
     const auto own_rank = static_cast<std::size_t>(ranks.rank());
+    const auto copy = [&](Walk& walk, Index count, Scalar* to) {
+      return walk.take(count, [&](Index tensor, Index begin, Index in_tensor, Index taken) {
+        copy_part(gradient[tensor], shapes[tensor].row_major, begin, in_tensor, to + taken);
+      });
+    };
     start_walks(shares);
-    Index left = sizes_[own_rank];
     for_each_round([&](Round& round) {
+      round.count = (std::min)(sizes_[own_rank], piece_);
+      sizes_[own_rank] -= round.count;
+      if (ranks.size() == 1) return;
       Scalar* const sent = round.sent.memory.template array<Scalar>();
       for (std::size_t rank = 0; rank < walks_.size(); ++rank) {
-        Scalar* const to = sent + static_cast<Index>(rank) * piece_;
-        const Index count = walks_[rank].take(piece_, [&](Index tensor, Index begin, Index in_tensor, Index taken) {
-          copy_part(gradient[tensor], shapes[tensor].row_major, begin, in_tensor, to + taken);
-        });
-        round.send_counts[rank] = rank == own_rank ? 0 : static_cast<int>(count) * item;
+        const bool is_own = rank == own_rank;
+        const Index count = is_own ? 0 : copy(walks_[rank], piece_, sent + static_cast<Index>(rank) * piece_);
+        round.send_counts[rank] = static_cast<int>(count) * item;
+        round.receive_counts[rank] = is_own ? 0 : static_cast<int>(round.count) * item;
       }
-      round.count = (std::min)(left, piece_);
-      left -= round.count;
-      std::fill(round.receive_counts.begin(), round.receive_counts.end(), static_cast<int>(round.count) * item);
-      round.receive_counts[own_rank] = 0;
       require_success(MPI_Ialltoallv(sent, round.send_counts.data(), round.begins.data(), MPI_BYTE,
                                      round.received.memory.template array<Scalar>(), round.receive_counts.data(),
                                      round.begins.data(), MPI_BYTE, ranks.get(), &round.request),
                       "MPI_Ialltoallv");
     }, [&](Round& round) {
-      const auto gradient_of = [&](std::size_t rank) {
-        const auto& from = rank == own_rank ? round.sent : round.received;
-        return from.memory.template array<Scalar>() + static_cast<Index>(rank) * piece_;
-      };
-      std::copy_n(gradient_of(0), round.count, mean);
-      for (std::size_t rank = 1; rank < walks_.size(); ++rank) kernel::add(mean, gradient_of(rank), round.count);
-      kernel::divide(mean, round.count, static_cast<Scalar>(ranks.size()));
-      mean += round.count;
+      constexpr Index most = 1024;  // so that sums stay in the cache until they are means
+      std::array<Scalar, most> own;
+      for (Index begin = 0, count = 0; begin < round.count; begin += count, mean += count) {
+        count = (std::min)(most, round.count - begin);
+        copy(walks_[own_rank], count, own.data());
+        const Scalar* received = round.received.memory.template array<Scalar>() + begin;
+        for (std::size_t rank = 0; rank < walks_.size(); ++rank, received += piece_) {
+          const Scalar* const its = rank == own_rank ? own.data() : received;
+          if (rank == 0)
+            std::copy_n(its, count, mean);
+          else
+            kernel::add(mean, its, count);
+        }
+        if (ranks.size() > 1) kernel::divide(mean, count, static_cast<Scalar>(ranks.size()));
+      }
     });
   }
 
@@ -120,6 +129,8 @@ class Exchange {
   template <class Shapes>
   void gather(const Scalar* own, const Shares& shares, const Communicator& ranks, const Shapes& shapes,
               Views<Scalar> tensors) {
+    const auto own_rank = static_cast<std::size_t>(ranks.rank());
+    const Scalar* sent = own;
     start_walks(shares);
     for_each_round([&](Round& round) {
       for (std::size_t rank = 0; rank < walks_.size(); ++rank) {
@@ -127,19 +138,21 @@ class Exchange {
         sizes_[rank] -= count;
         round.receive_counts[rank] = static_cast<int>(count) * item;
       }
-      const int own_bytes = round.receive_counts[static_cast<std::size_t>(ranks.rank())];
+      if (ranks.size() == 1) return;
+      const int bytes = round.receive_counts[own_rank];
       require_success(
-          MPI_Iallgatherv(own, own_bytes, MPI_BYTE, round.received.memory.template array<Scalar>(),
+          MPI_Iallgatherv(sent, bytes, MPI_BYTE, round.received.memory.template array<Scalar>(),
                           round.receive_counts.data(), round.begins.data(), MPI_BYTE, ranks.get(), &round.request),
           "MPI_Iallgatherv");
-      own += own_bytes / item;
+      sent += bytes / item;
     }, [&](Round& round) {
-      const Scalar* from = round.received.memory.template array<Scalar>();
-      for (Walk& walk : walks_) {
-        walk.take(piece_, [&](Index tensor, Index begin, Index count, Index taken) {
-          assign_part(tensors[tensor], shapes[tensor].row_major, begin, count, from + taken);
+      const Scalar* received = round.received.memory.template array<Scalar>();
+      for (std::size_t rank = 0; rank < walks_.size(); ++rank, received += piece_) {
+        const Scalar* const from = rank == own_rank ? own : received;
+        const Index count = walks_[rank].take(piece_, [&](Index tensor, Index begin, Index in_tensor, Index taken) {
+          assign_part(tensors[tensor], shapes[tensor].row_major, begin, in_tensor, from + taken);
         });
-        from += piece_;
+        if (rank == own_rank) own += count;
       }
     });
   }
