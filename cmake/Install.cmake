@@ -18,6 +18,7 @@ install(
     ${PROJECT_BINARY_DIR}/descent-config-version.cmake
     cmake/descent-any.cmake
     cmake/descent-eigen.cmake
+    cmake/descent-mpi.cmake
   DESTINATION ${descent_package_dir})
 
 # The .pc file finds the headers relative to itself, unless one of the two has an absolute path.

@@ -7,6 +7,7 @@
 #     sh cmake/deps.sh --checks    with apt: what .ci/run needs as well: compilers, linters, a Python with numpy
 #                                  and safetensors in build/python, and CMake 3.21 in build/cmake-3.21
 #     sh cmake/deps.sh --docs      what the reference needs as well: Doxygen
+#     sh cmake/deps.sh --mpi       what training on several machines needs as well: Open MPI
 #
 # If CMake is older than the presets need, as on Ubuntu 22.04, it puts a newer one into build/tools, and ends with
 # status 1 and the line that makes the shell use it.
@@ -14,9 +15,9 @@ set -eu
 
 option=$*
 case $option in
-  "") ;;
+  "" | --mpi) ;;
   --checks | --docs) set -- doxygen ;;
-  *) echo "usage: sh cmake/deps.sh [--checks | --docs]" >&2; exit 2 ;;
+  *) echo "usage: sh cmake/deps.sh [--checks | --docs | --mpi]" >&2; exit 2 ;;
 esac
 
 say() { echo "deps: $*"; }
@@ -41,20 +42,24 @@ if command -v apt-get >/dev/null; then
   }
   [ "$option" != --checks ] || set -- "$@" clang clang-19 llvm libclang-rt-dev libomp-dev clang-format-19 clang-tidy shellcheck valgrind gcovr \
     python3-venv qemu-user g++-aarch64-linux-gnu g++-riscv64-linux-gnu
+  [ "$option" != --mpi ] || set -- "$@" libopenmpi-dev openmpi-bin
   set -- cmake ninja-build g++ pkg-config libeigen3-dev catch2 libbenchmark-dev libcli11-dev nlohmann-json3-dev \
     gnuplot-nox pngquant gifsicle "$@"
 elif command -v dnf >/dev/null; then
   has() { rpm -q "$1" >/dev/null; }
   install() { as_root dnf install -y "$@"; }
+  [ "$option" != --mpi ] || set -- "$@" openmpi-devel
   set -- cmake ninja-build gcc-c++ pkgconf-pkg-config eigen3-devel catch-devel google-benchmark-devel cli11-devel json-devel \
     gnuplot pngquant gifsicle "$@"
 elif command -v pacman >/dev/null; then
   has() { pacman -Qi "$1" >/dev/null 2>&1; }
   install() { as_root pacman -S --noconfirm --needed "$@"; }
+  [ "$option" != --mpi ] || set -- "$@" openmpi
   set -- cmake ninja gcc pkgconf eigen catch2 benchmark cli11 nlohmann-json gnuplot pngquant gifsicle "$@"
 elif command -v brew >/dev/null; then
   has() { brew list "$1" >/dev/null 2>&1; }
   install() { brew install "$@"; }
+  [ "$option" != --mpi ] || set -- "$@" open-mpi
   set -- cmake ninja pkgconf eigen catch2 google-benchmark cli11 nlohmann-json gnuplot pngquant gifsicle "$@"
 else
   die "there is no apt-get, dnf, pacman or brew; needed are a C++20 compiler, CMake 3.25, Ninja, pkg-config, Eigen 3.4, Catch2, Google Benchmark, CLI11, nlohmann-json and gnuplot; pngquant and gifsicle make pictures small"

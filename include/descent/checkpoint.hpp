@@ -165,16 +165,23 @@ inline void require_version(Members& metadata, std::string_view version) {
                                     : ""));
 }
 
+/// What load would refuse is not saved, either.
+void guard_saving(const auto& use) {
+  try {
+    use();
+  } catch (const InvalidCheckpoint& error) {
+    fail<std::invalid_argument>({"descent: load would refuse this checkpoint: ", error.what()});
+  }
+}
+
 /// Writes what add_all(metadata, tensors) adds, by calls of write(data, size).
 void write_file(const auto& write, const auto& add_all) {
-  try {
+  guard_saving([&] {
     Members metadata;
     SavedTensors<const char> tensors;
     add_all(metadata, tensors);
     write_safetensors(write, tensors, metadata);
-  } catch (const InvalidCheckpoint& error) {
-    fail<std::invalid_argument>({"descent: load would refuse this checkpoint: ", error.what()});
-  }
+  });
 }
 void write_to(const std::filesystem::path& path, const auto& add_all) {
   AtomicFile file(path);
@@ -226,28 +233,41 @@ inline Source source_of(std::istream& in) { return {in, "the checkpoint", false}
 
 // ---- One optimizer ---------------------------------------------------------------------------------
 
+/// Adds all of a file of one optimizer.
+template <class Scalar, class Params>
+void add_one(Members& metadata, SavedTensors<const char>& tensors, const SavedOptimizer<Scalar>& optimizer,
+             const Params& params) {
+  const auto parameters = parameters_of<const Scalar>(params);
+  metadata.emplace("descent_checkpoint", version_of_one);
+  add_optimizer(metadata, tensors, "", numbered(parameters.size()), optimizer, parameters);
+}
+
 template <class O, class Params>
 void save_one(auto&& to, const O& optimizer, const Params& params) {
   if constexpr (!in_memory<Params>) {
     save_one(to, optimizer, copies_of(params));
   } else {
     write_to(to, [&](Members& metadata, SavedTensors<const char>& tensors) {
-      const auto parameters = parameters_of<const SavedScalarOf<O>>(params);
-      metadata.emplace("descent_checkpoint", version_of_one);
-      add_optimizer(metadata, tensors, "", numbered(parameters.size()), *saved_optimizer(optimizer), parameters);
+      add_one(metadata, tensors, *saved_optimizer(optimizer), params);
     });
   }
+}
+
+/// Reads all of a file of one optimizer, of `count` tensors.
+template <class Scalar>
+void read_one(const Source& from, LoadedOptimizer<Scalar>& loaded, Index count, const LoadOptions& options) {
+  from.read([&](SafetensorsReader& file, SavedTensors<char>& tensors) {
+    require_version(file.metadata(), version_of_one);
+    loaded.prepare(file.metadata(), tensors, "", numbered(static_cast<std::size_t>(count)),
+                   options.keep_hyperparameters);
+  }, none, nothing);
 }
 
 template <class O>
 void load_one(const Source& from, O& optimizer, auto& params, const LoadOptions& options) {
   using Scalar = SavedScalarOf<O>;
   LoadedOptimizer<Scalar> loaded(saved_optimizer(optimizer), parameters_of<Scalar>(params));
-  const Names names = numbered(static_cast<std::size_t>(count_tensors(params)));
-  from.read([&](SafetensorsReader& file, SavedTensors<char>& tensors) {
-    require_version(file.metadata(), version_of_one);
-    loaded.prepare(file.metadata(), tensors, "", names, options.keep_hyperparameters);
-  }, none, nothing);
+  read_one(from, loaded, count_tensors(params), options);
   loaded.commit();
 }
 

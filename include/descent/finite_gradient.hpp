@@ -68,14 +68,30 @@ bool all_finite(const View<const Scalar>& tensor) {
   return true;
 }
 
-/// Throws std::domain_error for a gradient that is not finite, or whose square is not. If it is a row of elements of a
-/// sparse matrix, `positions` has the row and the column of each.
+/// An element of a gradient that is not finite, or whose square is not.
+template <class Scalar>
+struct NotFinite {
+  bool overflows;  ///< it is the square
+  Text place;
+  Scalar value;
+};
+
+/// Throws std::domain_error for a gradient with such an element.
+template <class Scalar>
+[[noreturn, gnu::cold, gnu::noinline]] void fail_not_finite(const NotFinite<Scalar>& element, Index tensor, Index count,
+                                                            std::int64_t skipped_in_a_row) {
+  Text what{"descent: the gradient", place(tensor, count)};
+  if (skipped_in_a_row > 0) what.add({", after ", skipped_in_a_row, " skipped steps in a row,"});
+  if (!element.overflows) fail<std::domain_error>({what, " is not finite: ", element.place, " is ", element.value});
+  fail<std::domain_error>({what, " is too large: the square of ", element.place, " is inf; it is ", element.value});
+}
+
+/// The same for the first such element. If the gradient is a row of elements of a sparse matrix, `positions` has the
+/// row and the column of each.
 template <class Scalar>
 [[noreturn, gnu::cold, gnu::noinline]] void fail_not_finite(const View<const Scalar>& gradient, Index tensor,
                                                             Index count, std::int64_t skipped_in_a_row,
                                                             const Index* positions = nullptr) {
-  Text what{"descent: the gradient", place(tensor, count)};
-  if (skipped_in_a_row > 0) what.add({", after ", skipped_in_a_row, " skipped steps in a row,"});
   for (const bool overflows : {false, true})  // first look for numbers that are not finite
     for (Index col = 0; col < gradient.shape.cols; ++col)
       for (Index row = 0; row < gradient.shape.rows; ++row) {
@@ -83,8 +99,7 @@ template <class Scalar>
         if (std::isfinite(overflows ? g * g : g)) continue;
         const Text where =
             positions == nullptr ? to_text(row, col) : to_text(positions[2 * col], positions[2 * col + 1]);
-        if (!overflows) fail<std::domain_error>({what, " is not finite: ", where, " is ", g});
-        fail<std::domain_error>({what, " is too large: the square of ", where, " is inf; it is ", g});
+        fail_not_finite(NotFinite<Scalar>{overflows, where, g}, tensor, count, skipped_in_a_row);
       }
   std::abort();
 }
@@ -93,6 +108,14 @@ template <class Scalar>
 struct Skips {
   std::int64_t total = 0;
   std::int64_t in_a_row = 0;  ///< since the last step that was taken
+
+  bool allow_one(const Settings& settings) const {
+    return settings.nonfinite == NonFinite::skip && in_a_row < settings.most_in_a_row;
+  }
+  void add_one() {
+    ++total;
+    ++in_a_row;
+  }
 };
 
 /// Whether the gradient of tensors that are not frozen is accepted. If it is not, the step is skipped and counted, or
@@ -100,12 +123,10 @@ struct Skips {
 template <bool squared, class Scalar, class IsFrozen>
 bool accepts(Views<const Scalar> gradient, const IsFrozen& is_frozen, const Settings& settings, Skips& skips,
              const Index* positions = nullptr) {
-  const bool may_skip = settings.nonfinite == NonFinite::skip && skips.in_a_row < settings.most_in_a_row;
   for (Index i = 0; i < gradient.count; ++i) {
     if (is_frozen(i) || all_finite<squared>(gradient[i])) continue;
-    if (!may_skip) fail_not_finite(gradient[i], i, gradient.count, skips.in_a_row, positions);
-    ++skips.total;
-    ++skips.in_a_row;
+    if (!skips.allow_one(settings)) fail_not_finite(gradient[i], i, gradient.count, skips.in_a_row, positions);
+    skips.add_one();
     return false;
   }
   return true;

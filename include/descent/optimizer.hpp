@@ -64,6 +64,10 @@ struct SparseStep;
 template <class O>
 struct Resize;
 
+/// A step of a rank's share of the parameters (mpi.hpp).
+template <class O>
+struct ShareStep;
+
 }  // namespace DESCENT_FLAGS
 }  // namespace detail
 
@@ -145,6 +149,7 @@ class Optimizer<R, Scalar, Size> : public R {
   friend class detail::TypedModel;
   friend struct detail::SparseStep<Optimizer>;
   friend struct detail::Resize<Optimizer>;
+  friend struct detail::ShareStep<Optimizer>;
 
  public:
   /// Takes a rule, by default one with its default hyperparameters. Throws std::invalid_argument if a hyperparameter,

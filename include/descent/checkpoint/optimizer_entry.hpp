@@ -78,8 +78,10 @@ void add_arrays(SavedTensors<Byte>& tensors, const std::string& prefix, const Na
   for (const StateArray<Scalar>& array : arrays) {
     const auto tensor = static_cast<std::size_t>(array.tensor);
     const std::vector<Index> factored{array.elements.shape.rows};
+    Elements<Byte> elements = elements_of(array.elements);
+    elements.window = array.window;
     add_tensor(tensors, prefix + std::string(array.name) + "." + names[tensor], dtype_of<std::remove_const_t<Scalar>>(),
-               array.factored ? factored : params[tensor].shape, elements_of(array.elements));
+               array.factored ? factored : params[tensor].shape, elements);
   }
 }
 

@@ -67,14 +67,21 @@ struct Record {
   std::vector<TensorRecord> tensors;  ///< only those that have something of their own
 };
 
+/// Which elements of a matrix are in memory, if not all are: those from `begin` up to `end`, as the strides count.
+struct Window {
+  bool is_part = false;
+  Index begin = 0, end = 0;
+};
+
 /// The part of a state array that belongs to one tensor. If it is factored, its elements are those of all rows and then
 /// of all columns, as one column; otherwise they have the shape of the tensor.
 template <class Scalar>
 struct StateArray {
   std::string_view name;
   Index tensor;
-  View<Scalar> elements;
+  View<Scalar> elements;  ///< from the first one in memory on
   bool factored;
+  Window window = {};
 };
 
 /// An optimizer as checkpoints see it. It refers to the optimizer, which must outlive it.

@@ -43,16 +43,28 @@ struct Entry {
 /// The elements of a matrix in memory, whatever their type: `item` bytes each. The strides count elements.
 template <class Byte>
 struct Elements {
-  Byte* data;
+  Byte* data;  ///< the first one in memory
   Index rows, cols, row_stride, col_stride;
   std::size_t item;
+  Window window = {};
 
   std::size_t bytes() const { return static_cast<std::size_t>(rows * cols) * item; }
   /// Whether they lie row after row, as in a file.
-  bool by_rows() const { return (cols == 1 || col_stride == 1) && (rows == 1 || row_stride == cols); }
+  bool by_rows() const {
+    return !window.is_part && (cols == 1 || col_stride == 1) && (rows == 1 || row_stride == cols);
+  }
   Elements block(Index row, Index col, Index its_rows, Index its_cols) const {
     const Index offset = row * row_stride + col * col_stride;
+    if (window.is_part)
+      return {
+          data, its_rows, its_cols, row_stride, col_stride, item, {true, window.begin - offset, window.end - offset}};
     return {data + offset * static_cast<Index>(item), its_rows, its_cols, row_stride, col_stride, item};
+  }
+  /// Null if the element is not in memory.
+  Byte* at(Index row, Index col) const {
+    const Index offset = row * row_stride + col * col_stride;
+    if (window.is_part && (offset < window.begin || offset >= window.end)) return nullptr;
+    return data + (offset - window.begin) * static_cast<Index>(item);
   }
 };
 template <class Byte>
@@ -110,20 +122,22 @@ inline void require_length_of_header(std::uint64_t length, std::uint64_t longest
 template <class Item>
 void transfer_items(const Elements<char>& to, const Elements<const char>& from) {
   constexpr Index most = 16;  // in blocks that the cache can hold, because one may lie in rows and the other in columns
-  constexpr auto size = static_cast<Index>(sizeof(Item));
   for (Index row = 0; row < from.rows; row += most)
     for (Index col = 0; col < from.cols; col += most) {
       const Index last_row = (std::min)(row + most, from.rows), last_col = (std::min)(col + most, from.cols);
       for (Index i = row; i < last_row; ++i)
         for (Index j = col; j < last_col; ++j) {
+          const char* const source = from.at(i, j);
+          char* const target = to.at(i, j);
+          if (source == nullptr || target == nullptr) continue;
           Item item;
-          std::memcpy(&item, from.data + size * (i * from.row_stride + j * from.col_stride), sizeof item);
-          std::memcpy(to.data + size * (i * to.row_stride + j * to.col_stride), &item, sizeof item);
+          std::memcpy(&item, source, sizeof item);
+          std::memcpy(target, &item, sizeof item);
         }
     }
 }
 
-/// Copies elements of one shape from one place to another that does not overlap it.
+/// Copies elements of one shape, those that are in memory, from one place to another that does not overlap it.
 inline void transfer(const Elements<char>& to, const Elements<const char>& from) {
   switch (from.item) {
     case 1:
@@ -137,7 +151,8 @@ inline void transfer(const Elements<char>& to, const Elements<const char>& from)
   }
 }
 inline Elements<const char> to_read(const Elements<char>& elements) {
-  return {elements.data, elements.rows, elements.cols, elements.row_stride, elements.col_stride, elements.item};
+  return {elements.data,       elements.rows, elements.cols,  elements.row_stride,
+          elements.col_stride, elements.item, elements.window};
 }
 
 /// Calls use(block, buffer) for blocks that are, one after the other, the elements row after row. The buffer holds a
@@ -156,7 +171,8 @@ void for_each_block(const Elements<Byte>& all, std::vector<char>& buffer, const 
     }
 }
 
-/// Calls write(data, size) for each part of the file, once its header is known not to be too long.
+/// Calls write(data, size) for each part of the file, once its header is known not to be too long. Elements that are
+/// not in memory are 0 until write.complete(data, size) has completed a block of them.
 template <class Write>
 void write_safetensors(Write&& write, const SavedTensors<const char>& tensors, const Members& metadata,
                        std::uint64_t longest = longest_header) {
@@ -191,7 +207,10 @@ void write_safetensors(Write&& write, const SavedTensors<const char>& tensors, c
       put(tensor.elements.data, tensor.entry.bytes);
     else
       for_each_block(tensor.elements, buffer, [&](const auto& block, const Elements<char>& copy) {
+        if (block.window.is_part) std::fill_n(copy.data, copy.bytes(), '\0');
         transfer(copy, block);
+        if constexpr (requires { write.complete(copy.data, copy.bytes()); })
+          if (block.window.is_part) write.complete(copy.data, copy.bytes());
         put(copy.data, copy.bytes());
       });
   const std::uint32_t sum = checksum.value();

@@ -210,11 +210,20 @@ class NormPass {
         factor_(factor) {}
 
   /// Adds the sums over n elements, of which block_at(number, x and g) tells the addresses, to `sums`.
-  ///
-  /// The blocks are taken in rounds, so that the sums of one round fit on the stack, whoever takes them.
   template <class BlockAt>
   void operator()(const BlockAt& block_at, std::ptrdiff_t n, const Arrays<Scalar, state_count>& arrays,
                   Sums<Scalar, count>& sums) const {
+    for_each_sum(block_at, n, arrays, [&](const Sums<Scalar, count>& of_block) {
+      for (std::size_t k = 0; k < count; ++k) add_to(sums[k], of_block[k]);
+    });
+  }
+
+  /// Calls add(sums) with those of each block, in order.
+  ///
+  /// The blocks are taken in rounds, so that the sums of one round fit on the stack, whoever takes them.
+  template <class BlockAt, class AddSums>
+  void for_each_sum(const BlockAt& block_at, std::ptrdiff_t n, const Arrays<Scalar, state_count>& arrays,
+                    const AddSums& add) const {
     constexpr std::ptrdiff_t in_round = 256;
     std::array<Sums<Scalar, count>, in_round> of_block;
     const std::ptrdiff_t blocks = (n + norm_block - 1) / norm_block;
@@ -230,7 +239,7 @@ class NormPass {
       };
       for_each_block(begin, end, threads_, take);
       for (std::ptrdiff_t number = begin; number < end; ++number)
-        for (std::size_t k = 0; k < count; ++k) add_to(sums[k], of_block[static_cast<std::size_t>(number - begin)][k]);
+        add(of_block[static_cast<std::size_t>(number - begin)]);
     }
   }
 

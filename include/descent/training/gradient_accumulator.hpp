@@ -16,7 +16,7 @@
 #include <Eigen/Core>
 
 #include <descent/errors.hpp>
-#include <descent/kernel/pack.hpp>
+#include <descent/kernel/mean.hpp>
 #include <descent/kernel/sweep.hpp>
 #include <descent/strided.hpp>
 #include <descent/tensors.hpp>
@@ -148,7 +148,7 @@ class GradientAccumulator {
   requires Tensors<Params> && ReadableWhenConst<Params> && OfScalar<Params, Scalar>
   auto take_mean(const Params& params) {
     require_shapes_of(params);
-    divide(static_cast<Scalar>(count_));
+    kernel::divide(sum_.data(), static_cast<std::ptrdiff_t>(sum_.size()), static_cast<Scalar>(count_));
     count_ = 0;
     return maps_for<Params>();
   }
@@ -199,30 +199,14 @@ class GradientAccumulator {
     }
   }
 
-  /// The pass over memory takes away what its kernel says.
   void add_to_sum() {
-    const auto minus = [](const auto&, const auto& g) __attribute__((always_inline)) { return -g; };
-    const kernel::Pass<Scalar, 0> pass(minus, 1, nullptr);
+    const kernel::Add add;
+    const kernel::Pass<Scalar, 0> pass(add, 1, nullptr);
     Scalar* to = sum_.data();
     for (std::size_t i = 0; i < views_.size(); ++i) {
       detail::sweep_view(pass, detail::contiguous_view(to, shapes_[i]), views_[i], shapes_[i].row_major, {});
       to += shapes_[i].size();
     }
-  }
-
-  void divide(Scalar divisor) {
-    std::size_t at = 0;
-#if defined(DESCENT_BASELINE_BYTES)
-    if constexpr (!std::is_same_v<Scalar, long double>)
-      at = divide_packs<kernel::Pack<Scalar, DESCENT_BASELINE_BYTES>>(divisor, at);
-#endif
-    divide_packs<kernel::Pack<Scalar, 0>>(divisor, at);
-  }
-  template <class Pack>
-  std::size_t divide_packs(Scalar divisor, std::size_t at) {
-    for (; at + Pack::lanes <= sum_.size(); at += Pack::lanes)
-      (Pack::load(sum_.data() + at) / Pack(divisor)).store(sum_.data() + at);
-    return at;
   }
 
   template <class Params>

@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: MIT
+# The target descent::mpi: the library with MPI, of which it calls the C functions alone. Sets descent_mpi_FOUND.
+if(NOT TARGET descent::mpi)
+  set(MPI_CXX_SKIP_MPICXX ON)
+  find_package(MPI 3.0 QUIET COMPONENTS CXX)
+  if(MPI_CXX_FOUND)
+    add_library(descent_mpi INTERFACE)
+    add_library(descent::mpi ALIAS descent_mpi)
+    target_link_libraries(descent_mpi INTERFACE descent::descent MPI::MPI_CXX)
+  endif()
+endif()
+set(descent_mpi_FOUND OFF)
+if(TARGET descent::mpi)
+  set(descent_mpi_FOUND ON)
+endif()
