@@ -131,6 +131,7 @@ FILES = {
     "schedules.hpp": File(["schedules"], is_rule=False),
     "training/reduce_on_plateau.hpp": File(["reduce_on_plateau"], is_rule=False),
     "training/gradient_accumulator.hpp": File(["gradient_accumulator"], is_rule=False),
+    "kernel/mean.hpp": File(["gradient_accumulator"], is_rule=False),
     "strided.hpp": File(["arguments"], "rules::SGD", is_rule=False),
     "kernel/sweep.hpp": File(OF_SWEEP, "rules::Momentum", is_rule=False),
     "kernel/pack.inc": File(["bits_of", "pack"], "rules::CenteredRMSProp,rules::Adam", is_rule=False),
