@@ -140,6 +140,10 @@ inline constexpr Eigen::Index table_slices = 60'000, slice_length = 32, touched_
 inline constexpr Eigen::Index table_elements = table_slices * slice_length;
 inline constexpr std::string_view sparse_rules[] = {"Adam", "AdaGrad"};
 
+/// What is chosen at run time, and the sizes at which it is measured.
+inline constexpr std::string_view any_choices[] = {"SGD", "Adam", "Chain"};
+inline constexpr Eigen::Index any_sizes[] = {2, 100, 10'000, 1'000'000};
+
 /// The side of the matrices in two storage orders, and the size of a small vector.
 inline constexpr Eigen::Index layout_sides[] = {64, 1'000};
 inline constexpr int small_vector = 6;
@@ -171,6 +175,8 @@ inline constexpr std::string_view sparse_rows = "descent-sparse-rows";
 inline constexpr std::string_view eigen_columns = "eigen-sparse-columns";
 inline constexpr std::string_view eigen_rows = "eigen-sparse-rows";
 inline constexpr std::string_view whole_table = "descent-whole-table";
+inline constexpr std::string_view typed = "descent-typed";
+inline constexpr std::string_view any = "descent-any";
 inline constexpr std::string_view vector = "descent-vector";
 inline constexpr std::string_view map = "descent-map";
 inline constexpr std::string_view fixed_vector = "descent-fixed-vector";
@@ -206,5 +212,9 @@ void add_matrix_benchmarks(const Coverage& coverage);
 /// The same for sparse steps.
 void check_sparse_steppers();
 void add_sparse_benchmarks();
+
+/// The same for optimizers that are chosen at run time.
+void check_any_steppers();
+void add_any_benchmarks();
 
 }  // namespace bench

@@ -44,6 +44,7 @@ class Goals {
     print_newer_rules();
     print_matrices();
     print_sparse();
+    print_any();
     print_recipes();
     print_small_vectors();
     print_tensors();
@@ -145,6 +146,15 @@ class Goals {
                            only({"Muon"}, to_eigen));
     print_goal<OfMatrices>("matrices of Adafactor: descent/Eigen", at_most, 1, {small, medium, large},
                            only({"Adafactor"}, to_eigen));
+  }
+
+  void print_any() const {
+    const auto more = [this](Where rule, Where scalar, Eigen::Index n) {
+      return cpu(rule, scalar, n, who::any) - cpu(rule, scalar, n, who::typed);
+    };
+    print_goal("chosen at run time - of its type, ns", at_most, 5, {2, 100}, more);
+    print_goal("chosen at run time/of its type, 1e4 and 1e6", at_most, 1.02, {10'000, 1'000'000},
+               ratio(who::any, who::typed));
   }
 
   void print_sparse() const {

@@ -83,12 +83,14 @@ int main(int argc, char** argv) try {
   });
   bench::check_matrix_steppers();
   bench::check_sparse_steppers();
+  bench::check_any_steppers();
   bench::for_each_scalar([&]<class Scalar>() {
     bench::add_benchmarks<Scalar>(coverage);
     bench::add_newer_benchmarks<Scalar>(coverage);
   });
   bench::add_matrix_benchmarks(coverage);
   bench::add_sparse_benchmarks();
+  bench::add_any_benchmarks();
   if (!tables) {
     benchmark::RunSpecifiedBenchmarks();
     return 0;

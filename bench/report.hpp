@@ -33,6 +33,7 @@ class Report {
     print_newer_rules();
     print_matrices();
     print_sparse();
+    print_any();
     print_native();
     print_recipes();
     print_small();
@@ -104,6 +105,20 @@ class Report {
         std::printf("%-9s %-8s %s %s %s\n", rule.data(), columns ? "columns" : "rows", cell(ns / 1e3, 13, 1).c_str(),
                     cell(time(columns ? who::eigen_columns : who::eigen_rows) / ns, 15, 2).c_str(),
                     cell(time(who::whole_table) / ns, 21, 1).c_str());
+      }
+  }
+
+  void print_any() const {
+    std::printf(
+        "\nOptimizers chosen at run time, in float. Chain: ClipNorm, Adam, WeightDecay, Average\n\n"
+        "%-9s %6s %16s %22s %12s %10s\n",
+        "", "n", "of its type, ns", "chosen at run time, ns", "more, ns", "ratio");
+    for (const std::string_view choice : any_choices)
+      for (const Eigen::Index n : any_sizes) {
+        const double typed = cpu(choice, "float", n, who::typed), any = cpu(choice, "float", n, who::any);
+        if (std::isnan(typed)) continue;
+        std::printf("%-9s %6s %s %s %s %s\n", choice.data(), size_text(n).c_str(), cell(typed, 16, 1).c_str(),
+                    cell(any, 22, 1).c_str(), cell(any - typed, 12, 1).c_str(), cell(any / typed, 10, 2).c_str());
       }
   }
 

@@ -191,29 +191,27 @@ TEST_CASE("what is added is referred to, and views are copied", "[runs]") {
 
 // ---- Values and arrays -----------------------------------------------------------------------------
 
-/// Saves a value, and loads it into another.
+/// Saves an entry, and loads it into another.
+template <class From, class To>
+void pass(const char* name, From& from, To&& to) {
+  Checkpoint saving, loading;
+  saving.add(name, from);
+  loading.add(name, std::forward<To>(to));
+  std::stringstream stream;
+  saving.save(stream);
+  loading.load(stream);
+}
+
 template <class T>
 T loaded_value(T value, T into) {
-  Checkpoint one, other;
-  one.add("value", value);
-  other.add("value", into);
-  std::stringstream stream;
-  one.save(stream);
-  other.load(stream);
+  pass("value", value, into);
   return into;
 }
 /// The error of loading a value into one of another kind.
 template <class T, class Other>
 std::string refused_value(T value, Other into) {
   const Other before = into;
-  const std::string text = complaint<std::runtime_error>([&] {
-    Checkpoint one, other;
-    one.add("value", value);
-    other.add("value", into);
-    std::stringstream stream;
-    one.save(stream);
-    other.load(stream);
-  });
+  const std::string text = complaint<std::runtime_error>([&] { pass("value", value, into); });
   CHECK(into == before);
   return text;
 }
@@ -248,16 +246,10 @@ TEST_CASE("a value of another kind is refused", "[runs]") {
   CHECK(refused_value(1, std::string("1")) == name + "1");
 }
 
-/// Saves an array, and loads it into another.
+/// The error of loading an array into another.
 template <class A, class B>
-std::string load_array(const A& array, B&& into) {
-  A copy = array;
-  Checkpoint one, other;
-  one.add("array", copy);
-  other.add("array", std::forward<B>(into));
-  std::stringstream stream;
-  one.save(stream);
-  return complaint<std::runtime_error>([&] { other.load(stream); });
+std::string load_array(A array, B&& into) {
+  return complaint<std::runtime_error>([&] { pass("array", array, std::forward<B>(into)); });
 }
 
 TEST_CASE("arrays come back in every type, and own numbers take the shape of the file", "[runs]") {
@@ -321,20 +313,12 @@ TEST_CASE("an accumulator takes what was added, whatever it had", "[runs]") {
   one.add(std::tuple(g, Vector<float>::Ones(2)));
   one.add(std::tuple(g, Vector<float>::Ones(2)));
   other.add(Vector<float>::Ones(7));
-  const auto pass = [](auto& from, auto& to) {
-    Checkpoint saving, loading;
-    saving.add("sums", from);
-    loading.add("sums", to);
-    std::stringstream stream;
-    saving.save(stream);
-    loading.load(stream);
-  };
-  pass(one, other);
+  pass("sums", one, other);
   CHECK(other.count() == 2);
   const auto [sum, two] = other.take_sum(std::tuple(g, Vector<float>::Ones(2)));
   CHECK(same_bits(RowMatrix(sum), RowMatrix(2 * g)));
   CHECK(Vector<float>(two) == Vector<float>::Constant(2, 2));
-  pass(empty, one);
+  pass("sums", empty, one);
   CHECK(one.count() == 0);
   CHECK_NOTHROW(one.add(Vector<float>::Ones(9)));
 }
@@ -431,12 +415,7 @@ TEST_CASE("the indices of other batches are refused", "[runs]") {
   Minibatches one(split, 2, 1), same(std::vector<int>{1, 1, 3, 4, 5}, 3, 9), other(other_split, 2, 1), more(6, 2, 1);
   for (int epoch = 0; epoch < 3; ++epoch) one.epoch();
   const auto complaint_of = [&](Minibatches& batches) {
-    Checkpoint saving, loading;
-    saving.add("split", one);
-    loading.add("split", batches);
-    std::stringstream stream;
-    saving.save(stream);
-    return complaint<std::runtime_error>([&] { loading.load(stream); });
+    return complaint<std::runtime_error>([&] { pass("split", one, batches); });
   };
   CHECK(complaint_of(same) == "(no such error)");
   CHECK(complaint_of(other) == begin + std::string("\"split\": its indices are others than those of the program"));

@@ -15,22 +15,13 @@
 #include <descent/rules/muon.hpp>
 
 #include "catch.hpp"
-#include "variants.hpp"
+#include "tables.hpp"
 
 namespace {
 
 using namespace descent;
 using namespace descent::test;
 using Eigen::Index;
-
-template <class Scalar, int order = Eigen::ColMajor>
-using Matrix = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, order>;
-
-const rules::Adam adam{.learning_rate = 0.03, .beta1 = 0.8, .beta2 = 0.99};
-
-Matrix<double> gradient(Index rows, Index cols, int t) {
-  return mixed_gradient<double>(rows * cols, t).reshaped(rows, cols);
-}
 
 /// The columns of a gradient with these numbers; what is beyond the last is new, and so are its numbers.
 Matrix<double> chosen(const Matrix<double>& all, const std::vector<int>& columns) { return all(Eigen::all, columns); }
@@ -52,7 +43,7 @@ TEST_CASE("columns that stay step like those of an optimizer that never had othe
     Optimizer<R, double> optimizer(rule), expected(rule);
     Matrix<double> x = start<double>(5 * 7).reshaped(5, 7), y = chosen(x, kept);
     for (int t = 1; t <= 20; ++t) {
-      const Matrix<double> g = gradient(5, 7, t);
+      const Matrix<double> g = mixed_matrix<double>(5, 7, t);
       optimizer.step(x, g);
       expected.step(y, chosen(g, kept));
     }
@@ -60,7 +51,7 @@ TEST_CASE("columns that stay step like those of an optimizer that never had othe
     x = chosen(x, kept);
     CHECK(same_state(optimizer, expected));
     for (int t = 21; t <= 70; ++t) {
-      const Matrix<double> g = gradient(5, 4, t);
+      const Matrix<double> g = mixed_matrix<double>(5, 4, t);
       optimizer.step(x, g);
       expected.step(y, g);
     }
@@ -79,7 +70,7 @@ TEST_CASE("new columns start as at the first step, with the counter of the other
       for (const double initial : initial_state(rule)) state.push_back(Matrix<double>::Constant(5, 7, initial));
       StepCounter<R> counter;
       for (int t = 1; t <= 20; ++t) {
-        optimizer.step(x, gradient(5, 4, t));
+        optimizer.step(x, mixed_matrix<double>(5, 4, t));
         counter = counter.next(rule);
       }
       for (std::size_t slot = 0; slot < state.size(); ++slot) state[slot].leftCols(4) = state_of(optimizer, slot, 5, 4);
@@ -90,7 +81,7 @@ TEST_CASE("new columns start as at the first step, with the counter of the other
         CHECK(same_bits(state_of(optimizer, slot, 5, 7), state[slot]));
       Matrix<double> y = x;
       for (int t = 21; t <= 70; ++t) {
-        const Matrix<double> g = gradient(5, 7, t);
+        const Matrix<double> g = mixed_matrix<double>(5, 7, t);
         optimizer.step(x, g);
         counter = counter.next(rule);
         std::array<double*, R::state_names.size()> arrays{};
@@ -106,7 +97,7 @@ TEST_CASE("columns and rows, whatever the layout", "[resize]") {
   const auto check = []<int order>(std::integral_constant<int, order>) {
     Matrix<double, order> x = start<double>(5 * 4).reshaped(5, 4);
     Optimizer<rules::Adam, double> optimizer(adam);
-    for (int t = 1; t <= 3; ++t) optimizer.step(x, gradient(5, 4, t));
+    for (int t = 1; t <= 3; ++t) optimizer.step(x, mixed_matrix<double>(5, 4, t));
     Matrix<double> expected = state_of<order>(optimizer, 0, 5, 4);
     optimizer.keep_rows(std::vector{4, 1, 2});
     expected = expected(std::vector{4, 1, 2}, Eigen::all).eval();
@@ -124,7 +115,7 @@ TEST_CASE("columns and rows, whatever the layout", "[resize]") {
     CHECK(same_bits(state_of<order>(optimizer, 0, 5, 3), expected));
     x.resize(5, 3);
     x.setZero();
-    optimizer.step(x, gradient(5, 3, 4));
+    optimizer.step(x, mixed_matrix<double>(5, 3, 4));
     CHECK(optimizer.steps() == 4);
   };
   check(std::integral_constant<int, Eigen::ColMajor>());
@@ -134,7 +125,7 @@ TEST_CASE("columns and rows, whatever the layout", "[resize]") {
 TEST_CASE("a mask says which stay", "[resize]") {
   Optimizer<rules::Adam, double> by_mask(adam);
   Matrix<double> x = Matrix<double>::Ones(2, 5);
-  by_mask.step(x, gradient(2, 5, 1));
+  by_mask.step(x, mixed_matrix<double>(2, 5, 1));
   Optimizer<rules::Adam, double> by_numbers = by_mask, by_array = by_mask;
   by_mask.keep_columns(std::vector<bool>{true, false, false, true, true});
   by_numbers.keep_columns(std::vector{0, 3, 4});
@@ -146,7 +137,7 @@ TEST_CASE("a mask says which stay", "[resize]") {
 TEST_CASE("only one tensor of several changes", "[resize]") {
   const auto check = [](Index tensor) {
     std::vector<Matrix<double>> x(3, Matrix<double>::Ones(2, 5)), g;
-    for (int i = 0; i < 3; ++i) g.push_back(gradient(2, 5, i + 1));
+    for (int i = 0; i < 3; ++i) g.push_back(mixed_matrix<double>(2, 5, i + 1));
     Optimizer<rules::Adam, double> together(adam);
     together.freeze(2);
     together.step(x, g);
@@ -160,7 +151,7 @@ TEST_CASE("only one tensor of several changes", "[resize]") {
     together.keep_columns(std::vector{4, 1}, tensor);
     together.append_rows(1, tensor);
     const auto at = static_cast<std::size_t>(tensor);
-    x[at] = Matrix<double>::Ones(3, 2), g[at] = gradient(3, 2, 7);
+    x[at] = Matrix<double>::Ones(3, 2), g[at] = mixed_matrix<double>(3, 2, 7);
     for (const std::size_t slot : {0U, 1U}) {
       Matrix<double> now = Matrix<double>::Zero(3, 2);
       now.topRows(2) = expected[slot][at](Eigen::all, std::vector{4, 1});
@@ -220,7 +211,7 @@ TEST_CASE("before the first step nothing happens", "[resize]") {
 TEST_CASE("the state of Adafactor keeps its rows and columns", "[resize]") {
   Optimizer<rules::Adafactor, double> optimizer;
   Matrix<double> x = Matrix<double>::Ones(3, 4);
-  optimizer.step(x, gradient(3, 4, 1));
+  optimizer.step(x, mixed_matrix<double>(3, 4, 1));
   const Vector<double> before = optimizer.state(0);
   REQUIRE(before.size() == 7);
   optimizer.keep_columns(std::vector{3, 1});
@@ -234,7 +225,7 @@ TEST_CASE("the state of Adafactor keeps its rows and columns", "[resize]") {
   optimizer.append_columns(1);
   CHECK(optimizer.state(0).size() == 6);
   x = Matrix<double>::Ones(3, 3);
-  optimizer.step(x, gradient(3, 3, 2));
+  optimizer.step(x, mixed_matrix<double>(3, 3, 2));
 
   const auto before_error = optimizer;
   CHECK(complaint([&] { optimizer.keep_columns(std::vector{1}); }) ==
@@ -251,7 +242,7 @@ TEST_CASE("the state of Adafactor keeps its rows and columns", "[resize]") {
 TEST_CASE("a matrix of Muon keeps its columns", "[resize]") {
   Optimizer<rules::Muon, double> optimizer;
   Matrix<double> x = Matrix<double>::Ones(3, 4);
-  optimizer.step(x, gradient(3, 4, 1));
+  optimizer.step(x, mixed_matrix<double>(3, 4, 1));
   const Matrix<double> before = state_of(optimizer, 0, 3, 4);
   optimizer.keep_columns(std::vector{3, 0});
   optimizer.append_columns(1);
@@ -259,14 +250,14 @@ TEST_CASE("a matrix of Muon keeps its columns", "[resize]") {
   expected.leftCols(2) = before(Eigen::all, std::vector{3, 0});
   CHECK(same_bits(state_of(optimizer, 0, 3, 3), expected));
   x = Matrix<double>::Ones(3, 3);
-  optimizer.step(x, gradient(3, 3, 2));
+  optimizer.step(x, mixed_matrix<double>(3, 3, 2));
   CHECK(optimizer.steps() == 2);
 }
 
 TEST_CASE("errors say what is wrong, and change nothing", "[resize]") {
   Optimizer<rules::Adam, double> optimizer(adam);
   Matrix<double> x = Matrix<double>::Ones(2, 5);
-  optimizer.step(x, gradient(2, 5, 1));
+  optimizer.step(x, mixed_matrix<double>(2, 5, 1));
   const auto before = optimizer;
   CHECK(complaint<std::out_of_range>([&] { optimizer.keep_columns(std::vector{0, 5}); }) ==
         "descent: no column 5 to keep; there are 5, and both they and the given ones, of which this is number 1, count "

@@ -23,7 +23,7 @@
 
 #include "catch.hpp"
 #include "golden.hpp"
-#include "variants.hpp"
+#include "tables.hpp"
 
 namespace {
 
@@ -31,16 +31,8 @@ using namespace descent;
 using namespace descent::test;
 using Eigen::Index;
 
-template <class Scalar, int order = Eigen::ColMajor>
-using Matrix = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, order>;
-
 constexpr Index rows = 19, cols = 12;
 constexpr int steps = 70;  // tiny state becomes 0 at two of them
-
-template <class Scalar>
-Matrix<Scalar> matrix(Index r, Index c, std::int64_t seed) {
-  return mixed_gradient<Scalar>(r * c, seed).reshaped(r, c);
-}
 
 /// Columns, or rows, of a matrix as plain arrays, stepped one by one.
 template <class R, class Scalar>
@@ -102,8 +94,6 @@ void for_each_sparse_variant(Visit&& visit) {
   });
 }
 
-const rules::Adam adam{.learning_rate = 0.03, .beta1 = 0.8, .beta2 = 0.99};
-
 /// Steps columns of `x`, or rows, whatever its layout, and compares.
 template <class Scalar, int order, class X>
 void compare_layout(X& x, bool by_rows, bool strided_gradient) {
@@ -113,7 +103,7 @@ void compare_layout(X& x, bool by_rows, bool strided_gradient) {
   OnArrays<rules::Adam, Scalar> expected(adam, start);
   for (int t = 1; t <= steps; ++t) {
     const std::vector<int> which = some(t, start.cols());
-    const Matrix<Scalar> g = matrix<Scalar>(start.rows(), static_cast<Index>(which.size()), t);
+    const Matrix<Scalar> g = mixed_matrix<Scalar>(start.rows(), static_cast<Index>(which.size()), t);
     const Matrix<Scalar> transposed = g.transpose();
     expected.step(which, g);
     if (by_rows && strided_gradient)
@@ -151,7 +141,7 @@ TEST_CASE("columns that a step names get the bits of a step on plain arrays", "[
     OnArrays<R, double> expected(rule, x);
     for (int t = 1; t <= steps; ++t) {
       const std::vector<int> columns = some(t, cols);
-      const Matrix<double> g = matrix<double>(rows, static_cast<Index>(columns.size()), t);
+      const Matrix<double> g = mixed_matrix<double>(rows, static_cast<Index>(columns.size()), t);
       optimizer.step_columns(x, columns, g);
       expected.step(columns, g);
       INFO("step " << t);
@@ -342,7 +332,7 @@ TEST_CASE("dense and sparse steps take turns", "[sparse]") {
     for (int t = 1; t <= steps; ++t) {
       const bool is_dense = t % 3 != 1;
       const std::vector<int> columns = is_dense ? all : some(t, cols);
-      const Matrix<double> g = matrix<double>(r, static_cast<Index>(columns.size()), t);
+      const Matrix<double> g = mixed_matrix<double>(r, static_cast<Index>(columns.size()), t);
       if (is_dense)
         optimizer.step(x, g);
       else

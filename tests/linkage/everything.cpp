@@ -28,11 +28,20 @@ double objective(const Eigen::VectorXd& x, Eigen::VectorXd& gradient) {
 void use_any(Eigen::MatrixXd& W, Eigen::VectorXd& b) {
   auto any = descent::make_optimizer<double>({{"clip_norm"}, {"adam", {{"beta1", 0.5}}}});
   any = descent::make_optimizer<double>("adam");
+  any = descent::make_optimizer<double>("adam", std::vector<descent::Setting>{{"beta1", 0.5}});
+  any = descent::make_optimizer<double>(std::vector<descent::Component>{{"adam"}});
   auto copy = any;
   copy.step(std::tie(W, b), std::tie(W, b));
   copy.set("learning_rate", copy.get("learning_rate"));
   copy.tensor_rule(0).set("learning_rate", copy.tensor_rule(0).get("learning_rate"));
   b = copy.lookahead(copy.averaged(b));
+  copy.step_columns(W, std::vector<int>{0, 0}, W.leftCols(2));
+  copy.step_rows(W, std::vector<int>{0}, 2 * W.topRows(1));
+  copy.step_sparse(W, Eigen::SparseMatrix<double>(W.rows(), W.cols()));
+  copy.keep_columns(std::vector<int>{0});
+  copy.keep_rows(std::vector<bool>{true, true});
+  copy.append_columns(2);
+  copy.append_rows(2);
   std::stringstream file;
   descent::save(file, copy, b);
   descent::load(file, copy, b);
