@@ -109,8 +109,8 @@ inline namespace DESCENT_FLAGS {
 ///
 /// Per step, a rank sends and receives (n - 1)/n times the gradient, without frozen tensors, and as much for the
 /// parameters; all ranks agree once, on 24 bytes. Norms are exchanged as one number (two for a norm of steps) of 8
-/// bytes for 4096 elements. Each rank needs memory for 2/n times the parameters beside the state, and for up to 16 MiB
-/// of what is on its way (with more than 64 ranks, 256 KiB for each of them). All of it is allocated at the first step.
+/// bytes for 4096 elements. Each rank needs memory for 2/n times the parameters beside the state, and for up to 8 MiB
+/// of what is on its way (with more than 32 ranks, 256 KiB for each of them). All of it is allocated at the first step.
 ///
 /// A rule's members are its hyperparameters, as in Optimizer. Its other functions are those of Optimizer. A Sharded
 /// optimizer is no copy of another, but may be moved; it must be destroyed before MPI_Finalize. MPI must allow calls by
