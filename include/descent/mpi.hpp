@@ -262,7 +262,7 @@ class Sharded : public R {
   /// The values of these shares of this rank, one after the other.
   template <class S>
   Scalar* take_values(detail::Views<S> tensors, const detail::Shares& shares) {
-    Scalar* const x = x_.memory.template array<Scalar>();
+    auto* const x = x_.memory.template array<Scalar>();
     Scalar* to = x;
     for (const detail::Share& share : shares.of(ranks_.rank())) {
       detail::copy_part<Scalar>(tensors[share.tensor], layout_.shapes[share.tensor].row_major, share.begin, share.count,
@@ -273,7 +273,7 @@ class Sharded : public R {
   }
 
   void step_shares(Params params, Gradient gradient) {
-    Scalar* const g = g_.memory.template array<Scalar>();
+    auto* const g = g_.memory.template array<Scalar>();
     exchange_.mean_of(gradient, layout_.shapes, moving_, ranks_, g);
     const detail::ShareData<Scalar> data{moving_.of(ranks_.rank()), take_values(params, moving_), g};
     ShareStep::measure(local_, layout_.shapes, moving_, data, ranks_, facts_, norms_);

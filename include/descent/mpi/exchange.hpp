@@ -95,7 +95,7 @@ class Exchange {
       round.count = (std::min)(sizes_[own_rank], piece_);
       sizes_[own_rank] -= round.count;
       if (ranks.size() == 1) return;
-      Scalar* const sent = round.sent.memory.template array<Scalar>();
+      auto* const sent = round.sent.memory.template array<Scalar>();
       for (std::size_t rank = 0; rank < walks_.size(); ++rank) {
         const bool is_own = rank == own_rank;
         const Index count = is_own ? 0 : copy(walks_[rank], piece_, sent + static_cast<Index>(rank) * piece_);
