@@ -109,8 +109,8 @@ inline namespace DESCENT_FLAGS {
 ///
 /// Per step, a rank sends and receives (n - 1)/n times the gradient, without frozen tensors, and as much for the
 /// parameters; all ranks agree once, on 24 bytes. Norms are exchanged as one number (two for a norm of steps) of 8
-/// bytes for 4096 elements. Each rank needs memory for 2/n times the parameters beside the state, and for up to 16 MiB
-/// of what is on its way (with more than 64 ranks, 256 KiB for each of them). All of it is allocated at the first step.
+/// bytes for 4096 elements. Each rank needs memory for 2/n times the parameters beside the state, and for up to 8 MiB
+/// of what is on its way (with more than 32 ranks, 256 KiB for each of them). All of it is allocated at the first step.
 ///
 /// A rule's members are its hyperparameters, as in Optimizer. Its other functions are those of Optimizer. A Sharded
 /// optimizer is no copy of another, but may be moved; it must be destroyed before MPI_Finalize. MPI must allow calls by
@@ -262,7 +262,7 @@ class Sharded : public R {
   /// The values of these shares of this rank, one after the other.
   template <class S>
   Scalar* take_values(detail::Views<S> tensors, const detail::Shares& shares) {
-    Scalar* const x = x_.memory.template array<Scalar>();
+    auto* const x = x_.memory.template array<Scalar>();
     Scalar* to = x;
     for (const detail::Share& share : shares.of(ranks_.rank())) {
       detail::copy_part<Scalar>(tensors[share.tensor], layout_.shapes[share.tensor].row_major, share.begin, share.count,
@@ -273,7 +273,7 @@ class Sharded : public R {
   }
 
   void step_shares(Params params, Gradient gradient) {
-    Scalar* const g = g_.memory.template array<Scalar>();
+    auto* const g = g_.memory.template array<Scalar>();
     exchange_.mean_of(gradient, layout_.shapes, moving_, ranks_, g);
     const detail::ShareData<Scalar> data{moving_.of(ranks_.rank()), take_values(params, moving_), g};
     ShareStep::measure(local_, layout_.shapes, moving_, data, ranks_, facts_, norms_);

@@ -51,6 +51,12 @@ void for_each_culprit(const Test& test) {
   }
 }
 
+/// The sign of a NaN is nobody's promise.
+std::string without_sign(std::string text) {
+  if (const std::size_t at = text.find("-nan"); at != text.npos) text.erase(at, 1);
+  return text;
+}
+
 std::string number(int rank) { return std::to_string(rank); }
 
 }  // namespace
@@ -212,9 +218,9 @@ TEST_CASE("a gradient that is not finite is one on all ranks", "[mpi]") {
         if (rank() == culprit) g[1](70, 33) = g[1](3, 140) = bad;
         mean[1](70, 33) = mean[1](3, 140) = bad / static_cast<float>(ranks());
       }
-      std::string text = complaint<std::domain_error>([&] { run.sharded.step(run.x, g); });
+      const std::string text = complaint<std::domain_error>([&] { run.sharded.step(run.x, g); });
       CHECK(is_the_same_everywhere(text));
-      CHECK(text == complaint<std::domain_error>([&] { run.single.step(run.y, mean); }));
+      CHECK(without_sign(text) == without_sign(complaint<std::domain_error>([&] { run.single.step(run.y, mean); })));
       return text;
     };
     run.both([](auto& optimizer) { optimizer.set_nonfinite(NonFinite::reject); });

@@ -56,10 +56,10 @@ class Walk {
 template <class Scalar>
 class Exchange {
  public:
-  /// How many bytes of each rank's share move in a round: with few ranks more, so that messages are long, and so few
-  /// that what arrives is still in the cache. (bench: descent_mpi_bench)
+  /// How many bytes of each rank's share move in a round: with few ranks more, so that messages are long, but no more
+  /// than the cache holds of all ranks. (bench: descent_mpi_bench)
   static Index bytes_in_piece(int ranks) {
-    constexpr Index at_once = Index{1} << 22, least = Index{1} << 16;
+    constexpr Index at_once = Index{1} << 21, least = Index{1} << 16;
     return (std::max)(at_once / ranks / static_cast<Index>(cache_line) * static_cast<Index>(cache_line), least);
   }
 
@@ -95,7 +95,7 @@ class Exchange {
       round.count = (std::min)(sizes_[own_rank], piece_);
       sizes_[own_rank] -= round.count;
       if (ranks.size() == 1) return;
-      Scalar* const sent = round.sent.memory.template array<Scalar>();
+      auto* const sent = round.sent.memory.template array<Scalar>();
       for (std::size_t rank = 0; rank < walks_.size(); ++rank) {
         const bool is_own = rank == own_rank;
         const Index count = is_own ? 0 : copy(walks_[rank], piece_, sent + static_cast<Index>(rank) * piece_);
