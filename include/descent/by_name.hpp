@@ -3,6 +3,7 @@
 // A rule's hyperparameters by their names: reads them, sets them, and tells what they may be.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <concepts>
 #include <cstdint>
@@ -100,36 +101,44 @@ inline std::optional<double> number_in(const Value& value) {
   return std::nullopt;
 }
 
-/// The value as a T, if there is one: a real number is rounded to T, and a whole one may be given as a double.
+/// Sets `to` to the value and returns true, if T has it: a real number is rounded to T, and a whole one may be given as
+/// a double.
 template <HyperparameterValue T>
-std::optional<T> as(const Value& value) {
+bool read_value(T& to, const Value& value) {
   if constexpr (NamedEnum<T>) {
     constexpr auto names = enumerator_names(T{});
-    if (const auto* const name = std::get_if<std::string>(&value))
-      for (std::size_t i = 0; i < names.size(); ++i)
-        if (names[i] == *name) return static_cast<T>(i);
+    const auto* const name = std::get_if<std::string>(&value);
+    const auto found = name == nullptr ? names.end() : std::find(names.begin(), names.end(), *name);
+    if (found == names.end()) return false;
+    to = static_cast<T>(found - names.begin());
+    return true;
   } else if constexpr (std::same_as<T, bool>) {
-    if (const bool* const truth = std::get_if<bool>(&value)) return *truth;
+    const bool* const truth = std::get_if<bool>(&value);
+    if (truth != nullptr) to = *truth;
+    return truth != nullptr;
   } else if constexpr (std::floating_point<T>) {
-    if (const std::optional<double> number = number_in(value)) return static_cast<T>(*number);
+    const std::optional<double> number = number_in(value);
+    if (number) to = static_cast<T>(*number);
+    return number.has_value();
   } else {
-    const auto exactly = []<class Given>(Given given) -> std::optional<T> {
+    const auto exactly = [&to]<class Given>(Given given) {
       const auto number = static_cast<T>(given);
-      if (static_cast<Given>(number) == given && (number < T{}) == (given < Given{})) return number;
-      return std::nullopt;
+      if (static_cast<Given>(number) != given || (number < T{}) != (given < Given{})) return false;
+      to = number;
+      return true;
     };
     if (const auto* const integer = std::get_if<std::int64_t>(&value)) return exactly(*integer);
     if (const auto* const natural = std::get_if<std::uint64_t>(&value)) return exactly(*natural);
-    if (const auto* const real = std::get_if<double>(&value))
-      if (std::abs(*real) <= 0x1p53 && *real == std::trunc(*real)) return exactly(static_cast<std::int64_t>(*real));
+    const auto* const real = std::get_if<double>(&value);
+    return real != nullptr && std::abs(*real) <= 0x1p53 && *real == std::trunc(*real) &&
+           exactly(static_cast<std::int64_t>(*real));
   }
-  return std::nullopt;
 }
 
-/// The same, but throws std::invalid_argument if there is none.
+/// The value as a T. Throws std::invalid_argument if T does not have it.
 template <class T, class Range>
 T value_as(const Value& value, std::string_view field, Owner owner) {
-  if (const std::optional<T> found = as<T>(value)) return *found;
+  if (T number{}; read_value(number, value)) return number;
   if constexpr (NamedEnum<T>)
     fail_bad_choice<T, Range>(owner, field, Part(std::string_view(to_text(value))));
   else if constexpr (std::same_as<T, bool>)

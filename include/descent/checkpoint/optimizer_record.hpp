@@ -57,11 +57,12 @@ struct MemoryAccess {
 /// Sets `to` to the value and returns true, if T has exactly this value.
 template <HyperparameterValue T>
 bool take_value(T& to, const Value& value) {
-  const std::optional<T> given = as<T>(value);
+  T given{};
+  if (!read_value(given, value)) return false;
   if constexpr (std::same_as<T, float>)
-    if (given && !std::isnan(*given) && static_cast<double>(*given) != number_in(value)) return false;
-  if (given) to = *given;
-  return given.has_value();
+    if (!std::isnan(given) && static_cast<double>(given) != number_in(value)) return false;
+  to = given;
+  return true;
 }
 
 /// Throws std::invalid_argument if two of them have the same name.
