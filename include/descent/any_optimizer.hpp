@@ -247,6 +247,7 @@ DESCENT_TAGGED AnyOptimizer<Scalar> make_optimizer(std::string_view name, const 
 template <class Scalar>
 DESCENT_TAGGED AnyOptimizer<Scalar> make_optimizer(std::initializer_list<detail::PartView> parts) {
   std::vector<detail::ComponentView> views;
+  views.reserve(parts.size());
   for (const detail::PartView& each : parts)
     views.push_back({each.name, each.values.size(), nullptr, each.values.begin()});
   return AnyOptimizer<Scalar>({views.data(), views.size()});
@@ -254,6 +255,7 @@ DESCENT_TAGGED AnyOptimizer<Scalar> make_optimizer(std::initializer_list<detail:
 template <class Scalar, std::same_as<std::vector<Component>> Components>
 DESCENT_TAGGED AnyOptimizer<Scalar> make_optimizer(const Components& components) {
   std::vector<detail::ComponentView> views;
+  views.reserve(components.size());
   for (const Component& each : components)
     views.push_back({each.name, each.values.size(), each.values.data(), nullptr});
   return AnyOptimizer<Scalar>({views.data(), views.size()});

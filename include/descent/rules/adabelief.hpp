@@ -7,9 +7,7 @@
 #include <descent/rule.hpp>
 #include <descent/rules/epsilon.hpp>
 
-namespace descent {
-
-namespace rules {
+namespace descent::rules {
 
 /// AdaBelief: Adam that divides by how far gradients are from their mean (Zhuang et al. 2020, AdaBelief Optimizer,
 /// arXiv:2010.07468, Algorithm 2).
@@ -55,6 +53,4 @@ struct AdaBelief {
   }
 };
 
-}  // namespace rules
-
-}  // namespace descent
+}  // namespace descent::rules

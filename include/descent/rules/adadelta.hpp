@@ -6,9 +6,7 @@
 
 #include <descent/rule.hpp>
 
-namespace descent {
-
-namespace rules {
+namespace descent::rules {
 
 /// AdaDelta (Zeiler 2012, arXiv:1212.5701, Algorithm 1).
 ///
@@ -49,6 +47,4 @@ struct AdaDelta {
   }
 };
 
-}  // namespace rules
-
-}  // namespace descent
+}  // namespace descent::rules

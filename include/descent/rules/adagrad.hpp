@@ -7,9 +7,7 @@
 #include <descent/rule.hpp>
 #include <descent/rules/epsilon.hpp>
 
-namespace descent {
-
-namespace rules {
+namespace descent::rules {
 
 /// AdaGrad (Duchi, Hazan & Singer 2011, Adaptive Subgradient Methods for Online Learning and
 /// Stochastic Optimization, Figure 1, with diagonal matrices).
@@ -55,6 +53,4 @@ struct AdaGrad {
   }
 };
 
-}  // namespace rules
-
-}  // namespace descent
+}  // namespace descent::rules

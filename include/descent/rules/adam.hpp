@@ -7,9 +7,7 @@
 #include <descent/rule.hpp>
 #include <descent/rules/epsilon.hpp>
 
-namespace descent {
-
-namespace rules {
+namespace descent::rules {
 
 /// Adam (Kingma & Ba 2015, arXiv:1412.6980, Algorithm 1; `hat` is the form at the end of its section 2).
 ///
@@ -62,6 +60,4 @@ struct Adam {
   }
 };
 
-}  // namespace rules
-
-}  // namespace descent
+}  // namespace descent::rules

@@ -7,9 +7,7 @@
 #include <descent/rule.hpp>
 #include <descent/rules/epsilon.hpp>
 
-namespace descent {
-
-namespace rules {
+namespace descent::rules {
 
 /// AdaMax: Adam with an infinity norm in place of the second moment (Kingma & Ba 2015, arXiv:1412.6980, Algorithm 2).
 ///
@@ -52,6 +50,4 @@ struct AdaMax {
   }
 };
 
-}  // namespace rules
-
-}  // namespace descent
+}  // namespace descent::rules

@@ -8,9 +8,7 @@
 #include <descent/rule.hpp>
 #include <descent/rules/epsilon.hpp>
 
-namespace descent {
-
-namespace rules {
+namespace descent::rules {
 
 /// Adan: adaptive Nesterov momentum, from the differences of gradients (Xie, Zhou, Li, Lin & Yan 2022, Adan,
 /// arXiv:2208.06677, Algorithm 1, with the restart condition left out and, as in the authors' code, bias corrections).
@@ -75,6 +73,4 @@ struct Adan {
   }
 };
 
-}  // namespace rules
-
-}  // namespace descent
+}  // namespace descent::rules

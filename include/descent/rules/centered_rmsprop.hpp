@@ -7,9 +7,7 @@
 #include <descent/rule.hpp>
 #include <descent/rules/epsilon.hpp>
 
-namespace descent {
-
-namespace rules {
+namespace descent::rules {
 
 /// Centered RMSProp: divides by the gradient's standard deviation, not its root mean square (Graves 2013, Generating
 /// Sequences With Recurrent Neural Networks, arXiv:1308.0850, equations 38 to 40).
@@ -55,6 +53,4 @@ struct CenteredRMSProp {
   }
 };
 
-}  // namespace rules
-
-}  // namespace descent
+}  // namespace descent::rules

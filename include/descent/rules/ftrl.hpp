@@ -6,9 +6,7 @@
 
 #include <descent/rule.hpp>
 
-namespace descent {
-
-namespace rules {
+namespace descent::rules {
 
 /// FTRL-Proximal, which keeps parameters at exactly 0 until their gradients speak for another value (McMahan et al.
 /// 2013, Ad Click Prediction: a View from the Trenches, Algorithm 1).
@@ -62,6 +60,4 @@ struct Ftrl {
   }
 };
 
-}  // namespace rules
-
-}  // namespace descent
+}  // namespace descent::rules

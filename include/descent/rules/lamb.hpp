@@ -5,9 +5,7 @@
 #include <descent/rules/adam.hpp>
 #include <descent/transforms/step.hpp>
 
-namespace descent {
-
-namespace rules {
+namespace descent::rules {
 
 /// LAMB: Adam with decoupled decay, whose step is made as long as the tensor it moves (You et al. 2020, Large Batch
 /// Optimization for Deep Learning, arXiv:1904.00962, Algorithm 2).
@@ -22,6 +20,4 @@ namespace rules {
 /// State: as in Adam.
 using LAMB = Chain<Adam, transforms::WeightDecay, transforms::TrustRatio>;
 
-}  // namespace rules
-
-}  // namespace descent
+}  // namespace descent::rules

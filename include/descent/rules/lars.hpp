@@ -5,9 +5,7 @@
 #include <descent/rules/sgd.hpp>
 #include <descent/transforms/step.hpp>
 
-namespace descent {
-
-namespace rules {
+namespace descent::rules {
 
 /// LARS: momentum with a learning rate of its own for each tensor (You, Gitman & Ginsburg 2017, Large Batch Training of
 /// Convolutional Networks, arXiv:1708.03888, Algorithm 1).
@@ -21,6 +19,4 @@ namespace rules {
 /// State: "velocity" (v), one scalar per parameter, starting at 0.
 using LARS = Chain<SGD, transforms::LayerwiseRate, transforms::MomentumOfSteps>;
 
-}  // namespace rules
-
-}  // namespace descent
+}  // namespace descent::rules

@@ -6,9 +6,7 @@
 
 #include <descent/rule.hpp>
 
-namespace descent {
-
-namespace rules {
+namespace descent::rules {
 
 /// Lion: steps of one length, in the direction of a sign (Chen et al. 2023, Symbolic Discovery of Optimization
 /// Algorithms, arXiv:2302.06675, Algorithm 2).
@@ -47,6 +45,4 @@ struct Lion {
   }
 };
 
-}  // namespace rules
-
-}  // namespace descent
+}  // namespace descent::rules

@@ -8,9 +8,7 @@
 #include <descent/rule.hpp>
 #include <descent/rules/epsilon.hpp>
 
-namespace descent {
-
-namespace rules {
+namespace descent::rules {
 inline namespace DESCENT_FLAGS {
 
 /// mu(t) of NAdam, for power = 0.96^(t momentum_decay).
@@ -78,6 +76,4 @@ struct NAdam {
   }
 };
 
-}  // namespace rules
-
-}  // namespace descent
+}  // namespace descent::rules

@@ -8,9 +8,7 @@
 #include <descent/rule.hpp>
 #include <descent/rules/epsilon.hpp>
 
-namespace descent {
-
-namespace rules {
+namespace descent::rules {
 
 /// RAdam: Adam whose first steps do not trust the second moment (Liu et al. 2020, On the Variance of the Adaptive
 /// Learning Rate and Beyond, arXiv:1908.03265, Algorithm 2).
@@ -76,6 +74,4 @@ struct RAdam {
   }
 };
 
-}  // namespace rules
-
-}  // namespace descent
+}  // namespace descent::rules

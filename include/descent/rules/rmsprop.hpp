@@ -7,9 +7,7 @@
 #include <descent/rule.hpp>
 #include <descent/rules/epsilon.hpp>
 
-namespace descent {
-
-namespace rules {
+namespace descent::rules {
 
 /// RMSProp (Tieleman & Hinton 2012, Lecture 6.5 of Neural Networks for Machine Learning, Coursera).
 ///
@@ -47,6 +45,4 @@ struct RMSProp {
   }
 };
 
-}  // namespace rules
-
-}  // namespace descent
+}  // namespace descent::rules

@@ -7,9 +7,7 @@
 
 #include <descent/rule.hpp>
 
-namespace descent {
-
-namespace rules {
+namespace descent::rules {
 
 /// Rprop: each parameter has a step size of its own, which grows while its gradient keeps its sign and shrinks when it
 /// changes (Riedmiller & Braun 1993; in the form without backtracking, iRprop-, of Igel & Hüsken 2003, Empirical
@@ -62,6 +60,4 @@ struct Rprop {
   }
 };
 
-}  // namespace rules
-
-}  // namespace descent
+}  // namespace descent::rules

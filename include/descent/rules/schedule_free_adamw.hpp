@@ -9,9 +9,7 @@
 #include <descent/rules/epsilon.hpp>
 #include <descent/rules/schedule_free.hpp>
 
-namespace descent {
-
-namespace rules {
+namespace descent::rules {
 
 /// Schedule-free AdamW: an average of all iterates takes the place of a schedule of the learning rate, and of the first
 /// moment (Defazio et al. 2024, The Road Less Scheduled, arXiv:2405.15682, Algorithm 1).
@@ -67,6 +65,4 @@ struct ScheduleFreeAdamW {
   auto averaged_kernel(const auto& step) const { return schedule_free_average(beta1, step); }
 };
 
-}  // namespace rules
-
-}  // namespace descent
+}  // namespace descent::rules

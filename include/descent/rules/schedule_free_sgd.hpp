@@ -8,9 +8,7 @@
 #include <descent/rule.hpp>
 #include <descent/rules/schedule_free.hpp>
 
-namespace descent {
-
-namespace rules {
+namespace descent::rules {
 
 /// Schedule-free SGD: an average of all iterates takes the place of a schedule of the learning rate (Defazio et al.
 /// 2024, The Road Less Scheduled, arXiv:2405.15682, section 2 and appendix).
@@ -59,6 +57,4 @@ struct ScheduleFreeSGD {
   auto averaged_kernel(const auto& step) const { return schedule_free_average(momentum, step); }
 };
 
-}  // namespace rules
-
-}  // namespace descent
+}  // namespace descent::rules

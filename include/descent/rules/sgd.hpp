@@ -6,9 +6,7 @@
 
 #include <descent/rule.hpp>
 
-namespace descent {
-
-namespace rules {
+namespace descent::rules {
 
 /// Stochastic gradient descent (Robbins & Monro 1951, A Stochastic Approximation Method).
 ///
@@ -30,6 +28,4 @@ struct SGD {
   }
 };
 
-}  // namespace rules
-
-}  // namespace descent
+}  // namespace descent::rules

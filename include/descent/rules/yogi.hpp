@@ -7,9 +7,7 @@
 #include <descent/rule.hpp>
 #include <descent/rules/epsilon.hpp>
 
-namespace descent {
-
-namespace rules {
+namespace descent::rules {
 
 /// Yogi: Adam whose second moment moves by a share of g^2, however large it is itself, so that rates grow slowly
 /// (Zaheer, Reddi, Sachan, Kale & Kumar 2018, Adaptive Methods for Nonconvex Optimization, Algorithm 2).
@@ -60,6 +58,4 @@ struct Yogi {
   }
 };
 
-}  // namespace rules
-
-}  // namespace descent
+}  // namespace descent::rules
