@@ -15,8 +15,9 @@ set -eu
 
 option=$*
 case $option in
-  "" | --mpi) ;;
+  "") ;;
   --checks | --docs) set -- doxygen ;;
+  --mpi) set -- ;;
   *) echo "usage: sh cmake/deps.sh [--checks | --docs | --mpi]" >&2; exit 2 ;;
 esac
 

@@ -21,7 +21,7 @@ stand_in() {
   printf '%s\n' '#!/bin/sh' "$@" > "$program"
   chmod +x "$program"
 }
-stand_in dpkg-query 'echo install ok installed'
+stand_in dpkg-query "for package; do :; done; echo \"\$package\" >> '$folder/asked-for'" 'echo install ok installed'
 stand_in apt-get "echo \"apt-get \$*\" >> '$folder/for-the-machine'"
 stand_in pip3 "echo \"pip3 \$*\" >> '$folder/for-the-machine'"
 stand_in sudo '"$@"'
@@ -41,3 +41,8 @@ grep -Eq '^install --quiet cmake==[0-9]+\.[0-9]+\.[0-9]+$' "$folder/asked-of-pip
 line=$(printf '%s\n' "$output" | grep 'export PATH=') || fail "does not tell how the newer CMake is found"
 eval "$line"
 output=$(sh "$folder/a clone/cmake/deps.sh" 2>&1) || fail "is not content with the newer CMake"
+
+for option in --checks --docs --mpi; do
+  output=$(sh "$folder/a clone/cmake/deps.sh" "$option" 2>&1) || :
+  if grep -q '^-' "$folder/asked-for"; then fail "takes $option for a package"; fi
+done
