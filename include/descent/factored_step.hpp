@@ -11,6 +11,7 @@
 #include <limits>
 #include <type_traits>
 
+#include <descent/kernel/mean.hpp>
 #include <descent/kernel/norm.hpp>
 #include <descent/kernel/sweep.hpp>
 #include <descent/rule.hpp>
@@ -148,8 +149,8 @@ class FactoredStep {
   void update(Scalar* v, const Scalar* elements, Index runs, Index n, const SecondMoment<Scalar>& moment) const {
     constexpr Index most_runs = 64;
     Scalar *const total = sums_, *const part = sums_ + n;
+    const kernel::Add add;
     // A pass subtracts what its kernel returns.
-    const auto add = [](const auto&, const auto& g) __attribute__((always_inline)) { return -g; };
     const auto add_square = [](const auto&, const auto& g) __attribute__((always_inline)) { return -square(g); };
     const kernel::Pass<Scalar, 0> adding(add, threads_, nullptr), adding_squares(add_square, threads_, nullptr);
     std::fill_n(total, n, Scalar(0));

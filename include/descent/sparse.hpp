@@ -53,6 +53,7 @@
 #include <descent/errors.hpp>
 #include <descent/finite_gradient.hpp>
 #include <descent/indices.hpp>
+#include <descent/kernel/mean.hpp>
 #include <descent/kernel/sweep.hpp>
 #include <descent/memory.hpp>
 #include <descent/optimizer.hpp>
@@ -209,8 +210,7 @@ template <class Scalar, class CopyGradient>
 bool add_duplicates(Slices& slices, auto& sparse, const CopyGradient& copy_gradient) {
   const Index table_size = capacity(2 * slices.count);
   Index* const table = sparse.table.of(table_size);
-  // A pass subtracts what its kernel returns.
-  const auto add = [](const auto&, const auto& g) __attribute__((always_inline)) { return -g; };
+  const kernel::Add add;
   const kernel::Pass<Scalar, 0> adding(add, 1, nullptr);
   bool found = false;
   merge_duplicates(slices, table, static_cast<std::size_t>(table_size), [&](const Slice& first, Index k) {
